@@ -1,0 +1,50 @@
+"""gunicorn's settings for one process. An open stream costs a greenlet, not a thread, so one worker has thousands.
+
+launch.py adds the address (--bind), which is a setting of the product: APP_HOST and APP_PORT.
+"""
+
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+import gevent
+
+worker_class = "gevent"
+workers = 1  # replies that are being written live in the memory of their process
+worker_connections = 4000
+keepalive = 30
+graceful_timeout = 10
+timeout = 60
+loglevel = "warning"
+control_socket_disable = True  # a second server of the same person would fight over its place
+
+_in_flight: set[int] = set()
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    _in_flight.add(id(request))
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    _in_flight.discard(id(request))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Streams stay open for minutes: at SIGTERM they are told to end, and their pages connect again elsewhere."""
+    services = worker.wsgi.extensions["insight"]
+
+    def leave() -> None:
+        services.close()
+        # gunicorn itself would wait for idle connections too, and every open browser keeps one.
+        deadline = time.monotonic() + graceful_timeout - 2
+        while _in_flight and time.monotonic() < deadline:
+            gevent.sleep(0.02)
+        sys.exit(0)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        gevent.spawn(leave)  # a signal handler must not wait for locks itself
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,36 @@
+"""InsightSphere AI: a private chat with a model on one's own machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from insight_app.config import Settings
+    from insight_app.services import Services
+
+__version__ = "0.1.0"
+
+
+def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
+    """The Flask app. Without settings the environment and .env decide. Raises ConfigError where it cannot start."""
+    # Imported here so that `python -m insight_app.config` stays light.
+    from flask import Flask
+
+    from insight_app import assets, web
+    from insight_app.api import routes as api
+    from insight_app.chat import routes as chat
+    from insight_app.config import PROJECT, load
+    from insight_app.library import routes as library
+    from insight_app.limits import rates
+    from insight_app.services import build_services
+    from insight_app.telemetry import routes as telemetry
+
+    settings = settings or load()
+    app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
+    web.configure(app, settings)
+    app.extensions["insight"] = services or build_services(settings)
+    for part in (assets, telemetry, rates, chat, library, api):
+        part.register(app)
+    return app

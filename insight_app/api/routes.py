@@ -1,0 +1,136 @@
+"""POST /api/chat: the page's own path for programs, as plain text or server-sent events while it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from flask import Blueprint, Flask, Response, request, stream_with_context
+from flask.typing import ResponseReturnValue
+
+from insight_app.chat import prompts
+from insight_app.chat.messages import path
+from insight_app.chat.replies import Reply
+from insight_app.chat.stream import HEARTBEAT_SECONDS
+from insight_app.errors import InputError, InsightError, explain
+from insight_app.limits import rates
+from insight_app.rendering import sse
+from insight_app.web import csrf, services
+
+api = Blueprint("api", __name__, url_prefix="/api")
+
+
+class NotAChat(InputError):
+    status = 400
+    code = "not_a_chat"
+    cause = "The request is not a JSON object with a “message” that is text."
+    next_step = 'Send {{"message": "..."}} with Content-Type: application/json.'
+
+
+class ForeignPage(InputError):
+    status = 403
+    code = "foreign_page"
+    cause = "A page of another site may not use this address."
+    next_step = "Call it from a program, or from a page of this server."
+
+
+@api.before_request
+def refuse_foreign_pages() -> None:
+    """A page of another site can send a browser here; a program does not carry this header."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise ForeignPage
+
+
+@api.post("/chat")
+@rates.sending
+def chat() -> ResponseReturnValue:
+    """{"message": str, "conversation_id": str?, "model": str?} -> the answer's text, chunk by chunk.
+
+    With `Accept: text/event-stream` each event's data is {"text": str} or {"thinking": str}, and the last event,
+    named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
+    """
+    text, conversation_id, model = _asked()
+    store, answering = services().conversations, services().answering
+    before = []
+    if conversation_id:
+        store.conversation(conversation_id)
+        answering.expect_idle(conversation_id)
+        before = path(store.messages(conversation_id))
+    prompt, answer = store.ask(
+        text, model=model, conversation_id=conversation_id, parent_id=before[-1].id if before else None
+    )
+    assert answer is not None  # without a form key every request is its own
+    reply = answering.start(answer, [*before, prompt])
+    headers = {
+        "X-Conversation-Id": answer.conversation_id,
+        "X-Answer-Id": str(answer.id),
+        "X-Accel-Buffering": "no",
+    }
+    if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
+        events = stream_with_context(_events(reply))
+        return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
+    while not reply.ended and not len(reply.answer):
+        reply.wait(reply.version, HEARTBEAT_SECONDS)
+    if not len(reply.answer) and (problem := _problem(reply)):
+        raise problem
+    return Response(stream_with_context(_text(reply)), content_type="text/plain; charset=utf-8", headers=headers)
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(api)
+    csrf.exempt(api)  # no cookie gives any right here, so there is none to abuse
+
+
+def _asked() -> tuple[str, str | None, str]:
+    given = request.get_json(silent=True) if request.is_json else None
+    if not isinstance(given, dict) or not isinstance(given.get("message"), str):
+        raise NotAChat
+    conversation_id, model = given.get("conversation_id"), given.get("model") or ""
+    if not isinstance(conversation_id, (str, type(None))) or not isinstance(model, str):
+        raise NotAChat
+    text = prompts.check(given["message"], services().settings.max_prompt_chars)
+    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255]
+
+
+def _pieces(reply: Reply) -> Iterator[tuple[str, str]]:
+    """("thinking" or "text", piece) as they come, ("", "") in long silences; who goes away ends the answer."""
+    thought = said = 0
+    try:
+        while True:
+            version, ended = reply.version, reply.ended
+            if piece := reply.thinking.since(thought):
+                thought += len(piece)
+                yield "thinking", piece
+            if piece := reply.answer.since(said):
+                said += len(piece)
+                yield "text", piece
+            if ended:
+                return
+            if not reply.wait(version, HEARTBEAT_SECONDS):
+                yield "", ""
+    finally:
+        reply.stop.ask()
+
+
+def _text(reply: Reply) -> Iterator[str]:
+    for kind, piece in _pieces(reply):
+        if kind == "text":
+            yield piece
+    if problem := _problem(reply):
+        yield f"\n\n[{problem}]\n"
+
+
+def _events(reply: Reply) -> Iterator[bytes]:
+    for kind, piece in _pieces(reply):
+        yield sse.event(json.dumps({kind: piece})) if kind else sse.comment("still there")
+    end: dict[str, object] = {"state": reply.state.value}
+    end |= {"conversation_id": reply.conversation_id, "answer_id": reply.id}
+    if problem := _problem(reply):
+        end["error"] = {"code": problem.code, "message": str(problem)}
+    yield sse.event(json.dumps(end), name="done")
+
+
+def _problem(reply: Reply) -> InsightError | None:
+    if not reply.problem:
+        return None
+    return explain(reply.problem, **services().engine_facts(reply.model))

@@ -1,0 +1,60 @@
+"""The files a browser needs: one style sheet, one script and a mark, compressed once and named by their content.
+
+The style sheets and scripts are separate files for their readers and one file for the network; a name that holds
+the content's digest can be kept by a browser for ever.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, Response, abort, request, url_for
+
+BUNDLES = {
+    "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
+    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js"),
+    "mark.svg": ("img/mark.svg",),
+}
+TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    name: str  # "site-0123456789ab.css"
+    plain: bytes
+    packed: bytes
+    type: str
+
+
+def read_bundle(folder: Path, name: str) -> Asset:
+    plain = b"\n".join((folder / part).read_bytes() for part in BUNDLES[name])
+    stem, _, ending = name.partition(".")
+    digest = hashlib.sha256(plain).hexdigest()[:12]
+    return Asset(f"{stem}-{digest}.{ending}", plain, gzip.compress(plain, 9, mtime=0), TYPES["." + ending])
+
+
+def register(app: Flask) -> None:
+    """Serves /assets/NAME and gives templates `asset("site.css")`, its address."""
+    folder = Path(app.root_path) / "static"
+    bundles = {name: read_bundle(folder, name) for name in BUNDLES}
+    by_name = {asset.name: asset for asset in bundles.values()}
+
+    @app.get("/assets/<name>")
+    def asset_file(name: str) -> Response:
+        asset = by_name.get(name) or abort(404)
+        packed = request.accept_encodings["gzip"] > 0
+        response = Response(asset.packed if packed else asset.plain, content_type=asset.type)
+        if packed:
+            response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Cache-Control"] = FOR_EVER
+        return response
+
+    def address(name: str) -> str:
+        return url_for("asset_file", name=bundles[name].name)
+
+    app.jinja_env.globals["asset"] = address

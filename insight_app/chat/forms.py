@@ -1,0 +1,46 @@
+"""The forms of a conversation: text from a browser becomes values or errors."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, StringField, TextAreaField
+
+from insight_app.chat import prompts
+
+
+class PromptForm(FlaskForm):  # type: ignore[misc]
+    """A prompt, the model that shall answer it ("" = the first one), and the key that tells one form from another."""
+
+    message = TextAreaField("Message")
+    model = StringField("Model")
+    key = HiddenField()
+
+    def prompt(self, longest: int) -> str:
+        """Raises EmptyPrompt or PromptTooLarge."""
+        return prompts.check(self.message.data or "", longest)
+
+    @property
+    def chosen_model(self) -> str:
+        return prompts.clean(self.model.data or "").strip()[:255]
+
+    @property
+    def form_key(self) -> str:
+        """What makes two posts of one form one prompt; a form without a key is its own."""
+        return prompts.clean(self.key.data or "").strip()[:64] or new_key()
+
+
+class TitleForm(FlaskForm):  # type: ignore[misc]
+    """A conversation's name."""
+
+    title = StringField("Name")
+
+    @property
+    def name(self) -> str:
+        """The name, or "" where there is none."""
+        return " ".join(prompts.clean(self.title.data or "").split())[:200]
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(12)

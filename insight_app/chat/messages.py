@@ -1,0 +1,104 @@
+"""What a conversation is made of: messages in a tree, and the path through it that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from insight_app.engines.base import Turn
+
+
+class State(str, Enum):
+    """Where an answer is; the same word stands in the page, the log and the metric."""
+
+    QUEUED = "queued"
+    LOADING = "loading"
+    READING = "reading"
+    THINKING = "thinking"
+    WRITING = "writing"
+    DONE = "done"
+    STOPPED = "stopped"
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_live(self) -> bool:
+        return self in LIVE
+
+    def __str__(self) -> str:
+        return self.value
+
+
+LIVE = frozenset({State.QUEUED, State.LOADING, State.READING, State.THINKING, State.WRITING})
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`updated_at` is when the last message came, in seconds since 1970."""
+
+    id: str
+    title: str
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A prompt (role "user") or an answer (role "assistant"); `problem` is the code of an error, or empty."""
+
+    id: int
+    conversation_id: str
+    parent_id: int | None
+    role: str
+    state: State
+    text: str
+    thinking: str = ""
+    model: str = ""
+    problem: str = ""
+    created_at: float = 0.0
+    finished_at: float | None = None
+    first_text_seconds: float | None = None
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an answer ended. Tokens and seconds are None where the engine did not say."""
+
+    state: State
+    text: str
+    thinking: str = ""
+    model: str = ""
+    problem: str = ""
+    first_text_seconds: float | None = None
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+
+
+def path(messages: Iterable[Message]) -> list[Message]:
+    """The messages from the root to the newest one: of two tries, the later."""
+    by_id = {message.id: message for message in messages}
+    here = by_id[max(by_id)] if by_id else None
+    found: list[Message] = []
+    while here is not None:
+        found.append(here)
+        here = by_id.get(here.parent_id) if here.parent_id is not None else None
+    return found[::-1]
+
+
+def turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """What the engine reads of a path: every prompt, and of the answers what was written."""
+    return tuple(
+        Turn("user" if message.role == "user" else "assistant", message.text) for message in messages if message.text
+    )
+
+
+def title_of(prompt: str, longest: int = 60) -> str:
+    """A conversation's first title: the first words of its first prompt."""
+    words = " ".join(prompt.split())
+    if len(words) <= longest:
+        return words
+    cut = words[:longest]
+    return (cut.rsplit(" ", 1)[0] if " " in cut else cut) + "…"

@@ -1,0 +1,122 @@
+"""Messages drawn: the same templates make the page, the reload and the swaps of the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from flask import render_template
+from markupsafe import Markup
+
+from insight_app.chat import stream
+from insight_app.chat.messages import Conversation, Message, State
+from insight_app.chat.replies import Reply
+from insight_app.chat.stream import Reader, Snapshot
+from insight_app.errors import InsightError, explain
+from insight_app.rendering.markdown import render
+from insight_app.rendering.swaps import swap
+from insight_app.web import services
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A message as its template wants it; `live` is what is there so far of one that is being written."""
+
+    message: Message
+    answer: Markup
+    thinking: Markup
+    live: Snapshot | None
+    problem: InsightError | None
+
+
+def article(message: Message) -> Article:
+    reply = services().replies.get(message.id)
+    if message.role == "user" or reply is not None:
+        live = Reader(reply).snapshot() if reply else None
+        return Article(message, Markup(), Markup(), live, None)
+    facts = services().engine_facts(message.model)
+    problem = explain(message.problem, **facts) if message.problem else None
+    return Article(message, _finished(message.text), _finished(message.thinking), None, problem)
+
+
+@lru_cache(maxsize=1000)
+def _finished(text: str) -> Markup:
+    """A finished text never changes, so a page that is opened again costs nothing."""
+    return Markup(render(text))
+
+
+def conversation(found: Conversation, messages: Sequence[Message]) -> str:
+    models = [message.model for message in messages if message.model]
+    return render_template(
+        "chat/conversation.html",
+        conversation=found,
+        articles=[article(message) for message in messages],
+        model=models[-1] if models else "",
+    )
+
+
+def message_html(message: Message) -> str:
+    return render_template("chat/_message.html", article=article(message))
+
+
+def sent(prompt: Message, answer: Message) -> str:
+    """What a page gets for a prompt it sent: both messages, and a composer that is ready for the next."""
+    keys = swap("#composer-keys", "outerHTML", render_template("chat/_composer_keys.html"))
+    both = swap("#messages", "beforeend", message_html(prompt) + message_html(answer))
+    return both + swap("#notice", "innerHTML", "") + keys
+
+
+def instead(old: Message, new: Message) -> str:
+    return swap(f"#a{old.id}", "outerHTML", message_html(new))
+
+
+def row(found: Conversation) -> str:
+    return render_template("chat/_conversation.html", conversation=found, current="")
+
+
+def follow(reply: Reply, position: int) -> Iterator[bytes]:
+    """The events that bring a page up to date that has everything before `position`."""
+
+    def now(how: str, said: str) -> str:
+        found = services().conversations.message(reply.id)
+        return swap(f"#a{reply.id}", how, message_html(found)) + _announce(said)
+
+    return stream.follow(
+        reply,
+        position,
+        status=lambda state: _status(reply, state),
+        finished=lambda: now("outerMorph", "Answer complete" if reply.state is State.DONE else "Answer ended"),
+        anew=lambda: now("outerHTML", ""),
+        closing=lambda: services().closing,
+    )
+
+
+def ended(answer_id: int) -> Iterator[bytes]:
+    """The stream of an answer that nobody writes: its finished form, or, where it is gone, its removal."""
+    try:
+        html = swap(f"#a{answer_id}", "outerMorph", message_html(services().conversations.message(answer_id)))
+    except InsightError:
+        html = swap(f"#a{answer_id}", "delete", "")
+    return stream.last_events(html)
+
+
+def counted(events: Iterator[bytes]) -> Iterator[bytes]:
+    """The same events, with the reader in the metrics while they last."""
+    readers = services().metrics.readers
+    readers.inc()
+    try:
+        yield from events
+    finally:
+        readers.dec()
+
+
+def _status(reply: Reply, state: State) -> str:
+    line = render_template("chat/_status.html", state=state, model=reply.model)
+    said = "Answer started" if state in (State.THINKING, State.WRITING) else ""
+    return swap(f"#a{reply.id}-status", "innerHTML", line) + (_announce(said) if said else "")
+
+
+def _announce(said: str) -> str:
+    """Read out by screen readers, which hear of a stream's beginning and end but never its fragments."""
+    return swap("#announcer", "innerHTML", said)

@@ -1,0 +1,126 @@
+"""An answer while it is being written: one writer appends, any number of readers follow at their own pace.
+
+A position counts the characters of the reasoning first and then of the answer, so that one number says what a
+reader has seen of both; reasoning that comes after the answer began (engines do not do that) is left out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+from insight_app.chat.messages import Outcome, State
+from insight_app.engines.base import Done, Stop
+from insight_app.rendering.progress import GrowingText
+
+
+class Reply:
+    """One growing answer. Thread-safe; `version` grows with every change."""
+
+    def __init__(self, answer_id: int, conversation_id: str, model: str = "") -> None:
+        self.id = answer_id
+        self.conversation_id = conversation_id
+        self.model = model
+        self.thinking = GrowingText()
+        self.answer = GrowingText()
+        self.state = State.QUEUED
+        self.problem = ""
+        self.version = 0
+        self.stop = Stop()
+        self.began = time.monotonic()
+        self.first_text_seconds: float | None = None
+        self._changed = threading.Condition()
+
+    @property
+    def position(self) -> int:
+        return len(self.thinking) + len(self.answer)
+
+    @property
+    def ended(self) -> bool:
+        return not self.state.is_live
+
+    def append(self, text: str, *, thought: bool = False) -> None:
+        if thought and len(self.answer):
+            return
+        with self._changed:
+            if self.first_text_seconds is None:
+                self.first_text_seconds = time.monotonic() - self.began
+            (self.thinking if thought else self.answer).append(text)
+            self.state = State.THINKING if thought else State.WRITING
+            self._tell()
+
+    def enter(self, state: State, model: str) -> None:
+        """The engine got to another stage, with this model."""
+        with self._changed:
+            self.state, self.model = state, model
+            self._tell()
+
+    def end(self, outcome: Outcome) -> None:
+        """Nothing comes any more; what there is is in the database already."""
+        with self._changed:
+            self.state, self.problem = outcome.state, outcome.problem
+            self._tell()
+
+    def outcome(self, state: State, done: Done | None = None, *, problem: str = "") -> Outcome:
+        """What there is now, as an end."""
+        return Outcome(
+            state=state,
+            text=self.answer.since(0),
+            thinking=self.thinking.since(0),
+            model=self.model,
+            problem=problem,
+            first_text_seconds=self.first_text_seconds,
+            prompt_tokens=done.prompt_tokens if done else None,
+            answer_tokens=done.answer_tokens if done else None,
+        )
+
+    def wait(self, version: int, seconds: float) -> bool:
+        """Waits until there is more than `version`; False where nothing changed within `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.version != version, seconds)
+
+    def wake(self) -> None:
+        """Has all who wait look again, although nothing came."""
+        with self._changed:
+            self._tell()
+
+    def _tell(self) -> None:
+        self.version += 1
+        self._changed.notify_all()
+
+
+class Replies(Protocol):
+    """The answers that are being written now."""
+
+    def open(self, answer_id: int, conversation_id: str, model: str) -> Reply: ...
+
+    def get(self, answer_id: int) -> Reply | None:
+        """None: nobody writes this answer (any more); the database has it."""
+        ...
+
+    def close(self, reply: Reply) -> None:
+        """The answer is in the database; readers that hold the reply finish reading it."""
+        ...
+
+    def live(self) -> list[Reply]: ...
+
+
+class RepliesInMemory:
+    """Replies of one process."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Reply] = {}
+
+    def open(self, answer_id: int, conversation_id: str, model: str) -> Reply:
+        reply = self._open[answer_id] = Reply(answer_id, conversation_id, model)
+        return reply
+
+    def get(self, answer_id: int) -> Reply | None:
+        return self._open.get(answer_id)
+
+    def close(self, reply: Reply) -> None:
+        self._open.pop(reply.id, None)
+
+    def live(self) -> list[Reply]:
+        return list(self._open.values())

@@ -1,0 +1,159 @@
+"""The pages of a conversation, and the stream that brings them up to date."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+
+from insight_app.chat import pages
+from insight_app.chat.forms import PromptForm, TitleForm, new_key
+from insight_app.chat.messages import Message, path
+from insight_app.errors import NotThere
+from insight_app.limits import rates
+from insight_app.web import from_htmx, services
+
+chat = Blueprint("chat", __name__)
+
+
+@chat.get("/")
+def home() -> str:
+    return render_template("chat/home.html")
+
+
+@chat.get("/c/<conversation_id>")
+def conversation(conversation_id: str) -> str:
+    found = services().conversations.conversation(conversation_id)
+    return pages.conversation(found, _path(conversation_id))
+
+
+@chat.post("/messages")
+@rates.sending
+def begin() -> ResponseReturnValue:
+    """The first prompt of a new conversation."""
+    form = PromptForm()
+    prompt, answer = services().conversations.ask(
+        form.prompt(services().settings.max_prompt_chars), model=form.chosen_model, form_key=form.form_key
+    )
+    if answer is not None:
+        services().answering.start(answer, [prompt])
+    return _to_conversation(prompt.conversation_id)
+
+
+@chat.post("/c/<conversation_id>/messages")
+@rates.sending
+def send(conversation_id: str) -> ResponseReturnValue:
+    form = PromptForm()
+    text = form.prompt(services().settings.max_prompt_chars)
+    services().answering.expect_idle(conversation_id)
+    before = _path(conversation_id)
+    prompt, answer = services().conversations.ask(
+        text,
+        model=form.chosen_model,
+        form_key=form.form_key,
+        conversation_id=conversation_id,
+        parent_id=before[-1].id if before else None,
+    )
+    if answer is not None:
+        services().answering.start(answer, [*before, prompt])
+    if answer is None or not from_htmx():
+        return _to_conversation(conversation_id)
+    return Response(pages.sent(prompt, answer), headers={"HX-Trigger": "sent"})
+
+
+@chat.get("/answers/<int:answer_id>/stream")
+def stream(answer_id: int) -> Response:
+    """What a page with everything before ?from= (or Last-Event-ID) lacks.
+
+    Always 200 and a stream, also for an answer that is over or gone: htmx repeats everything else for ever.
+    """
+    found = services()
+    reply = found.replies.get(answer_id)
+    events = pages.ended(answer_id) if reply is None else pages.follow(reply, _position())
+    return Response(
+        stream_with_context(pages.counted(events)),
+        content_type="text/event-stream; charset=utf-8",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+@chat.post("/answers/<int:answer_id>/stop")
+def stop(answer_id: int) -> ResponseReturnValue:
+    answer = _answer(answer_id)
+    services().answering.stop(answer_id)
+    return ("", 204) if from_htmx() else _to_conversation(answer.conversation_id)
+
+
+@chat.post("/answers/<int:answer_id>/again")
+@rates.sending
+def again(answer_id: int) -> ResponseReturnValue:
+    """Another answer to the same prompt, beside the first."""
+    old = _answer(answer_id)
+    services().answering.expect_idle(old.conversation_id)
+    history = [message for message in _path(old.conversation_id) if message.id < old.id]
+    new = services().conversations.add_answer(history[-1], PromptForm().chosen_model or old.model)
+    services().answering.start(new, history)
+    return pages.instead(old, new) if from_htmx() else _to_conversation(old.conversation_id)
+
+
+@chat.get("/answers/<int:answer_id>/text")
+def text(answer_id: int) -> Response:
+    """The answer as it was written, as Markdown."""
+    return Response(_answer(answer_id).text, content_type="text/plain; charset=utf-8")
+
+
+@chat.get("/c/<conversation_id>/edit")
+def edit(conversation_id: str) -> str:
+    found = services().conversations.conversation(conversation_id)
+    template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
+    return render_template(template, conversation=found, form=TitleForm(title=found.title))
+
+
+@chat.post("/c/<conversation_id>/edit")
+def rename(conversation_id: str) -> ResponseReturnValue:
+    name = TitleForm().name
+    store = services().conversations
+    found = store.conversation(conversation_id)
+    if name:
+        store.rename(conversation_id, name)
+        found = store.conversation(conversation_id)
+    return pages.row(found) if from_htmx() else _to_conversation(conversation_id)
+
+
+@chat.get("/c/<conversation_id>/row")
+def row(conversation_id: str) -> str:
+    """The conversation's line in the list, as it is when nobody edits it."""
+    return pages.row(services().conversations.conversation(conversation_id))
+
+
+@chat.post("/c/<conversation_id>/delete")
+def delete(conversation_id: str) -> ResponseReturnValue:
+    services().conversations.conversation(conversation_id)
+    services().answering.stop_conversation(conversation_id)
+    services().conversations.delete(conversation_id)
+    return redirect(url_for("chat.home"), 303)
+
+
+def _path(conversation_id: str) -> list[Message]:
+    return path(services().conversations.messages(conversation_id))
+
+
+def _answer(answer_id: int) -> Message:
+    found = services().conversations.message(answer_id)
+    if found.role != "assistant":
+        raise NotThere
+    return found
+
+
+def _position() -> int:
+    given = request.headers.get("Last-Event-ID") or request.args.get("from", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+
+
+def _to_conversation(conversation_id: str) -> ResponseReturnValue:
+    return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(chat)
+    app.jinja_env.globals["newest_conversations"] = lambda: services().conversations.newest_conversations()
+    app.jinja_env.globals["new_key"] = new_key

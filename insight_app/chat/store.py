@@ -1,0 +1,160 @@
+"""Conversations and messages in the database."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from insight_app.chat.messages import LIVE, Conversation, Message, Outcome, State, title_of
+from insight_app.errors import NotThere
+from insight_app.storage.database import Database
+from insight_app.storage.tables import conversations, messages
+
+_MESSAGE = [messages.c[name] for name in Message.__dataclass_fields__]
+_CONVERSATION = [conversations.c[name] for name in Conversation.__dataclass_fields__]
+
+
+class ConversationStore:
+    """Everything about conversations that is kept. Raises NotThere for an id that is not (or no more) there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        query = select(*_CONVERSATION).where(conversations.c.id == conversation_id)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotThere
+        return Conversation(*row)
+
+    def newest_conversations(self, limit: int = 200) -> list[Conversation]:
+        query = select(*_CONVERSATION).order_by(conversations.c.updated_at.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [Conversation(*row) for row in connection.execute(query)]
+
+    def messages(self, conversation_id: str) -> list[Message]:
+        """All messages of a conversation, oldest first, tries that nobody sees any more among them."""
+        query = select(*_MESSAGE).where(messages.c.conversation_id == conversation_id).order_by(messages.c.id)
+        with self._database.reading() as connection:
+            return [_message(row) for row in connection.execute(query)]
+
+    def message(self, message_id: int) -> Message:
+        query = select(*_MESSAGE).where(messages.c.id == message_id)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotThere
+        return _message(row)
+
+    def ask(
+        self,
+        text: str,
+        *,
+        model: str,
+        form_key: str | None = None,
+        conversation_id: str | None = None,
+        parent_id: int | None = None,
+    ) -> tuple[Message, Message | None]:
+        """Adds a prompt and its empty answer, at the end of a conversation or as the beginning of a new one.
+
+        Returns both; where a prompt with this `form_key` is there already, that one and None.
+        """
+        try:
+            with self._database.writing() as connection:
+                conversation_id = conversation_id or _begin(connection, title_of(text))
+                prompt = _add(connection, conversation_id, parent_id, "user", State.DONE, text=text, form_key=form_key)
+                return prompt, _add_answer(connection, prompt, model)
+        except IntegrityError:
+            with self._database.reading() as connection:
+                query = select(*_MESSAGE).where(messages.c.form_key == form_key)
+                row = connection.execute(query).first()
+            if row is None:
+                raise
+            return _message(row), None
+
+    def add_answer(self, prompt: Message, model: str) -> Message:
+        """Another empty answer to a prompt, beside those that are there."""
+        with self._database.writing() as connection:
+            return _add_answer(connection, prompt, model)
+
+    def checkpoint(self, written: Iterable[tuple[int, str, str]]) -> None:
+        """Keeps what is written so far: (message id, thinking, text) of any number of answers at once."""
+        with self._database.writing() as connection:
+            for message_id, thinking, text in written:
+                connection.execute(
+                    update(messages).where(messages.c.id == message_id).values(thinking=thinking, text=text)
+                )
+
+    def finish(self, message_id: int, outcome: Outcome) -> None:
+        values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
+        values["state"] = outcome.state.value
+        values["finished_at"] = time.time()
+        with self._database.writing() as connection:
+            connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+
+    def interrupt_live_ones(self) -> int:
+        """Ends the answers that a former run of the server left unfinished; returns how many."""
+        live = [state.value for state in LIVE]
+        with self._database.writing() as connection:
+            done = connection.execute(
+                update(messages)
+                .where(messages.c.state.in_(live))
+                .values(state=State.INTERRUPTED.value, problem="server_stopped", finished_at=time.time())
+            )
+        return done.rowcount
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(update(conversations).where(conversations.c.id == conversation_id).values(title=title))
+
+    def delete(self, conversation_id: str) -> None:
+        with self._database.writing() as connection:
+            connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+
+
+def _begin(connection: Connection, title: str) -> str:
+    now = time.time()
+    new = secrets.token_urlsafe(9)
+    connection.execute(insert(conversations).values(id=new, title=title, created_at=now, updated_at=now))
+    return new
+
+
+def _add_answer(connection: Connection, prompt: Message, model: str) -> Message:
+    return _add(connection, prompt.conversation_id, prompt.id, "assistant", State.QUEUED, model=model)
+
+
+def _add(
+    connection: Connection, conversation_id: str, parent_id: int | None, role: str, state: State, **values: Any
+) -> Message:
+    now = time.time()
+    moved = connection.execute(
+        update(conversations).where(conversations.c.id == conversation_id).values(updated_at=now)
+    )
+    if not moved.rowcount:
+        raise NotThere
+    kept: Mapping[str, Any] = {"text": "", "thinking": "", "model": "", "problem": "", **values}
+    query = (
+        insert(messages)
+        .values(
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            role=role,
+            state=state.value,
+            created_at=now,
+            **kept,
+        )
+        .returning(*_MESSAGE)
+    )
+    return _message(connection.execute(query).one())
+
+
+def _message(row: Row[Any]) -> Message:
+    values = dict(row._mapping)
+    values["state"] = State(values["state"])
+    return Message(**values)

@@ -1,0 +1,154 @@
+"""A reply as a stream: what brings a page that was opened at some position up to date, event by event."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from insight_app.chat.messages import State
+from insight_app.chat.replies import Reply
+from insight_app.rendering import progress, sse
+from insight_app.rendering.progress import START, GrowingText, Progress
+from insight_app.rendering.swaps import swap
+
+HEARTBEAT_SECONDS = 15.0
+# Two pieces within this time become one event: the eye sees no difference, the server and the browser do.
+MERGE_SECONDS = 0.06
+# After this much silence a reader gets all there is, also what was not yet worth sending.
+SETTLE_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a page that is opened now shows of a reply: finished blocks, the open rest, and the position of both."""
+
+    state: State
+    thinking: tuple[str, str]
+    answer: tuple[str, str]
+    position: int
+
+
+class Reader:
+    """One page's place in a reply. Not thread-safe: each connection has its own."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._thinking = START
+        self._answer = START
+        self.state: State | None = None  # what the page was last told
+        self._thinking_over = False
+
+    @property
+    def position(self) -> int:
+        """What the page has for good; kept by the browser, so that a new connection can go on from there."""
+        return self._before_answer + self._answer.position if self._thinking_over else self._thinking.position
+
+    @property
+    def _before_answer(self) -> int:
+        """The answer's first position: the end of the reasoning, where there is any, counts as one character."""
+        thought = len(self._reply.thinking)
+        return thought + 1 if thought else 0
+
+    def snapshot(self) -> Snapshot:
+        """Everything so far; afterwards the reader has seen it."""
+        reply = self._reply
+        self.state = reply.state
+        self._thinking_over = len(reply.answer) > 0
+        *thinking, self._thinking = progress.snapshot(reply.thinking, ended=self._thinking_over)
+        *answer, self._answer = progress.snapshot(reply.answer)
+        return Snapshot(reply.state, (thinking[0], thinking[1]), (answer[0], answer[1]), self.position)
+
+    def go_to(self, position: int) -> bool:
+        """Takes the place of a page that has everything before `position`; False where no page can have that."""
+        reply = self._reply
+        if position < self._before_answer or not len(reply.answer):
+            found = progress.resume(reply.thinking, position)
+            if found is not None:
+                self._thinking = found
+        else:
+            self._thinking_over = True
+            found = progress.resume(reply.answer, position - self._before_answer)
+            if found is not None:
+                self._answer = found
+        return found is not None
+
+    def news(self, present: Callable[[State], str], *, eager: bool = False) -> str:
+        """The swaps that bring the page up to date, "" where nothing is new; `present` draws the status line."""
+        reply = self._reply
+        swaps: list[str] = []
+        answering = len(reply.answer) > 0
+        if not self._thinking_over and (len(reply.thinking) or answering):
+            self._thinking = _advance(
+                swaps, f"a{reply.id}-thinking", reply.thinking, self._thinking, ended=answering, eager=eager
+            )
+            self._thinking_over = answering
+        if answering:
+            self._answer = _advance(swaps, f"a{reply.id}-answer", reply.answer, self._answer, ended=False, eager=eager)
+        if reply.state is not self.state and not reply.ended:
+            self.state = reply.state
+            swaps.append(present(reply.state))
+        return "".join(swaps)
+
+
+def follow(
+    reply: Reply,
+    position: int,
+    *,
+    status: Callable[[State], str],
+    finished: Callable[[], str],
+    anew: Callable[[], str],
+    closing: Callable[[], bool] = lambda: False,
+) -> Iterator[bytes]:
+    """The events for a page that has everything before `position`, until the reply ends or `closing()` is true.
+
+    `status` draws the line that says what is going on, `finished` the swap of the growing message for the finished
+    one, `anew` the same for a page whose position nobody knows: that one connects again by itself.
+    """
+    reader = Reader(reply)
+    if not reply.ended and not reader.go_to(position):
+        yield from last_events(anew())
+        return
+    sent = 0.0
+    eager = False
+    while not reply.ended:
+        version = reply.version
+        known = reader.state
+        if html := reader.news(status, eager=eager):
+            yield sse.event(html, id=reader.position)
+            sent = time.monotonic() if reply.position else 0.0  # the first text is never held back
+        if reader.state is not known:
+            yield sse.event(str(reader.state), name="state")
+        if closing():
+            return
+        changed = reply.wait(version, HEARTBEAT_SECONDS if eager else SETTLE_SECONDS)
+        if not changed and eager:
+            yield sse.comment("still there")
+        eager = not changed
+        if changed and (early := sent + MERGE_SECONDS - time.monotonic()) > 0 and not reply.ended:
+            time.sleep(early)
+    yield from last_events(finished())
+
+
+def last_events(html: str) -> Iterator[bytes]:
+    """The end of every stream: the last swap, and the event at which the page closes the connection."""
+    yield sse.event(html)
+    yield sse.event("", name="done")
+
+
+def _advance(swaps: list[str], part: str, text: GrowingText, seen: Progress, *, ended: bool, eager: bool) -> Progress:
+    step = progress.advance(text, seen, ended=ended, eager=eager)
+    for change in step.changes:
+        place, how = _PLACES[change.kind]
+        swaps.append(swap(place.format(done=f"#{part}"), how, change.html))
+    if step.tail is not None:
+        swaps.append(swap(f"#{part}-tail", "innerHTML", step.tail))
+    return step.progress
+
+
+# Where a change goes; `done` is the element that holds the finished blocks.
+_PLACES = {
+    "append": ("{done}", "beforeend"),
+    "extend": (":is({done} > :is(ul, ol):last-child, {done} > .code:last-child code)", "beforeend"),
+    "replace": ("{done} > :last-child", "outerHTML"),
+}

@@ -1,0 +1,338 @@
+"""Settings: every environment variable with its type, default, check and help text, read once at the start.
+
+The environment wins over `.env`; an empty value means the default; whatever cannot be used stops the start
+with a sentence that names the variable and the place. No error text and no repr shows what may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from dotenv.parser import parse_stream
+
+from insight_app.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# A check turns the text of a variable into its value, or raises ValueError with what is allowed.
+Check = Callable[[str], Any]
+
+
+class Variable(NamedTuple):
+    """One environment variable. `default` is written as in .env; None means that there is none."""
+
+    name: str
+    default: str | None
+    check: Check
+    help: str
+
+
+def _variable(name: str, default: str | None, check: Check, help: str, *, secret: bool = False) -> Any:
+    about = {"variable": Variable(name, default, check, help)}
+    if default is None:
+        return field(repr=not secret, metadata=about)
+    return field(default=check(default), repr=not secret, metadata=about)
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _whole(least: int, most: int) -> Check:
+    def check(value: str) -> int:
+        if not re.fullmatch("[0-9]{1,12}", value) or not least <= int(value) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(value)
+
+    return check
+
+
+def _one_of(*words: str) -> Check:
+    def check(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(" or ".join(words))
+        return value.lower()
+
+    return check
+
+
+def _yes_or_no(value: str) -> bool:
+    if value.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ValueError("true or false")
+    return value.lower() in ("true", "1", "yes", "on")
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):  # no IPv6: Werkzeug's TRUSTED_HOSTS cannot name it
+        raise ValueError("an IPv4 address or a host name, without http:// and without a port")
+    return value
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    if not all(re.fullmatch(r"[a-z0-9.-]+", name) for name in names):
+        raise ValueError("host names separated by commas, without http:// and without ports")
+    return names
+
+
+def _url(value: str) -> str:
+    """`value` as Ollama's base address: with a scheme, without /api, /v1 or a slash at the end."""
+    full = value if "://" in value else f"http://{value}"
+    # urlsplit itself finds brackets that are not closed, .port finds a port that is no number.
+    with suppress(ValueError):
+        parts = urlsplit(full)
+        if re.fullmatch(r"https?://[^\s@?#]+", full) and parts.hostname and parts.port != 0:
+            port = "" if parts.port or "://" in value else ":11434"
+            return f"{parts.scheme}://{parts.netloc}{port}{re.sub('(/+(api|v1)?)?/*$', '', parts.path)}"
+    raise ValueError("an address such as http://127.0.0.1:11434, without a user name or password")
+
+
+def _engine_url(value: str) -> str:
+    return _url(value) if value else ""
+
+
+def _keep_alive(value: str) -> str:
+    """`value` as a duration with its unit: Ollama refuses a bare number that is sent as text."""
+    if not re.fullmatch(r"(-?[0-9]+|-?([0-9]+(ms|s|m|h))+|)", value):
+        raise ValueError("a duration such as 10m, 1h30m or 300 (seconds), or -1 for good")
+    return f"{value}s" if value and value[-1].isdigit() else value
+
+
+def _rate(value: str) -> str:
+    one = r"[1-9][0-9]{0,8} per ([1-9][0-9]{0,8} )?(second|minute|hour|day)s?"
+    if not re.fullmatch(rf"{one}(; *{one})*", value):
+        raise ValueError("a rate such as “30 per minute” or “30 per minute; 500 per day”")
+    return value
+
+
+def _secret_key(value: str) -> str:
+    if len(value) < 16:
+        raise ValueError("at least 16 characters long (delete it, and launch.py writes a new one into .env)")
+    return value
+
+
+def _sign_in(value: str) -> str:
+    if value.lower() == "accounts":
+        raise ValueError("local: accounts for several people come with a later version")
+    return str(_one_of("local")(value))
+
+
+def _folder(value: str) -> Path:
+    return PROJECT / Path(value).expanduser()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person can set. Values are checked by `load`; a Settings made in code is taken as it is."""
+
+    app_host: str = _variable(
+        "APP_HOST", "127.0.0.1", _host, "The address to listen on. Only this machine can reach 127.0.0.1."
+    )
+    app_port: int = _variable("APP_PORT", "8000", _whole(1, 65535), "The port to listen on.")
+    allowed_hosts: tuple[str, ...] = _variable(
+        "ALLOWED_HOSTS",
+        "",
+        _hosts,
+        "Other host names that a browser may use for this server, separated by commas. "
+        "APP_HOST and the names of this machine itself always work.",
+    )
+    ollama_base_url: str = _variable("OLLAMA_BASE_URL", "http://127.0.0.1:11434", _url, "Where Ollama answers.")
+    ollama_model: str = _variable(
+        "OLLAMA_MODEL", "", _text, "The model to start with. Empty: the first one that is installed."
+    )
+    embedded_engine: str = _variable(
+        "EMBEDDED_ENGINE",
+        "auto",
+        _one_of("auto", "on", "off"),
+        "The small built-in model. auto: where Ollama does not answer or has none; on: always; off: never.",
+    )
+    embedded_base_url: str = _variable(
+        "EMBEDDED_BASE_URL",
+        "",
+        _engine_url,
+        "Where the built-in engine answers. launch.py sets it when it has started one; leave it empty.",
+    )
+    max_token_limit: int = _variable(
+        "MAX_TOKEN_LIMIT", "2048", _whole(0, 1_000_000), "The longest answer, in tokens. 0: no limit."
+    )
+    num_ctx: int = _variable(
+        "NUM_CTX",
+        "0",
+        _whole(0, 10_000_000),
+        "How many tokens the model can see at once; more takes more memory. 0: as the engine decides.",
+    )
+    keep_alive: str = _variable(
+        "KEEP_ALIVE",
+        "",
+        _keep_alive,
+        "How long Ollama keeps a model in memory: 10m, 1h, -1 for good. Empty: as Ollama decides.",
+    )
+    thinking: str = _variable(
+        "THINKING",
+        "auto",
+        _one_of("auto", "on", "off"),
+        "Whether a reasoning model thinks before it answers. auto: as the model does by itself.",
+    )
+    request_timeout_seconds: int = _variable(
+        "REQUEST_TIMEOUT_SECONDS",
+        "120",
+        _whole(1, 86_400),
+        "How many seconds the engine may be silent, while it loads a model too, before an answer has failed.",
+    )
+    max_concurrent_answers: int = _variable(
+        "MAX_CONCURRENT_ANSWERS",
+        "4",
+        _whole(1, 1_000),
+        "How many answers are written at a time; others wait.",
+    )
+    max_prompt_chars: int = _variable(
+        "MAX_PROMPT_CHARS", "100000", _whole(1, 10_000_000), "The longest message, in characters."
+    )
+    enable_moderation: bool = _variable(
+        "ENABLE_MODERATION",
+        "true",
+        _yes_or_no,
+        "Whether prompts and answers are checked against rules. This version has no rules yet.",
+    )
+    ratelimit_enabled: bool = _variable("RATELIMIT_ENABLED", "true", _yes_or_no, "Whether SEND_RATE_LIMIT counts.")
+    send_rate_limit: str = _variable(
+        "SEND_RATE_LIMIT", "30 per minute", _rate, "How many messages may be sent from one address."
+    )
+    auth_mode: str = _variable(
+        "AUTH_MODE", "local", _sign_in, "local: one person, on this machine only, without signing in."
+    )
+    secret_key: str = _variable(
+        "SECRET_KEY",
+        None,
+        _secret_key,
+        "Signs cookies and forms; at least 16 characters that nobody knows. launch.py writes one into .env.",
+        secret=True,
+    )
+    data_dir: Path = _variable(  # noqa: RUF009 - a Path never changes
+        "DATA_DIR", "data", _folder, "The folder for all that is stored, seen from the project's folder."
+    )
+    database_url: str = _variable(
+        "DATABASE_URL",
+        "",
+        _text,
+        "An SQLite database, as SQLAlchemy writes it: sqlite:////path/to/file.db. Empty: insight.db in DATA_DIR.",
+        secret=True,
+    )
+    redis_url: str = _variable(
+        "REDIS_URL",
+        "",
+        _text,
+        "Redis, for more than one server process. This version has one and does not use it.",
+        secret=True,
+    )
+    log_level: str = _variable(
+        "LOG_LEVEL",
+        "info",
+        _one_of("debug", "info", "warning", "error"),
+        "How much is logged. Prompts and answers never are.",
+    )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host name under which a browser may ask for a page."""
+        return ("localhost", "127.0.0.1", self.app_host.lower(), *self.allowed_hosts)
+
+
+def variables() -> dict[str, Variable]:
+    """Every variable by the name of its field in Settings."""
+    return {each.name: each.metadata["variable"] for each in fields(Settings)}
+
+
+def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJECT / ".env") -> Settings:
+    """The settings of this start. Raises ConfigError; a file that is not there counts as empty."""
+    written = _read(env_file) if env_file else {}
+    values: dict[str, Any] = {}
+    for attribute, variable in variables().items():
+        text, place = environ.get(variable.name, "").strip(), "environment"
+        if not text:
+            text, place = written.get(variable.name, ("", ""))
+        if text:
+            values[attribute] = _checked(variable, text, place)
+        elif variable.default is None:
+            raise ConfigError(
+                f"{variable.name} is not set.",
+                "Start with “python3 launch.py”, which writes one into .env, or set it yourself.",
+            )
+    settings = Settings(**values)
+    if settings.auth_mode == "local" and not _is_loopback(settings.app_host):
+        raise ConfigError(
+            f"APP_HOST={settings.app_host} would let anybody in, as AUTH_MODE=local knows no accounts.",
+            "Set APP_HOST=127.0.0.1, and from another machine use a tunnel "
+            f"(ssh -L {settings.app_port}:127.0.0.1:{settings.app_port} this-machine).",
+        )
+    return settings
+
+
+def _checked(variable: Variable, text: str, place: str) -> Any:
+    try:
+        return variable.check(text)
+    except ValueError as allowed:
+        raise ConfigError(
+            f"{variable.name} ({place}) must be {allowed}.", "Correct it there and start again."
+        ) from None  # the cause would show the value
+
+
+def _read(file: Path) -> dict[str, tuple[str, str]]:
+    """Each name in `file` with its value and its place; the last one counts where a name is written twice."""
+    try:
+        with file.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file} is not UTF-8 text.", "Save it as UTF-8 and start again.") from None
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read ({error.strerror}).", "Check who may read it.") from None
+    known = {variable.name for variable in variables().values()}
+    found: dict[str, tuple[str, str]] = {}
+    for binding in bindings:
+        # The parser counts from the blank lines above; universal newlines leave only \n.
+        blank = re.match(r"\s*", binding.original.string)
+        line = binding.original.line + (blank.group().count("\n") if blank else 0)
+        place = f"{file.name} line {line}"
+        if binding.error or (binding.key in known and binding.value is None):
+            raise ConfigError(
+                f"{place} cannot be read.",
+                "Write it as NAME=value, with both quotation marks or none, and start again.",
+            )
+        if binding.key:
+            found[binding.key] = ((binding.value or "").strip(), place)
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def main() -> int:
+    """Prints, as one JSON line, what launch.py must know; or why the product cannot start."""
+    try:
+        settings = load()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    names = ("app_host", "app_port", "ollama_base_url", "embedded_engine")
+    print(json.dumps({name: getattr(settings, name) for name in names}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

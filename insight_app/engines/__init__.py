@@ -1,0 +1,1 @@
+"""What writes an answer: Ollama, or the small model that ships with the product."""

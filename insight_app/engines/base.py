@@ -1,0 +1,134 @@
+"""What the rest of the product knows of an engine: the values it takes and gives, the protocol it keeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as the engine reads it."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to write; None leaves it to the engine. Sent the same each time: a change reloads the model."""
+
+    max_tokens: int | None = None
+    num_ctx: int | None = None
+    keep_alive: str | None = None
+    think: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to answer, and with which model ("" = the engine's first one)."""
+
+    model: str
+    turns: tuple[Turn, ...]
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model on this machine."""
+
+    name: str
+    size: int = 0  # bytes
+    details: str = ""  # "8B · Q4_K_M", for people
+    abilities: frozenset[str] = frozenset()  # Ollama's capabilities: completion, thinking, vision, tools ...
+    remote: bool = False  # True: it would run on another machine
+
+
+def full_name(model: str) -> str:
+    """The name with its tag, as lists have it: "llama3.2" is "llama3.2:latest"."""
+    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The engine says what it is doing; model is the name it really uses."""
+
+    name: Literal["loading", "reading"]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of the text, as it comes; `thought` where it is reasoning and not yet the answer."""
+
+    text: str
+    thought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end mark. Counts are tokens, durations seconds; None where the engine did not say."""
+
+    reason: Literal["stop", "length"]
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    load_seconds: float | None = None
+    prompt_seconds: float | None = None
+    answer_seconds: float | None = None
+
+
+Event = Stage | Piece | Done
+
+
+class Stop:
+    """Somebody's wish that an answer end now. Thread-safe; what must happen then registers itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = False
+        self._then: list[Callable[[], None]] = []
+
+    @property
+    def asked(self) -> bool:
+        return self._asked
+
+    def ask(self) -> None:
+        """Calls everything that registered, once; later calls do nothing."""
+        with self._lock:
+            if self._asked:
+                return
+            self._asked = True
+            actions, self._then = self._then, []
+        for action in actions:
+            action()
+
+    def then(self, action: Callable[[], None]) -> Callable[[], None]:
+        """Registers `action` (called at once where stop was asked already); returns what takes it back."""
+        with self._lock:
+            if not self._asked:
+                self._then.append(action)
+                return lambda: self._forget(action)
+        action()
+        return lambda: None
+
+    def _forget(self, action: Callable[[], None]) -> None:
+        with self._lock:
+            if action in self._then:
+                self._then.remove(action)
+
+
+class Engine(Protocol):
+    """What writes answers."""
+
+    name: str  # "ollama", "embedded": a word for logs, metrics and the page
+    url: str
+
+    def stream(self, task: Task, stop: Stop) -> Iterator[Event]:
+        """Events as they come, Done last. Ends without it only after stop.ask(); else raises EngineError."""
+        ...
+
+    def models(self) -> list[Model]:
+        """What is installed, the engine's first choice first. Waits at most a second; raises EngineError."""
+        ...

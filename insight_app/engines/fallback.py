@@ -1,0 +1,170 @@
+"""The first engine that answers and has a model: Ollama, or else the small one that ships with the product.
+
+A thread looks at them now and then, so that nobody waits to know what there is, and so that an Ollama that is
+started later is used without a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from insight_app.engines.base import Engine, Event, Model, Stop, Task, full_name
+from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelMissing, NoModel
+
+LOOK_AGAIN_SECONDS = 2.0  # while the first engine is not there: somebody may be starting it just now
+LOOK_SELDOM_SECONDS = 15.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is to answer with."""
+
+    engine_name: str = ""  # "" = no engine can answer
+    url: str = ""
+    models: tuple[Model, ...] = ()  # of every engine that answers, the first choice first
+    problem: EngineError | None = None  # why no engine can answer
+    passed_over: EngineError | None = None  # why it is not the first engine that answers
+    known: bool = False  # False: nobody has looked yet
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one engine said when it was last asked."""
+
+    engine: Engine
+    models: tuple[Model, ...] = ()
+    problem: EngineError | None = None
+
+
+class Fallback(Engine):
+    """`engines`, the best first; a task for model "" goes to `preferred` where one of them has it."""
+
+    def __init__(self, engines: Sequence[Engine], preferred: str = "") -> None:
+        self.name, self.url = engines[0].name, engines[0].url
+        self._preferred = preferred
+        self._views = tuple(_View(engine) for engine in engines)
+        self._standing = Standing()
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._keep_looking, name="engines", daemon=True)
+
+    @property
+    def standing(self) -> Standing:
+        """What was found when last looked; never waits."""
+        return self._standing
+
+    def models(self) -> list[Model]:
+        return list(self._standing.models)
+
+    def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
+        found = self._find(task.model)
+        if found is None:
+            self.look()
+            if stop.asked:
+                return
+            found = self._find(task.model) or self._last_resort(task.model)
+        engine, model = found
+        try:
+            yield from engine.stream(replace(task, model=model), stop)
+        except (EngineUnreachable, ModelMissing):
+            self.look_now()
+            raise
+
+    def start(self) -> None:
+        """Begins to look; in the process that will answer, since threads do not survive a fork."""
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closed = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=LOOK_AGAIN_SECONDS)
+
+    def look_now(self) -> None:
+        """Has the thread look at once; does not wait for it."""
+        self._wake.set()
+
+    def look(self) -> Standing:
+        """Asks the engines here and now, about a second for each that hangs."""
+        self._views = views = tuple(_ask(view) for view in self._views)
+        first = self._find("")
+        engine = first[0] if first else views[0].engine
+        self.name, self.url = engine.name, engine.url
+        self._standing = Standing(
+            engine_name=engine.name if first else "",
+            url=engine.url,
+            models=self._listed(),
+            problem=None if first else views[0].problem,
+            passed_over=views[0].problem if first else None,
+            known=True,
+        )
+        return self._standing
+
+    def _find(self, model: str) -> tuple[Engine, str] | None:
+        """Who has the model ("" = the first choice), and under which name; None where nobody has."""
+        views = self._views
+        wanted = _key(model or self._preferred)
+        for view in views:
+            for each in view.models:
+                if _key(each.name) == wanted:
+                    return view.engine, each.name
+        if model:
+            return None
+        return next(((view.engine, view.models[0].name) for view in views if view.models), None)
+
+    def _last_resort(self, model: str) -> tuple[Engine, str]:
+        """For a model that nobody lists: the first engine, to say itself what is wrong with it.
+
+        Raises the problem of an engine that is gone, and so may have had it.
+        """
+        for view in self._views:
+            if view.problem is not None and not (model and isinstance(view.problem, NoModel)):
+                raise _fresh(view.problem)
+        return self._views[0].engine, model
+
+    def _listed(self) -> tuple[Model, ...]:
+        found: dict[str, Model] = {}
+        for view in self._views:
+            for model in view.models:
+                found.setdefault(_key(model.name), model)
+        preferred = _key(self._preferred)
+        return tuple(sorted(found.values(), key=lambda model: _key(model.name) != preferred))
+
+    def _keep_looking(self) -> None:
+        while True:
+            self._wake.clear()
+            if self._closed:
+                return
+            try:
+                self.look()
+            except Exception:
+                # A fault of ours must not blind the product until its next start.
+                _log.exception("looking at the engines failed")
+            well = self._views[0].models
+            self._wake.wait(LOOK_SELDOM_SECONDS if well else LOOK_AGAIN_SECONDS)
+
+
+def _ask(view: _View) -> _View:
+    engine = view.engine
+    try:
+        models = tuple(engine.models())
+    except EngineSilent as problem:
+        # It took the connection: busy on all cores is not gone.
+        return view if view.models else _View(engine, problem=_fresh(problem))
+    except EngineError as problem:
+        return _View(engine, problem=_fresh(problem))
+    return _View(engine, models, None if models else NoModel(url=engine.url))
+
+
+def _fresh(problem: EngineError) -> EngineError:
+    """The same error without the frames that a kept or twice raised one would hold on to."""
+    return type(problem)(**problem.facts)
+
+
+def _key(model: str) -> str:
+    return full_name(model).casefold()

@@ -1,0 +1,144 @@
+"""Ollama as an engine: one request per answer, its lines as they come, its socket closed on stop.
+
+While a model loads, Ollama says nothing. /api/ps cannot tell when it is ready either, since it lists a model
+from the moment its loading begins; so such an answer is said to be loading until its first piece.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Generator, Iterator
+from typing import Any, Literal
+
+import requests
+
+from insight_app import errors
+from insight_app.engines import ollama_models
+from insight_app.engines.base import Done, Engine, Event, Model, Piece, Stage, Stop, Task
+from insight_app.engines.interruptible import Grip
+from insight_app.engines.ollama_errors import meaning, refuses_thinking
+from insight_app.engines.ollama_lines import Lines, events
+from insight_app.engines.ollama_wire import Wire
+from insight_app.errors import EngineError
+
+# While this many answers are written, waking for each token of each takes most of a core: then read more rarely.
+MANY_ANSWERS = 150
+PAUSE_SECONDS = 0.08
+
+
+class Ollama(Engine):
+    """Whatever speaks Ollama's protocol at `url`; after `silence_seconds` without a byte it has failed."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "ollama",
+        silence_seconds: float,
+        session: requests.Session | None = None,
+    ) -> None:
+        self._wire = Wire(url, silence_seconds, session)
+        self.name, self.url = name, self._wire.url
+        self._under_way: set[Grip] = set()
+
+    def models(self) -> list[Model]:
+        return self._models(Grip())
+
+    def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
+        """As Engine has it; closing it early closes the socket too."""
+        grip = Grip()
+        forget = stop.then(grip.break_off)
+        try:
+            yield from self._answer(task, grip)
+        except EngineError:
+            if not stop.asked:
+                raise
+        finally:
+            forget()
+
+    def _answer(self, task: Task, grip: Grip) -> Iterator[Event]:
+        model = task.model or self._first(grip)
+        yield Stage(self._stage(model, grip), model)
+        response = self._chat(task, model, grip)
+        ended = False
+        self._under_way.add(grip)
+        try:
+            for event in self._events(response, model, grip):
+                ended = isinstance(event, Done)
+                yield event
+        finally:
+            self._under_way.discard(grip)
+            if ended:
+                self._wire.finish(response, grip)
+            response.close()  # which gives the connection back only where its last byte was read
+
+    def _events(self, response: requests.Response, model: str, grip: Grip) -> Iterator[Piece | Done]:
+        lines = Lines()
+        while True:
+            data = self._wire.read(response)
+            if grip.broken:
+                return
+            for event in events(lines.feed(data) if data else lines.last(), model=model, url=self.url):
+                yield event
+                if isinstance(event, Done):
+                    return
+            if not data:
+                raise errors.AnswerCut(url=self.url, because="no end mark")
+            if len(self._under_way) >= MANY_ANSWERS:
+                time.sleep(PAUSE_SECONDS)
+
+    def _chat(self, task: Task, model: str, grip: Grip) -> requests.Response:
+        """The response whose body is the answer; raises the EngineError that a refusal means."""
+        think = task.options.think
+        while True:
+            response = self._wire.post("/api/chat", grip, _request(task, model, think))
+            if response.status_code == 200:
+                return response
+            text = self._wire.refusal(response)
+            if not (think and refuses_thinking(response.status_code, text)):
+                raise meaning(text, response.status_code, model=model, url=self.url)
+            think = None
+
+    def _first(self, grip: Grip) -> str:
+        models = self._models(grip)
+        if not models:
+            raise errors.NoModel(url=self.url)
+        return models[0].name
+
+    def _models(self, grip: Grip) -> list[Model]:
+        try:
+            found = ollama_models.installed(self._wire.get("/api/tags", grip))
+        except ValueError:
+            raise errors.EngineBroke(url=self.url, because="a list that is not Ollama's") from None
+        # What runs elsewhere is never chosen unasked while there is something here.
+        return sorted(found, key=lambda model: model.remote)
+
+    def _stage(self, model: str, grip: Grip) -> Literal["loading", "reading"]:
+        if ollama_models.runs_elsewhere(model):
+            return "reading"
+        try:
+            return "reading" if ollama_models.is_listed(model, self._wire.get("/api/ps", grip)) else "loading"
+        except (EngineError, ValueError):
+            return "reading"
+
+
+def _request(task: Task, model: str, think: bool | None) -> bytes:
+    wanted = {"num_predict": task.options.max_tokens, "num_ctx": task.options.num_ctx}
+    request: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": turn.role, "content": turn.text} for turn in task.turns],
+        "stream": True,
+        "options": {name: value for name, value in wanted.items() if value is not None},
+    }
+    if think is not None:
+        request["think"] = think
+    if task.options.keep_alive is not None:
+        request["keep_alive"] = _duration(task.options.keep_alive)
+    return json.dumps(request).encode()  # json and not msgspec: its escapes carry lone surrogates too
+
+
+def _duration(text: str) -> str | int:
+    """Ollama reads "5m" as a text, but plain seconds (and -1, for ever) only as a number."""
+    return int(text) if re.fullmatch(r"[+-]?\d+", text.strip()) else text

@@ -1,0 +1,138 @@
+"""The lines of an answer: bytes as they come from Ollama's socket become pieces of text and the end mark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from insight_app.engines.base import Done, Piece
+from insight_app.engines.ollama_errors import meaning
+from insight_app.errors import EngineBroke, EngineError
+
+_NANOSECONDS = 1e9
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: str | None = None
+    thinking: str | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    message: _Message | None = None
+    error: object = None
+    done: bool = False
+    done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    load_duration: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_duration: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+class Lines:
+    """Cuts a stream at newlines only, wherever it was cut before."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that are whole now."""
+        *whole, rest = data.split(b"\n")
+        if whole and self._begun:
+            whole[0] = b"".join((*self._begun, whole[0]))
+            self._begun.clear()
+        if rest:
+            self._begun.append(rest)
+        return whole
+
+    def last(self) -> list[bytes]:
+        """What stood at the end of the stream without a newline, if it is whole: half a line says nothing."""
+        line = b"".join(self._begun)
+        try:
+            json.loads(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return []
+        return [line]
+
+
+def events(lines: Iterable[bytes], *, model: str, url: str) -> Iterator[Piece | Done]:
+    """What the lines say, up to the end mark; raises EngineError at an error line, after what came before it.
+
+    Neighbours of one kind are joined: whoever fell behind catches up with one event instead of hundreds.
+    """
+    waiting: Piece | None = None
+    try:
+        for event in _each(lines, model, url):
+            if waiting is not None:
+                if isinstance(event, Piece) and event.thought is waiting.thought:
+                    waiting = Piece(waiting.text + event.text, event.thought)
+                    continue
+                yield waiting
+            if isinstance(event, Piece):
+                waiting = event
+            else:
+                waiting = None
+                yield event
+    except EngineError:
+        if waiting is not None:
+            yield waiting
+        raise
+    if waiting is not None:
+        yield waiting
+
+
+def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[Piece | Done]:
+    for raw in lines:
+        if not raw or raw.isspace():
+            continue
+        try:
+            line = _decode(raw)
+        except ValueError:  # a lone surrogate, broken UTF-8, a type of its own
+            line = _decode_leniently(raw)
+        if line.error:
+            raise meaning(str(line.error).lower(), model=model, url=url)
+        message = line.message
+        if message is not None:
+            if message.thinking:
+                yield Piece(message.thinking, thought=True)
+            if message.content:
+                yield Piece(message.content)
+        if line.done:
+            yield _done(line)
+            return
+
+
+def _done(line: _Line) -> Done:
+    return Done(
+        reason="length" if line.done_reason == "length" else "stop",
+        prompt_tokens=line.prompt_eval_count,
+        answer_tokens=line.eval_count,
+        load_seconds=_seconds(line.load_duration),
+        prompt_seconds=_seconds(line.prompt_eval_duration),
+        answer_seconds=_seconds(line.eval_duration),
+    )
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / _NANOSECONDS
+
+
+def _decode_leniently(raw: bytes) -> _Line:
+    try:
+        line = msgspec.convert(json.loads(raw.decode("utf-8", "replace")), _Line, strict=False)
+    except (ValueError, RecursionError):
+        # Without its cause: that one carries the line, and the line the answer.
+        raise EngineBroke(because="a line that is not Ollama's") from None
+    if line.message is not None:
+        line.message.content = _valid(line.message.content)
+        line.message.thinking = _valid(line.message.thinking)
+    return line
+
+
+def _valid(text: str | None) -> str | None:
+    return None if text is None else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

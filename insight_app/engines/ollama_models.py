@@ -1,0 +1,61 @@
+"""Which models Ollama has: its lists of the installed and of the loaded ones, read loosely since they vary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from insight_app.engines.base import Model, full_name
+
+
+def installed(body: bytes) -> list[Model]:
+    """The models of /api/tags that can chat, in its order. ValueError where the body is no such list."""
+    models = (_model(entry) for entry in _entries(body))
+    return [each for each in models if each.name and (not each.abilities or "completion" in each.abilities)]
+
+
+def is_listed(model: str, body: bytes) -> bool:
+    """Whether /api/ps names it. ValueError where the body is no such list."""
+    wanted = full_name(model).casefold()
+    return any(full_name(_text(entry, "name", "model")).casefold() == wanted for entry in _entries(body))
+
+
+def runs_elsewhere(name: str) -> bool:
+    """Whether the name is one of Ollama's cloud models."""
+    return name.casefold().endswith("cloud")
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    name = _text(entry, "name", "model")
+    size = entry.get("size")
+    abilities = entry.get("capabilities")  # older servers do not say
+    about = entry.get("details")
+    about = about if isinstance(about, dict) else {}
+    details = (_text(about, "parameter_size"), _text(about, "quantization_level"))
+    return Model(
+        name=name,
+        size=size if isinstance(size, int) else 0,
+        details=" · ".join(part for part in details if part),
+        abilities=frozenset(map(str, abilities)) if isinstance(abilities, list) else frozenset(),
+        remote=bool(_text(entry, "remote_host", "remote_model")) or runs_elsewhere(name),
+    )
+
+
+def _entries(body: bytes) -> list[dict[str, Any]]:
+    try:
+        said = json.loads(body.decode("utf-8", "replace"))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(said, dict):
+        raise ValueError("not an object")
+    entries = said.get("models") or []
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _text(entry: dict[str, Any], *keys: str) -> str:
+    """The first of these that is a text, with what no page can show replaced."""
+    for key in keys:
+        value = entry.get(key)
+        if isinstance(value, str) and value:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return ""

@@ -1,0 +1,116 @@
+"""The wire to Ollama: one pooled session, and every failure of the layers below as one of the product's errors."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing, suppress
+from http.client import HTTPException, RemoteDisconnected
+
+import requests
+import urllib3
+
+from insight_app import errors
+from insight_app.engines.interruptible import Grip, interruptible_session
+from insight_app.engines.ollama_errors import error_text, meaning
+from insight_app.errors import EngineError
+
+CONNECT_SECONDS = 3.0
+QUICK_SECONDS = 1.0  # for what Ollama answers from memory
+LINGER_SECONDS = 0.25  # for the last bytes behind the end mark, without which a connection is not used again
+MOST_BYTES = 65536
+
+# Nothing compresses a stream without holding it back.
+_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
+
+
+class Wire:
+    """To the server at `url`, which may be silent for `silence_seconds` where it answers a prompt."""
+
+    def __init__(self, url: str, silence_seconds: float, session: requests.Session | None) -> None:
+        self._address = url.rstrip("/")
+        self.url = re.sub(r"//[^/]*@", "//", self._address)  # is shown, so without name and password
+        self._silence_seconds = silence_seconds
+        self._session = session or interruptible_session()
+
+    def get(self, path: str, grip: Grip) -> bytes:
+        """The body of a quick answer; waits a second at most."""
+        response = self._ask("GET", path, grip, connect=QUICK_SECONDS, silence=QUICK_SECONDS)
+        with closing(response):
+            body = self._body(response, silence=QUICK_SECONDS)
+        if response.status_code != 200:
+            raise meaning(error_text(body), response.status_code, model="", url=self.url)
+        return body
+
+    def post(self, path: str, grip: Grip, body: bytes) -> requests.Response:
+        """The response, its body still to come; refusals too."""
+        return self._ask("POST", path, grip, connect=CONNECT_SECONDS, silence=self._silence_seconds, body=body)
+
+    def refusal(self, response: requests.Response) -> str:
+        """The error text of a response that is not the answer; "" where there is none."""
+        with closing(response):
+            return error_text(self._body(response, silence=self._silence_seconds, most=MOST_BYTES))
+
+    def read(self, response: requests.Response) -> bytes:
+        """What has arrived of the body; waits for the first byte of it; b"" at the end."""
+        try:
+            # Not iter_lines(), which holds lines back or costs thirty times as much.
+            return bytes(response.raw.read1(MOST_BYTES))
+        except _FAILURES as problem:
+            root, facts = self._facts(problem)
+            if isinstance(root, TimeoutError):
+                raise errors.EngineSilent(seconds=f"{self._silence_seconds:g}", **facts) from None
+            raise errors.AnswerCut(**facts) from None
+
+    def finish(self, response: requests.Response, grip: Grip) -> None:
+        """Reads what is left behind the end mark, so that the connection serves again."""
+        grip.wait_at_most(LINGER_SECONDS)
+        with suppress(*_FAILURES):
+            response.raw.read1(MOST_BYTES)
+
+    def _ask(
+        self, method: str, path: str, grip: Grip, *, connect: float, silence: float, body: bytes | None = None
+    ) -> requests.Response:
+        if grip.broken:
+            raise errors.AnswerCut(url=self.url, because="stopped")
+        try:
+            with grip.around():
+                return self._session.request(
+                    method,
+                    self._address + path,
+                    data=body,
+                    headers=_HEADERS,
+                    timeout=(connect, silence),
+                    stream=True,
+                    allow_redirects=False,  # a prompt goes where it was sent and nowhere else
+                )
+        except _FAILURES as problem:
+            raise self._failed(problem, silence) from None
+
+    def _body(self, response: requests.Response, *, silence: float, most: int | None = None) -> bytes:
+        try:
+            return bytes(response.raw.read(most))
+        except _FAILURES as problem:
+            raise self._failed(problem, silence) from None
+
+    def _failed(self, problem: Exception, silence: float) -> EngineError:
+        """What it means where no byte of an answer has come."""
+        root, facts = self._facts(problem)
+        if isinstance(root, TimeoutError) and not isinstance(problem, requests.ConnectTimeout):
+            return errors.EngineSilent(seconds=f"{silence:g}", **facts)
+        if isinstance(root, HTTPException) and not isinstance(root, RemoteDisconnected):
+            return errors.EngineBroke(**facts)  # something answers there, but it does not speak HTTP
+        return errors.EngineUnreachable(**facts)
+
+    def _facts(self, problem: Exception) -> tuple[BaseException, dict[str, str]]:
+        # Only the name of its class: the text of an error below may hold what was on the wire.
+        root = _root(problem)
+        return root, {"url": self.url, "because": type(root).__name__}
+
+
+def _root(problem: BaseException) -> BaseException:
+    """The first of the errors that led to this one. Not by `__context__`: it may lead out of this request."""
+    for inner in (getattr(problem, "reason", None), problem.__cause__, *reversed(problem.args)):
+        if isinstance(inner, BaseException):
+            return _root(inner)
+    return problem

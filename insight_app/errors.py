@@ -1,0 +1,209 @@
+"""Every error that is raised on purpose, each with a cause and a next step in plain words.
+
+InsightError
+├── ConfigError          the environment or .env holds a value that cannot be used; the start stops
+├── InputError           what a person or a program sent cannot be taken as it is
+│   ├── EmptyPrompt
+│   └── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
+├── NotThere             no such conversation, answer or page, or not yours
+├── StillAnswering       this conversation already has an answer that is being written
+└── EngineError          the engine did not write the answer, or not all of it
+    ├── EngineUnreachable
+    ├── EngineForbids    it answers, but refuses this host or this request
+    ├── ModelMissing
+    ├── NoModel          it answers, but has no model at all
+    ├── ModelUnsuited    the model cannot chat
+    ├── OutOfMemory
+    ├── EngineBusy
+    ├── ContextFull      the prompt is longer than the model can read
+    ├── EngineSilent     not a word for REQUEST_TIMEOUT_SECONDS
+    ├── AnswerCut        the stream ended before its end mark
+    ├── ServerStopped    the server ended while the answer was being written
+    └── EngineBroke      anything else that went wrong on the engine's side
+
+The texts are templates: `explain(code, **facts)` fills them, so that a page shown tomorrow says the same as the
+stream that failed today, and so that nothing but the code needs to be stored.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InsightError(Exception):
+    """An error with a `cause` and a `next_step`, each one plain sentence; `str()` is both.
+
+    Keyword arguments fill the placeholders of the class's texts. `status` is the HTTP status where the error
+    meets a request that has no byte of its response sent yet.
+    """
+
+    cause: str = "Something went wrong."
+    next_step: str = "Please try again."
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "error"
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = {name: str(value) for name, value in facts.items()}
+        self.cause = type(self).cause.format_map(_Known(self.facts))
+        self.next_step = type(self).next_step.format_map(_Known(self.facts))
+        super().__init__(f"{self.cause} {self.next_step}")
+
+
+class _Known(dict[str, str]):
+    """Facts for a text; one that is not known reads as "it", because an error must never fail to be shown."""
+
+    def __missing__(self, name: str) -> str:
+        return "it"
+
+
+class ConfigError(InsightError):
+    code = "config"
+
+    def __init__(self, cause: str, next_step: str) -> None:
+        super().__init__()
+        self.cause, self.next_step = cause, next_step
+        self.args = (f"{cause} {next_step}",)
+
+
+class InputError(InsightError):
+    status = 422
+    code = "input"
+    cause = "This request could not be understood."
+    next_step = "Check what was sent and try again."
+
+
+class EmptyPrompt(InputError):
+    code = "empty_prompt"
+    cause = "The message is empty."
+    next_step = "Write something first."
+
+
+class PromptTooLarge(InputError):
+    status = 413
+    code = "prompt_too_large"
+    cause = "The message has {length} characters; at most {limit} are possible."
+    next_step = "Shorten it, or send it in parts."
+
+
+class NotThere(InsightError):
+    status = 404
+    code = "not_there"
+    cause = "There is nothing at this address."
+    next_step = "It may have been deleted. Choose another conversation or start a new one."
+
+
+class StillAnswering(InsightError):
+    status = 409
+    code = "still_answering"
+    cause = "The last answer is still being written."
+    next_step = "Wait for its end or stop it, then send again."
+
+
+class EngineError(InsightError):
+    """The engine did not write the answer; `passing` says whether the same request may succeed a little later."""
+
+    status = 502
+    code = "engine"
+    passing: ClassVar[bool] = False
+
+
+class EngineUnreachable(EngineError):
+    status = 503
+    code = "engine_unreachable"
+    passing = True
+    cause = "No engine answers at {url}."
+    next_step = "Start Ollama (“ollama serve”, or its app) and try again."
+
+
+class EngineForbids(EngineError):
+    code = "engine_forbids"
+    cause = "The engine at {url} refuses this request."
+    next_step = "If it is behind a proxy, have the proxy send “Host: localhost:11434”, or check its sign-in."
+
+
+class ModelMissing(EngineError):
+    status = 404
+    code = "model_missing"
+    cause = "The model “{model}” is not on this machine."
+    next_step = "Run “ollama pull {model}”, or choose another model."
+
+
+class NoModel(EngineError):
+    status = 503
+    code = "no_model"
+    cause = "The engine at {url} has no model yet."
+    next_step = "Run “ollama pull llama3.2” (or any other model) and try again."
+
+
+class ModelUnsuited(EngineError):
+    status = 400
+    code = "model_unsuited"
+    cause = "The model “{model}” cannot do what was asked of it."
+    next_step = "Choose another model."
+
+
+class OutOfMemory(EngineError):
+    status = 503
+    code = "out_of_memory"
+    passing = True
+    cause = "This machine has not enough free memory for the model “{model}”."
+    next_step = "Close other programs, choose a smaller model or a smaller context, and try again."
+
+
+class EngineBusy(EngineError):
+    status = 503
+    code = "engine_busy"
+    passing = True
+    cause = "The engine has too many requests waiting."
+    next_step = "Try again in a moment."
+
+
+class ContextFull(EngineError):
+    status = 413
+    code = "context_full"
+    cause = "This conversation is longer than the model “{model}” can read."
+    next_step = "Shorten the message, start a new chat, or set a larger NUM_CTX."
+
+
+class EngineSilent(EngineError):
+    status = 504
+    code = "engine_silent"
+    passing = True
+    cause = "The engine said nothing for {seconds} seconds."
+    next_step = "Try again; if large models load slowly here, set a larger REQUEST_TIMEOUT_SECONDS."
+
+
+class AnswerCut(EngineError):
+    code = "answer_cut"
+    passing = True
+    cause = "The engine broke off before the end of the answer."
+    next_step = "What it wrote is kept. Try again."
+
+
+class ServerStopped(EngineError):
+    status = 503
+    code = "server_stopped"
+    passing = True
+    cause = "The server was stopped before the end of the answer."
+    next_step = "What was written is kept. Try again."
+
+
+class EngineBroke(EngineError):
+    code = "engine_broke"
+    passing = True
+    cause = "The engine had an error of its own."
+    next_step = "Try again; if it happens again, look at the engine's own log."
+
+
+def every_error(root: type[InsightError] = InsightError) -> dict[str, type[InsightError]]:
+    """All error classes at and below `root`, by code."""
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found.update(every_error(child))
+    return found
+
+
+def explain(code: str, **facts: object) -> InsightError:
+    """The error that a stored code stands for, its texts filled with `facts`; unknown codes read as a plain error."""
+    kind = every_error().get(code, InsightError)
+    return InsightError(**facts) if kind is ConfigError else kind(**facts)

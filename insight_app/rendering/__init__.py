@@ -1,0 +1,1 @@
+"""Markdown that is still being written becomes safe HTML, piece by piece: pure functions of text."""

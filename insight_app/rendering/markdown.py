@@ -1,0 +1,28 @@
+"""A whole answer as safe HTML: the same pieces that were streamed while it was written."""
+
+from __future__ import annotations
+
+from insight_app.rendering import definitions
+from insight_app.rendering.commonmark import sound
+from insight_app.rendering.pieces import changes, piece
+from insight_app.rendering.segments import split
+
+
+def render(text: str) -> str:
+    """The HTML of a finished answer. Links may refer to definitions anywhere in it."""
+    text = sound(text)
+    segments = split(text, ended=True).segments
+    known = definitions.collect(text, segments)
+    pieces = []
+    for segment in segments:
+        source = text[segment.start : segment.end]
+        pieces.append((segment, piece(source, references=definitions.needed(known, source))))
+    return "".join(change.html for change in changes(pieces))
+
+
+def has_definitions(text: str) -> bool:
+    """Whether a page that followed the text has to show `render(text)` once at its end, since links are missing."""
+    text = sound(text)
+    return definitions.MAYBE.search(text) is not None and bool(
+        definitions.collect(text, split(text, ended=True).segments)
+    )

@@ -1,0 +1,84 @@
+"""What the routes work with; the only place that picks implementations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from insight_app.chat.answering import Answering
+from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.store import ConversationStore
+from insight_app.config import Settings
+from insight_app.engines.base import Options
+from insight_app.engines.fallback import Fallback
+from insight_app.engines.ollama import Ollama
+from insight_app.storage.database import Database, sqlite_url
+from insight_app.telemetry.metrics import Metrics
+
+
+@dataclass
+class Services:
+    """One running product. `closing` is true from the moment the server is asked to end."""
+
+    settings: Settings
+    database: Database
+    conversations: ConversationStore
+    replies: Replies
+    engine: Fallback
+    answering: Answering
+    metrics: Metrics
+    closing: bool = False
+
+    def engine_facts(self, model: str) -> dict[str, object]:
+        """What the texts of engine errors need to know."""
+        return {
+            "model": model or self.settings.ollama_model or "llama3.2",
+            "url": self.settings.ollama_base_url,
+            "seconds": self.settings.request_timeout_seconds,
+        }
+
+    def close(self) -> None:
+        """Lets every stream end and keeps what is written."""
+        self.closing = True
+        for reply in self.replies.live():
+            reply.wake()
+        self.engine.close()
+        self.answering.close()
+
+
+def build_services(settings: Settings) -> Services:
+    """Raises ConfigError where the database cannot be used."""
+    database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
+    database.bring_up_to_date()
+    conversations = ConversationStore(database)
+    conversations.interrupt_live_ones()
+    replies = RepliesInMemory()
+    metrics = Metrics(live_answers=lambda: len(replies.live()))
+    engine = Fallback(_engines(settings), preferred=settings.ollama_model)
+    engine.start()
+    answering = Answering(
+        engine=engine,
+        store=conversations,
+        replies=replies,
+        options=_options(settings),
+        at_once=settings.max_concurrent_answers,
+        report=metrics.answer_ended,
+    )
+    return Services(settings, database, conversations, replies, engine, answering, metrics)
+
+
+def _engines(settings: Settings) -> list[Ollama]:
+    silence = float(settings.request_timeout_seconds)
+    engines = [Ollama(settings.ollama_base_url, silence_seconds=silence)]
+    if settings.embedded_base_url:
+        engines.append(Ollama(settings.embedded_base_url, name="embedded", silence_seconds=silence))
+    return engines
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        max_tokens=settings.max_token_limit or None,
+        num_ctx=settings.num_ctx or None,
+        keep_alive=settings.keep_alive or None,
+        think={"on": True, "off": False}.get(settings.thinking),
+    )

@@ -1,0 +1,49 @@
+"""The tables, as SQLAlchemy Core sees them; a change here needs a migration beside it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Times are seconds since 1970 in UTC.
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False, index=True),
+)
+
+# A tree: each message points to the one before it, and two children of one message are two tries. Rows are
+# only ever added; an answer's row is filled while it is written and never changed after its end.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", Integer, ForeignKey("messages.id", ondelete="CASCADE")),
+    Column("role", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("text", Text, nullable=False, default=""),
+    Column("thinking", Text, nullable=False, default=""),
+    Column("model", String(255), nullable=False, default=""),
+    Column("problem", String(32), nullable=False, default=""),
+    # The key of the form that sent a prompt: the same form sent twice is one prompt.
+    Column("form_key", String(64), unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("first_text_seconds", Float),
+    Column("prompt_tokens", Integer),
+    Column("answer_tokens", Integer),
+    Index("ix_messages_conversation_id", "conversation_id"),
+    sqlite_autoincrement=True,  # an id is never used again, not even after a delete and a restart
+)

@@ -1,0 +1,1 @@
+"""What the operator sees: logs, metrics and health, never a word of what people write."""

@@ -1,0 +1,56 @@
+"""Figures for Prometheus about answers; labels are our own few words, never names that people choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """One app's figures, in a registry of its own."""
+
+    def __init__(self, live_answers: Callable[[], int] = lambda: 0) -> None:
+        self.registry = CollectorRegistry()
+        self.answers = Counter(
+            "insight_answers_total", "Answers by how they ended.", ["state", "problem"], registry=self.registry
+        )
+        self.tokens = Counter("insight_answer_tokens_total", "Tokens written.", registry=self.registry)
+        self.first_text = Histogram(
+            "insight_first_text_seconds",
+            "From the prompt to the answer's first text.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+            registry=self.registry,
+        )
+        self.faults = Counter("insight_faults_total", "Requests that met a fault of ours.", registry=self.registry)
+        self.readers = Gauge("insight_stream_readers", "Open streams of answers.", registry=self.registry)
+        live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
+        live.set_function(live_answers)
+        self._log = structlog.get_logger("answer")
+
+    def answer_ended(
+        self,
+        *,
+        state: str,
+        problem: str,
+        seconds: float,
+        first_text_seconds: float | None,
+        prompt_tokens: int | None,
+        answer_tokens: int | None,
+    ) -> None:
+        """Counts an answer's end and logs its one line; what was asked and answered never gets here."""
+        self.answers.labels(state, problem).inc()
+        if answer_tokens:
+            self.tokens.inc(answer_tokens)
+        if first_text_seconds is not None:
+            self.first_text.observe(first_text_seconds)
+        self._log.info(
+            "answer",
+            state=state,
+            problem=problem,
+            seconds=round(seconds, 3),
+            first_text_seconds=None if first_text_seconds is None else round(first_text_seconds, 3),
+            prompt_tokens=prompt_tokens,
+            answer_tokens=answer_tokens,
+        )

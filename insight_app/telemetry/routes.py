@@ -1,0 +1,58 @@
+"""GET /healthz, /readyz and /metrics, and one log line for every request."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from flask import Flask, Response, g, jsonify, request
+from flask.typing import ResponseReturnValue
+from prometheus_flask_exporter import PrometheusMetrics
+
+from insight_app.telemetry import logs
+from insight_app.web import services
+
+
+def register(app: Flask) -> None:
+    found = app.extensions["insight"]
+    logs.configure(found.settings.log_level)
+    log = app.extensions["log"] = structlog.get_logger("request")
+    # Grouped by rule: a path holds ids, and each would be a time series of its own.
+    PrometheusMetrics(app, registry=found.metrics.registry, group_by="url_rule")
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        """The process lives."""
+        return "ok\n"
+
+    @app.get("/readyz")
+    def readyz() -> ResponseReturnValue:
+        """Whether a prompt sent now would be answered; never waits for the engine."""
+        standing = services().engine.standing
+        parts = {
+            "database": services().database.answers(),
+            "engine": standing.problem is None and bool(standing.models),
+        }
+        ready = all(parts.values())
+        answer = {**parts, "ready": ready, "engine_name": standing.engine_name, "models": len(standing.models)}
+        if standing.problem is not None:
+            answer["problem"] = str(standing.problem)
+        return jsonify(answer), 200 if ready else 503
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.monotonic()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        rule = request.url_rule.rule if request.url_rule else None
+        if rule in QUIET:
+            return response
+        facts = {"method": request.method, "rule": rule, "status": response.status_code}
+        began = g.get("began", time.monotonic())
+        # A stream's line is written when it ends, with how long it was open.
+        response.call_on_close(lambda: log.info("request", **facts, seconds=round(time.monotonic() - began, 4)))
+        return response
+
+
+QUIET = {"/healthz", "/metrics", "/assets/<name>"}

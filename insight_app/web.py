@@ -1,0 +1,152 @@
+"""What all routes share: the app's settings, security headers, and every error shown as a page, a fragment or JSON."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from insight_app.config import Settings
+from insight_app.errors import InputError, InsightError, NotThere
+from insight_app.rendering.swaps import swap
+from insight_app.services import Services
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+LARGEST_REQUEST = 4 * 1024 * 1024  # bytes; a longer prompt than MAX_PROMPT_CHARS shall still come back to its author
+csrf = CSRFProtect()
+
+
+class FormExpired(InputError):
+    status = 400
+    code = "form_expired"
+    cause = "This page was open for too long, or your browser keeps no cookies."
+    next_step = "Your text is kept: send it again."
+
+
+class TooManyRequests(InsightError):
+    status = 429
+    code = "too_many_requests"
+    cause = "You sent a lot in a short time."
+    next_step = "Wait {seconds} seconds, then send again."
+
+
+class TooLarge(InputError):
+    status = 413
+    code = "too_large"
+    cause = "What was sent is larger than {limit} MB."
+    next_step = "Go back, shorten the text and send it again."
+
+
+class WrongMethod(InputError):
+    status = 405
+    code = "wrong_method"
+    cause = "This address does not take such a request."
+    next_step = "Use the pages' own links and buttons, or see the documentation."
+
+
+def services() -> Services:
+    return cast(Services, current_app.extensions["insight"])
+
+
+def from_htmx() -> bool:
+    """Whether the answer is swapped into a page; otherwise it is a page of its own (no JavaScript, a reload)."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def for_program() -> bool:
+    return request.path.startswith(("/api/", "/v1/"))
+
+
+def configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="insight",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST,
+        # Another site's name that is made to point here (DNS rebinding) must not reach anything.
+        TRUSTED_HOSTS=list(settings.hosts),
+        RATELIMIT_ENABLED=settings.ratelimit_enabled,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_env.undefined = StrictUndefined
+    csrf.init_app(app)
+    app.after_request(_secure)
+    app.register_error_handler(InsightError, _show)
+    app.register_error_handler(Exception, _translate)
+
+
+def _secure(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _translate(error: Exception) -> ResponseReturnValue:
+    """Anything that a library, the framework or a fault of ours raised, as one of our own errors."""
+    if isinstance(error, CSRFError):
+        return _show(FormExpired())
+    if isinstance(error, RateLimitExceeded):
+        wait = error.limit.limit.get_expiry() if error.limit else 60
+        response = make_response(_show(TooManyRequests(seconds=wait)))
+        response.headers["Retry-After"] = str(wait)
+        return response
+    if isinstance(error, SecurityError):
+        # No page: under a name that is not ours nothing of anybody's may be read.
+        text = "This server does not know the name it was called by. Add the name to ALLOWED_HOSTS if it is yours.\n"
+        return Response(text, error.code, content_type="text/plain")
+    if isinstance(error, HTTPException):
+        if error.response is not None:
+            return error.response  # a redirect
+        if error.code == 413:
+            return _show(TooLarge(limit=LARGEST_REQUEST // 2**20))
+        if error.code == 405:
+            return _show(WrongMethod())
+        return _show(NotThere() if error.code == 404 else InputError())
+    services().metrics.faults.inc()
+    current_app.extensions["log"].error("request broke", endpoint=request.endpoint, exc_info=error)
+    return _show(InsightError())
+
+
+def _show(error: InsightError) -> ResponseReturnValue:
+    """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
+    if for_program():
+        return jsonify(error={"code": error.code, "message": str(error)}), error.status
+    if from_htmx():
+        return notice(error), error.status
+    # What is too large was never read; the browser still has it, one step back.
+    draft = "" if isinstance(error, TooLarge) else request.form.get("message", "")
+    return render_template("error.html", error=error, draft=draft), error.status
+
+
+def notice(error: InsightError, **more: Any) -> str:
+    """The error as a swap of the page's notice, with fresh keys for the form that could not be sent."""
+    keys = swap("#composer-keys", "outerHTML", render_template("chat/_composer_keys.html", **more))
+    return swap("#notice", "innerHTML", render_template("_notice.html", error=error)) + keys

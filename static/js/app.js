@@ -1,0 +1,90 @@
+// The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
+"use strict";
+document.documentElement.classList.add("js");
+
+// Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).
+document.addEventListener("keydown", (event) => {
+  if (event.target.id !== "message" || event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  if (event.target.value.trim()) event.target.form.requestSubmit();
+});
+
+// The server has the prompt: the composer is free. What was typed in the meantime stays.
+let asked = "";
+document.addEventListener("htmx:before:request", (event) => {
+  if (event.target.id === "composer") asked = document.getElementById("message").value;
+});
+document.addEventListener("sent", () => {
+  const message = document.getElementById("message");
+  if (message.value === asked) message.value = "";
+  message.focus();
+  atEnd = true;
+  toEnd();
+});
+
+// A stream tells its answer's state by a named event.
+document.addEventListener("state", (event) => {
+  event.target.closest("article").dataset.state = event.detail.data;
+});
+
+// The server cannot be reached: say so, keep everything.
+document.addEventListener("htmx:error", (event) => {
+  const notice = document.getElementById("notice");
+  if (!notice || event.target.id !== "composer") return;
+  const line = document.createElement("p");
+  line.className = "notice";
+  line.textContent = "The server does not answer. Your text is kept: send it again when the server is back.";
+  notice.replaceChildren(line);
+});
+
+// Copy buttons: data-copy="code" takes the code beside it, anything else is the address of the text.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const source = button.dataset.copy;
+  const label = button.textContent;
+  try {
+    const text = source === "code"
+      ? button.closest(".code").querySelector("code").textContent
+      : await (await fetch(source)).text();
+    await copy(text);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Not copied";
+  }
+  setTimeout(() => { button.textContent = label; }, 1500);
+});
+
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Without TLS browsers offer no clipboard; the old way needs a selection.
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (!done) throw new Error("copy");
+}
+
+// The page follows a growing answer only while its reader is at the end.
+let atEnd = true;
+const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
+addEventListener("scroll", () => {
+  atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+}, {passive: true});
+addEventListener("DOMContentLoaded", () => {
+  const messages = document.getElementById("messages");
+  if (!messages) return;
+  toEnd();
+  new ResizeObserver(() => { if (atEnd) toEnd(); }).observe(messages);
+});
+
+// A swap that takes away what had the focus leaves it to the composer, not to nobody.
+let focused = null;
+document.addEventListener("focusin", (event) => { focused = event.target; });
+document.addEventListener("htmx:after:swap", () => {
+  if (document.activeElement === document.body && focused && !focused.isConnected) {
+    document.getElementById("message")?.focus({preventScroll: true});
+  }
+});

@@ -1,0 +1,350 @@
+"""Asking and watching in a real browser."""
+
+from __future__ import annotations
+
+import re
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from chat_page import Chat, chat_in, free_port, running, wait_for
+from playwright.sync_api import Browser, BrowserContext, expect
+from scripted_ollama import ScriptedOllama, gate, silence, status, thinking
+
+RICH = """# Title
+
+Some *text* with `code`, $x^2$ and a [link](https://example.org/).
+
+1. one
+2. two
+   - nested
+
+   loose
+
+- [x] ticked
+- [ ] not
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+```python
+def f(x):
+    return x + 1
+```
+
+> quoted
+
+The end.
+"""
+
+
+def in_pieces(text: str, size: int = 7) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def test_a_prompt_is_answered_while_the_page_watches(chat: Chat, ollama: ScriptedOllama) -> None:
+    gates = [threading.Event() for _ in range(3)]
+    ollama.script("First ", gate(gates[0]), "block.\n\nSecond ", gate(gates[1]), "block.", gate(gates[2]))
+    answer = chat.ask("Tell me")
+    chat.page.wait_for_url("**/c/*")
+    expect(chat.page.locator('article[data-role="user"]')).to_have_text(re.compile("Tell me"))
+    text = answer.locator('[data-part="answer"]')
+    expect(text).to_have_text("First")
+    expect(answer).to_have_attribute("data-state", "writing")
+    gates[0].set()
+    expect(text).to_contain_text("First block.")
+    expect(text).to_contain_text("Second")
+    gates[1].set()
+    expect(text).to_contain_text("Second block.")
+    gates[2].set()
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(chat.page.locator("#announcer")).to_have_text("Answer complete")
+
+
+def test_what_was_streamed_is_what_a_fresh_page_shows(
+    chat: Chat, ollama: ScriptedOllama, context: BrowserContext, server: str
+) -> None:
+    ollama.script(thinking("Let me *think*.\n\nYes."), *in_pieces(RICH))
+    expect(chat.ask("All of it")).to_have_attribute("data-state", "done")
+    fresh = chat_in(context, server)
+    fresh.page.goto(chat.page.url)
+    assert chat.messages_html() == fresh.messages_html()
+    for seen in ("h3", "math", "ol li ul li", "input[type=checkbox]", ".table td", ".code .k", "blockquote"):
+        assert fresh.answers.locator(seen).count(), seen
+
+
+def test_a_page_that_comes_in_mid_answer_ends_like_one_that_was_there(
+    chat: Chat, ollama: ScriptedOllama, context: BrowserContext, server: str
+) -> None:
+    pieces, opened = in_pieces(RICH), threading.Event()
+    half = len(pieces) * 3 // 4
+    ollama.script(*pieces[:half], gate(opened), *pieces[half:])
+    answer = chat.ask("All of it")
+    expect(answer.locator(".code, table").first).to_be_attached()
+    late = chat_in(context, server)
+    late.page.goto(chat.page.url)
+    opened.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(late.answers.last).to_have_attribute("data-state", "done")
+    assert chat.messages_html() == late.messages_html()
+
+
+def test_nothing_is_asked_of_the_server_once_the_answer_is_there(chat: Chat, ollama: ScriptedOllama) -> None:
+    asked: list[str] = []
+    chat.page.on("request", lambda request: asked.append(request.url))
+    expect(chat.ask("Hi")).to_have_attribute("data-state", "done")
+    asked.clear()
+    chat.page.clock.install()
+    chat.page.clock.run_for(10_000)
+    chat.page.reload()
+    assert not [url for url in asked if "/stream" in url]
+
+
+def test_stop_ends_the_answer_at_the_engine(chat: Chat, ollama: ScriptedOllama) -> None:
+    script = ollama.script("Begun", silence)
+    answer = chat.ask("Never ending")
+    expect(answer.locator('[data-part="answer"]')).to_have_text("Begun")
+    chat.page.get_by_role("button", name="Stop").click()
+    assert script.client_gone.wait(5)
+    expect(answer).to_have_attribute("data-state", "stopped")
+    expect(answer.locator('[data-part="answer"]')).to_have_text("Begun")
+
+
+def test_try_again_writes_another_answer_in_the_same_place(chat: Chat, ollama: ScriptedOllama) -> None:
+    ollama.script(status(503, {"error": "server busy"}))
+    answer = chat.ask("Hi")
+    expect(answer).to_have_attribute("data-state", "failed")
+    expect(answer).to_contain_text("too many requests waiting")
+    ollama.script("Now it works.")
+    answer.get_by_role("button", name="Try again").click()
+    expect(chat.answers).to_have_count(1)
+    expect(chat.answers.first).to_contain_text("Now it works.")
+    expect(chat.answers.first).to_have_attribute("data-state", "done")
+    assert chat.page.evaluate("document.activeElement.id") == "message"
+
+
+def test_the_composer_is_empty_and_focused_after_sending(chat: Chat, ollama: ScriptedOllama) -> None:
+    expect(chat.ask("one")).to_have_attribute("data-state", "done")
+    opened = threading.Event()
+    ollama.script("two", gate(opened))
+    answer = chat.ask("more")
+    expect(chat.message).to_have_value("")
+    expect(chat.message).to_be_focused()
+    opened.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(chat.message).to_be_focused()
+
+
+def test_enter_sends_and_shift_enter_breaks_the_line(chat: Chat, ollama: ScriptedOllama) -> None:
+    chat.message.press_sequentially("one")
+    chat.message.press("Shift+Enter")
+    chat.message.press_sequentially("two")
+    expect(chat.message).to_have_value("one\ntwo")
+    chat.message.press("Enter")
+    expect(chat.page.locator(".bubble")).to_have_text("one\ntwo")
+
+
+@pytest.mark.parametrize("composing", ["{isComposing: true}", "{keyCode: 229}"])
+def test_enter_belongs_to_an_input_method_while_it_composes(chat: Chat, composing: str) -> None:
+    chat.message.fill("にほん")
+    chat.message.evaluate(
+        "(area, init) => area.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true, ...init}))",
+        {"isComposing": True} if "isComposing" in composing else {"keyCode": 229},
+    )
+    expect(chat.message).to_have_value("にほん")
+    assert chat.page.url.endswith("/")
+
+
+def test_a_text_that_cannot_be_sent_stays(chat: Chat, ollama: ScriptedOllama) -> None:
+    expect(chat.ask("one")).to_have_attribute("data-state", "done")
+    opened = threading.Event()
+    ollama.script("wait", gate(opened))
+    answer = chat.ask("two")
+    chat.message.fill("three")
+    chat.message.press("Enter")
+    expect(chat.page.get_by_role("alert")).to_contain_text("still being written")
+    expect(chat.message).to_have_value("three")
+    opened.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    chat.message.press("Enter")
+    expect(chat.answers).to_have_count(3)
+    expect(chat.page.get_by_role("alert")).to_be_empty()
+    chat.complaints.clear()  # Chromium notes the 409
+
+
+def test_a_server_that_is_gone_costs_no_text(chat: Chat, ollama: ScriptedOllama, context: BrowserContext) -> None:
+    expect(chat.ask("one")).to_have_attribute("data-state", "done")
+    context.set_offline(True)
+    chat.message.fill("two")
+    chat.message.press("Enter")
+    expect(chat.page.get_by_role("alert")).to_contain_text("Your text is kept")
+    expect(chat.message).to_have_value("two")
+    context.set_offline(False)
+    chat.message.press("Enter")
+    expect(chat.answers).to_have_count(2)
+    chat.complaints.clear()
+
+
+def test_copy_takes_the_code_and_the_answer_as_it_was_written(
+    chat: Chat, ollama: ScriptedOllama, context: BrowserContext
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    source = "Look:\n\n```python\nprint(1)\n```\n\n**Done.**"
+    ollama.script(source)
+    answer = chat.ask("Code, please")
+    expect(answer).to_have_attribute("data-state", "done")
+    answer.locator(".code").get_by_role("button", name="Copy").click()
+    expect(answer.get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "print(1)\n"
+    answer.locator(".actions").get_by_role("button", name="Copy").click()
+    expect(answer.locator(".actions").get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == source
+
+
+def test_the_page_follows_the_end_only_while_its_reader_is_there(chat: Chat, ollama: ScriptedOllama) -> None:
+    opened, at_end = threading.Event(), "innerHeight + scrollY >= document.documentElement.scrollHeight - 2"
+    ollama.script("line\n\n" * 60, gate(opened), "more\n\n" * 30)
+    answer = chat.ask("Long")
+    expect(answer.locator("p:has-text('line')")).to_have_count(60)
+    assert chat.page.evaluate(at_end)
+    chat.page.mouse.move(600, 300)
+    chat.page.mouse.wheel(0, -900)
+    before = _settled_scroll(chat)
+    opened.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    assert chat.page.evaluate("scrollY") == before
+
+
+def _settled_scroll(chat: Chat) -> int:
+    """Where the page is once the wheel has had its effect."""
+    return int(
+        chat.page.evaluate(
+            """() => new Promise((done) => {
+                 let last = -1;
+                 const look = () => scrollY === last ? done(scrollY) : (last = scrollY, setTimeout(look, 150));
+                 setTimeout(look, 150);
+               })"""
+        )
+    )
+
+
+def test_a_selection_in_a_finished_block_survives_the_rest(chat: Chat, ollama: ScriptedOllama) -> None:
+    opened = threading.Event()
+    ollama.script("Select me.\n\nMore", gate(opened), " and more.\n\nEnd.")
+    answer = chat.ask("Hi")
+    expect(answer.locator('[data-part="answer"] .tail')).to_have_text("More")
+    chat.page.evaluate("getSelection().selectAllChildren(document.querySelector('[data-part=answer] .done p'))")
+    opened.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    assert chat.page.evaluate("getSelection().toString()") == "Select me."
+
+
+def test_thoughts_are_folded_and_stay_open_for_who_opens_them(chat: Chat, ollama: ScriptedOllama) -> None:
+    thought, told = threading.Event(), threading.Event()
+    ollama.script(thinking("Considering."), gate(thought), "Answer.", gate(told))
+    answer = chat.ask("Why?")
+    expect(answer).to_have_attribute("data-state", "thinking")
+    expect(answer.get_by_text("Considering.")).to_be_hidden()
+    answer.locator("summary").click()
+    expect(answer.get_by_text("Considering.")).to_be_visible()
+    thought.set()
+    told.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(answer.get_by_text("Considering.")).to_be_visible()
+
+
+def test_a_conversation_is_renamed_and_deleted_in_the_list(chat: Chat, ollama: ScriptedOllama) -> None:
+    expect(chat.ask("A name to change")).to_have_attribute("data-state", "done")
+    row = chat.page.locator(".conversations > li").first
+    row.hover()
+    row.get_by_role("link", name="Rename or delete").click()
+    name = chat.page.get_by_role("textbox", name="Name")
+    expect(name).to_be_focused()
+    name.fill("Another name")
+    name.press("Enter")
+    expect(row.get_by_role("link", name="Another name", exact=True)).to_be_visible()
+    row.hover()
+    row.get_by_role("link", name="Rename or delete").click()
+    row.get_by_role("button", name="Delete").click()
+    expect(chat.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    expect(chat.page.get_by_role("link", name="Another name", exact=True)).to_have_count(0)
+
+
+def test_without_javascript_everything_works(browser: Browser, server: str, ollama: ScriptedOllama) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(15_000)
+    chat = chat_in(context, server)
+    chat.open()
+    opened = threading.Event()
+    ollama.script("Half", gate(opened), " and whole.")
+    chat.message.fill("No scripts here")
+    chat.page.get_by_role("button", name="Send").click()
+    expect(chat.answers.last).to_contain_text("Half")
+    opened.set()
+    expect(chat.answers.last).to_contain_text("Half and whole.")
+    expect(chat.answers.last).to_have_attribute("data-state", "done")
+    script = ollama.script("Again", silence)
+    chat.message.fill("More")
+    chat.page.get_by_role("button", name="Send").click()
+    expect(chat.answers.nth(1)).to_contain_text("Again")
+    chat.page.get_by_role("button", name="Stop").click()
+    assert script.client_gone.wait(5)
+    expect(chat.answers.nth(1)).to_have_attribute("data-state", "stopped")
+    chat.page.get_by_role("link", name="Rename or delete").first.click()
+    chat.page.get_by_role("textbox", name="Name").fill("Renamed without")
+    chat.page.get_by_role("button", name="Save").click()
+    expect(chat.page.get_by_role("link", name="Renamed without", exact=True)).to_be_visible()
+    context.close()
+
+
+def test_on_a_phone_the_list_opens_by_its_button(browser: Browser, server: str, ollama: ScriptedOllama) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    chat = chat_in(context, server)
+    chat.open()
+    expect(chat.page.get_by_role("navigation")).to_be_hidden()
+    chat.page.get_by_role("button", name="Conversations").click()
+    expect(chat.page.get_by_role("navigation")).to_be_visible()
+    assert chat.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    context.close()
+
+
+def test_the_first_page_is_light(context: BrowserContext, server: str) -> None:
+    page = context.new_page()
+    sizes: list[int] = []
+    page.on("requestfinished", lambda request: sizes.append(_size(request)))
+    page.goto(server, wait_until="networkidle")
+    assert len(sizes) <= 6
+    assert sum(sizes) <= 40 * 1024
+
+
+def _size(request: object) -> int:
+    sizes = request.sizes()  # type: ignore[attr-defined]
+    return int(sizes["responseHeadersSize"] + sizes["responseBodySize"])
+
+
+def test_the_built_in_model_answers_step_by_step(context: BrowserContext, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    port = free_port()
+    command = [sys.executable, "-m", "insight_app.engines.embedded", "--port", str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=Path(__file__).parent.parent.parent) as engine:
+        wait_for(f"http://127.0.0.1:{port}/api/version", engine)
+        nobody = f"http://127.0.0.1:{free_port()}"
+        where = {"OLLAMA_BASE_URL": nobody, "EMBEDDED_BASE_URL": f"http://127.0.0.1:{port}"}
+        with running(tmp_path, MAX_TOKEN_LIMIT="150", **where) as url:
+            chat = chat_in(context, url)
+            chat.open()
+            expect(chat.page.get_by_text("A small built-in model answers.")).to_be_visible()
+            answer = chat.ask("Write a short story about a lighthouse.")
+            steps: list[str] = []
+            while answer.get_attribute("data-state") not in ("done", "failed", "interrupted"):
+                text = answer.locator('[data-part="answer"]').inner_text()
+                if text and text not in steps:
+                    steps.append(text)
+            assert answer.get_attribute("data-state") == "done"
+            assert len(steps) >= 5
+            assert all(len(earlier) < len(later) for earlier, later in pairwise(steps))
+        engine.terminate()

@@ -1,0 +1,90 @@
+"""What every test can ask for: a scripted Ollama, the app in front of it, and a visitor with a browser's manners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from scripted_ollama import ScriptedOllama
+from visitor import Visitor
+
+from insight_app import create_app
+from insight_app.config import Settings
+from insight_app.services import Services
+
+hypothesis.settings.register_profile(
+    "project", max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "60")), deadline=None, print_blob=True
+)
+hypothesis.settings.load_profile("project")
+
+FORBID_SKIPS = os.environ.get("FORBID_SKIPS") == "1"
+
+
+def _unskipped(report: Any) -> Any:
+    if FORBID_SKIPS and report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome, report.longrepr = "failed", f"skipping is forbidden here: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Any:
+    return _unskipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Any:
+    return _unskipped((yield))
+
+
+@pytest.fixture
+def ollama() -> Iterator[ScriptedOllama]:
+    with ScriptedOllama() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(tmp_path: Path, ollama: ScriptedOllama) -> Settings:
+    return Settings(
+        secret_key="only for these tests",
+        data_dir=tmp_path,
+        ollama_base_url=ollama.url,
+        request_timeout_seconds=5,
+        send_rate_limit="1000 per minute",
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    services: Services = app.extensions["insight"]
+    services.engine.look()
+    yield app
+    for reply in services.replies.live():
+        reply.stop.ask()
+    services.close()
+    services.database.close()
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    found: Services = app.extensions["insight"]
+    return found
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def visitor(client: FlaskClient) -> Visitor:
+    found = Visitor(client)
+    found.open("/")
+    return found

@@ -1,0 +1,140 @@
+"""Messages, prompts, the line in front of the engine, and replies: the values and rules of a conversation."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from insight_app.chat import prompts
+from insight_app.chat.messages import Message, State, path, title_of, turns
+from insight_app.chat.queue import Line
+from insight_app.chat.replies import RepliesInMemory, Reply
+from insight_app.engines.base import Stop, Turn
+from insight_app.errors import EmptyPrompt, PromptTooLarge
+
+
+def message(number: int, parent: int | None, text: str = "", role: str = "user") -> Message:
+    return Message(number, "c", parent, role, State.DONE, text)
+
+
+def test_the_path_goes_from_the_root_to_the_newest_message() -> None:
+    tree = [message(1, None), message(2, 1), message(3, 2), message(4, 1), message(5, 4)]
+    assert [found.id for found in path(tree)] == [1, 4, 5]
+    assert path([]) == []
+
+
+def test_the_engine_reads_what_was_written_and_nothing_empty() -> None:
+    said = [message(1, None, "a"), message(2, 1, "", "assistant"), message(3, 2, "b", "assistant")]
+    assert turns(said) == (Turn("user", "a"), Turn("assistant", "b"))
+
+
+def test_a_title_is_the_first_words() -> None:
+    assert title_of("  Two\n words ") == "Two words"
+    assert title_of("word " * 40) == "word " * 11 + "word…"
+    assert title_of("x" * 100) == "x" * 60 + "…"
+
+
+@given(st.text(alphabet=st.characters(codec=None)))
+def test_a_cleaned_text_can_be_stored_and_sent(text: str) -> None:
+    cleaned = prompts.clean(text)
+    assert "\0" not in cleaned
+    assert "\r" not in cleaned
+    assert cleaned.encode("utf-8").decode("utf-8") == cleaned
+    assert prompts.clean(cleaned) == cleaned
+
+
+def test_a_pair_of_surrogates_is_the_character_it_means() -> None:
+    assert prompts.clean("\ud83d\ude00\ud83d") == "\U0001f600\ufffd"
+
+
+def test_a_prompt_has_something_in_it_and_an_end() -> None:
+    assert prompts.check("  indented\n\n", 20) == "  indented"
+    with pytest.raises(EmptyPrompt):
+        prompts.check(" \n\t\u00a0", 20)
+    with pytest.raises(PromptTooLarge, match="21 characters; at most 20"):
+        prompts.check("x" * 21, 20)
+
+
+def test_the_line_lets_so_many_through_and_the_next_when_one_leaves() -> None:
+    line, entered, leave = Line(1), threading.Event(), threading.Event()
+
+    def second() -> None:
+        with line.turn(Stop()) as mine:
+            assert mine
+            entered.set()
+
+    with line.turn(Stop()) as mine:
+        assert mine
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.05)
+        leave.set()
+    assert entered.wait(5)
+    thread.join()
+
+
+def test_who_stops_while_waiting_gets_no_turn_and_blocks_nobody() -> None:
+    line, stop, seen = Line(1), Stop(), []
+
+    def waiting() -> None:
+        with line.turn(stop) as mine:
+            seen.append(mine)
+
+    with line.turn(Stop()):
+        thread = threading.Thread(target=waiting)
+        thread.start()
+        stop.ask()
+        thread.join(5)
+        assert seen == [False]
+    with line.turn(Stop()) as mine:
+        assert mine
+
+
+def test_a_reply_tells_its_readers_of_every_change() -> None:
+    reply = Reply(1, "c")
+    seen: list[str] = []
+
+    def read() -> None:
+        version = -1
+        while not reply.ended:
+            reply.wait(version, 5)
+            version = reply.version
+            seen.append(reply.answer.since(0))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reply.append("a")
+    reply.append("b")
+    reply.end(reply.outcome(State.DONE))
+    reader.join(5)
+    assert seen[-1] == "ab"
+
+
+def test_a_reply_is_thinking_then_writing() -> None:
+    reply = Reply(1, "c")
+    reply.append("hm", thought=True)
+    assert reply.state is State.THINKING
+    reply.append("so")
+    assert reply.state is State.WRITING
+    reply.append("late", thought=True)
+    outcome = reply.outcome(State.DONE)
+    assert (outcome.thinking, outcome.text, reply.position) == ("hm", "so", 4)
+
+
+def test_waiting_ends_without_a_change_too() -> None:
+    reply = Reply(1, "c")
+    assert not reply.wait(reply.version, 0.001)
+    assert reply.wait(reply.version - 1, 5)
+
+
+def test_replies_are_there_until_they_are_closed() -> None:
+    replies = RepliesInMemory()
+    reply = replies.open(7, "c", "m")
+    assert replies.get(7) is reply
+    assert replies.live() == [reply]
+    replies.close(reply)
+    replies.close(reply)
+    assert replies.get(7) is None

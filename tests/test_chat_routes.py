@@ -1,0 +1,341 @@
+"""Asking and reading over HTTP, with a scripted engine: what is shown, what is kept, what comes back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from scripted_ollama import ScriptedOllama, closed, error, gate, silence, status, thinking
+from visitor import Visitor
+
+from insight_app import create_app
+from insight_app.chat.messages import State
+from insight_app.config import Settings
+from insight_app.services import Services
+
+
+def test_the_first_page_greets_and_offers_a_composer(visitor: Visitor) -> None:
+    assert "What would you like to know?" in visitor.page
+    assert 'name="message"' in visitor.page
+
+
+def test_a_prompt_leads_to_a_conversation_that_shows_the_answer(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("Hello **you**.")
+    visitor.asks_and_waits("Hi there")
+    assert visitor.url.startswith("/c/")
+    assert '<div class="bubble" dir="auto">Hi there</div>' in visitor.page
+    assert "<strong>you</strong>" in visitor.page
+    assert 'data-state="done"' in visitor.page
+
+
+def test_the_engine_reads_the_whole_conversation(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("one")
+    visitor.asks_and_waits("first")
+    ollama.script("two")
+    visitor.asks_and_waits("second")
+    said = [(turn["role"], turn["content"]) for turn in ollama.chats()[-1]["messages"]]
+    assert said == [("user", "first"), ("assistant", "one"), ("user", "second")]
+
+
+def test_the_longest_answer_is_the_setting(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    visitor.asks_and_waits("Hi")
+    assert ollama.chats()[0]["options"]["num_predict"] == 2048
+
+
+def test_a_page_that_is_opened_in_mid_answer_shows_what_is_there(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    opened = threading.Event()
+    answer = ollama.script("First paragraph.\n\nSecond ", gate(opened), "one.")
+    answer_id = visitor.ask("Hi")
+    assert answer.asked.wait(5)
+    first = visitor.client.get(f"/answers/{answer_id}/stream", buffered=False)
+    while "Second" not in visitor.open(visitor.url):
+        next(first.response)  # type: ignore[call-overload]
+    assert "<p" in visitor.page
+    assert "hx-sse:connect" in visitor.page
+    assert 'http-equiv="refresh"' in visitor.page
+    opened.set()
+    assert "Second one." in visitor.watch(answer_id)
+    first.close()
+
+
+def test_the_same_form_sent_twice_is_one_prompt(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    fields = {"message": "Once", "key": visitor.field("key")}
+    first, second = visitor.send("/messages", **fields), visitor.send("/messages", **fields)
+    assert first.location == second.location
+    visitor.open(first.location)
+    assert visitor.page.count('data-role="user"') == 1
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\n\n\t "])
+def test_a_blank_prompt_is_told_so(visitor: Visitor, blank: str, ollama: ScriptedOllama) -> None:
+    response = visitor.send("/messages", message=blank, key="k")
+    assert response.status_code == 422
+    assert "The message is empty." in response.text
+    assert not ollama.chats()
+
+
+def test_a_huge_prompt_comes_back_with_the_limit(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    text = "x" * 1_000_000
+    response = visitor.send("/messages", message=text, key="k")
+    assert response.status_code == 413
+    assert "at most 100,000 are possible" in response.text
+    assert text in response.text
+    assert not ollama.chats()
+
+
+def test_more_than_a_request_may_hold_is_a_page_with_advice(visitor: Visitor) -> None:
+    response = visitor.send("/messages", message="x" * 5_000_000, key="k")
+    assert response.status_code == 413
+    assert "larger than 4 MB" in response.text
+
+
+def test_nul_and_line_ends_are_made_fit(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    visitor.asks_and_waits("a\0b\r\nc")
+    assert ollama.chats()[0]["messages"][0]["content"] == "a\ufffdb\nc"
+
+
+def test_a_wrong_token_gives_the_text_back(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    response = visitor.client.post("/messages", data={"message": "My long thoughts", "csrf_token": "wrong"})
+    assert response.status_code == 400
+    assert "My long thoughts</textarea>" in response.text
+    assert "Your text is kept" in response.text
+    assert not ollama.chats()
+
+
+def test_a_wrong_token_through_htmx_leaves_the_text_and_brings_a_new_token(visitor: Visitor) -> None:
+    visitor.asks_and_waits("Hi")
+    response = visitor.client.post(
+        visitor.url + "/messages", data={"message": "More", "csrf_token": "wrong"}, headers={"HX-Request": "true"}
+    )
+    assert response.status_code == 400
+    assert 'hx-target="#notice"' in response.text
+    assert "textarea" not in response.text
+    visitor.page = response.text
+    assert visitor.send(visitor.url + "/messages", htmx=True, message="More", key="k").status_code == 200
+
+
+def test_who_sends_too_often_is_told_when_to_go_on(settings: Settings) -> None:
+    app = create_app(replace(settings, send_rate_limit="2 per minute"))
+    visitor = Visitor(app.test_client())
+    visitor.open("/")
+    for number in range(2):
+        assert visitor.send("/messages", message="Hi", key=f"k{number}").status_code == 303
+    response = visitor.send("/messages", message="Once more", key="k3")
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 60
+    assert "Once more</textarea>" in response.text
+    app.extensions["insight"].close()
+
+
+@pytest.mark.parametrize("url", ["/c/nothing", "/nowhere", "/answers/999/text", "/c/nothing/edit"])
+def test_what_is_not_there_is_a_page_that_says_so(visitor: Visitor, url: str) -> None:
+    response = visitor.client.get(url)
+    assert response.status_code == 404
+    assert "There is nothing at this address." in response.text
+
+
+@pytest.mark.parametrize("path", ["messages", "edit", "delete"])
+def test_forms_of_a_conversation_that_is_gone_say_so(visitor: Visitor, path: str) -> None:
+    assert visitor.send(f"/c/gone/{path}", message="x", title="x", key="k").status_code == 404
+
+
+def test_the_stream_of_an_answer_that_is_gone_ends_at_once(visitor: Visitor) -> None:
+    response = visitor.client.get("/answers/12345/stream")
+    assert response.status_code == 200
+    assert response.content_type.startswith("text/event-stream")
+    assert "event: done" in response.text
+
+
+def test_every_state_of_a_reasoning_answer_is_told(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    read, thought, written = threading.Event(), threading.Event(), threading.Event()
+    ollama.script(gate(read), thinking("Let me *see*."), gate(thought), "It is so.", gate(written))
+    answer_id = visitor.ask("Why?")
+    said = ""
+    for event in visitor.client.get(f"/answers/{answer_id}/stream", buffered=False).response:
+        said += event.decode()  # type: ignore[union-attr]
+        for state, gate_behind in (("reading", read), ("thinking", thought), ("writing", written)):
+            if f"event: state\ndata: {state}" in said:
+                gate_behind.set()
+    assert "Answer started" in said
+    assert "Answer complete" in said
+    visitor.open(visitor.url)
+    assert "<summary>Thoughts</summary>" in visitor.page
+    assert "<em>see</em>" in visitor.page
+
+
+def test_stop_reaches_the_engine_and_keeps_what_was_written(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    answer = ollama.script("Begun", silence)
+    answer_id = visitor.ask("Tell me all")
+    assert answer.asked.wait(5)
+    stream = visitor.client.get(f"/answers/{answer_id}/stream", buffered=False)
+    while b"Begun" not in next(stream.response):  # type: ignore[call-overload]
+        pass
+    assert visitor.send(f"/answers/{answer_id}/stop").status_code == 303
+    assert answer.client_gone.wait(5)
+    assert b"event: done" in b"".join(stream.response)  # type: ignore[arg-type]
+    visitor.open(visitor.url)
+    assert 'data-state="stopped"' in visitor.page
+    assert "Begun" in visitor.page
+
+
+def test_stop_before_the_first_word_reaches_the_engine(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    answer = ollama.script(silence)
+    answer_id = visitor.ask("Tell me all")
+    assert answer.asked.wait(5)
+    visitor.send(f"/answers/{answer_id}/stop")
+    assert answer.client_gone.wait(5)
+    assert "stopped" in visitor.watch(answer_id)
+
+
+def test_try_again_is_another_answer_to_the_same_prompt(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("worse")
+    first = visitor.asks_and_waits("Think!")
+    ollama.script("better")
+    visitor.open(visitor.send(f"/answers/{first}/again").location)
+    second = first + 1
+    visitor.watch(second)
+    visitor.open(visitor.url)
+    assert "better" in visitor.page
+    assert "worse" not in visitor.page
+    assert [turn["content"] for turn in ollama.chats()[1]["messages"]] == ["Think!"]
+
+
+def test_a_second_prompt_waits_for_the_first_answer(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    answer = ollama.script(silence)
+    answer_id = visitor.ask("One")
+    assert answer.asked.wait(5)
+    response = visitor.send(visitor.url + "/messages", message="Two", key="k")
+    assert response.status_code == 409
+    assert "still being written" in response.text
+    assert "Two</textarea>" in response.text
+    visitor.send(f"/answers/{answer_id}/stop")
+    visitor.watch(answer_id)
+
+
+def test_names_can_be_changed(visitor: Visitor) -> None:
+    visitor.asks_and_waits("Hi")
+    visitor.open(visitor.url + "/edit")
+    url = visitor.url.removesuffix("/edit")
+    assert visitor.send(url + "/edit", title="  My <b>own</b> name ").status_code == 303
+    assert "My &lt;b&gt;own&lt;/b&gt; name" in visitor.open(url)
+    row = visitor.send(url + "/edit", htmx=True, title="Other").text
+    assert ">Other</a>" in row
+    assert "<html" not in row
+
+
+def test_a_conversation_without_a_name_keeps_the_one_it_has(visitor: Visitor) -> None:
+    visitor.asks_and_waits("Hi")
+    visitor.send(visitor.url + "/edit", title="   ")
+    assert ">Hi</a>" in visitor.open(visitor.url)
+
+
+def test_deleting_a_conversation_stops_its_answer(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> None:
+    answer = ollama.script(silence)
+    visitor.ask("Hi")
+    assert answer.asked.wait(5)
+    assert visitor.send(visitor.url + "/delete").status_code == 303
+    assert answer.client_gone.wait(5)
+    assert visitor.client.get(visitor.url).status_code == 404
+    assert not services.conversations.newest_conversations()
+
+
+def test_what_is_written_survives_a_restart(visitor: Visitor, settings: Settings, ollama: ScriptedOllama) -> None:
+    ollama.script("kept for good")
+    visitor.asks_and_waits("Hi")
+    again = create_app(settings)
+    assert "kept for good" in again.test_client().get(visitor.url).text
+    again.extensions["insight"].close()
+
+
+def test_an_answer_that_a_former_run_left_is_interrupted_and_keeps_its_text(
+    visitor: Visitor, settings: Settings, services: Services
+) -> None:
+    prompt, answer = services.conversations.ask("Hi", model="m")
+    assert answer is not None
+    services.conversations.checkpoint([(answer.id, "", "half of")])
+    again = create_app(settings)
+    page = again.test_client().get(f"/c/{prompt.conversation_id}").text
+    assert 'data-state="interrupted"' in page
+    assert "half of" in page
+    assert "The server was stopped" in page
+    assert "Try again" in page
+    again.extensions["insight"].close()
+
+
+FAULTS: list[tuple[Callable[..., Any], str, str]] = [
+    (status(404, {"error": "model 'llama3.2' not found"}), "failed", "ollama pull"),
+    (status(500, {"error": "CUDA error: out of memory"}), "failed", "not enough free memory"),
+    (status(503, {"error": "server busy, please try again."}), "failed", "too many requests waiting"),
+    (status(400, {"error": "the prompt is longer than the context length"}), "failed", "larger NUM_CTX"),
+    (status(403), "failed", "Host: localhost:11434"),
+]
+
+
+@pytest.mark.parametrize(("fault", "state", "advice"), FAULTS)
+def test_an_engine_error_is_a_cause_and_a_next_step_in_the_page(
+    visitor: Visitor, ollama: ScriptedOllama, fault: Callable[..., Any], state: str, advice: str
+) -> None:
+    ollama.script(fault)
+    visitor.asks_and_waits("My question")
+    assert f'data-state="{state}"' in visitor.page
+    assert advice in visitor.page
+    assert "My question" in visitor.page
+    assert "Try again" in visitor.page
+
+
+def test_an_answer_that_breaks_off_keeps_its_text(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("So far so", error("model runner has unexpectedly stopped"))
+    visitor.asks_and_waits("Hi")
+    assert 'data-state="interrupted"' in visitor.page
+    assert "So far so" in visitor.page
+
+
+def test_a_stream_without_its_end_mark_is_not_taken_for_an_answer(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("So far so", closed)
+    visitor.asks_and_waits("Hi")
+    assert "broke off before the end" in visitor.page
+
+
+def test_without_any_engine_the_page_works_and_the_prompt_is_kept(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.close()
+    visitor.asks_and_waits("Is anybody there?")
+    assert "Is anybody there?" in visitor.page
+    assert "No engine answers" in visitor.page
+    assert "Try again" in visitor.page
+
+
+def test_a_name_of_another_site_reaches_nothing(client: FlaskClient) -> None:
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("url", ["/", "/nowhere", "/healthz", "/answers/1/stream"])
+def test_every_answer_carries_the_security_headers(client: FlaskClient, url: str) -> None:
+    headers = client.get(url).headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_readiness_is_told_as_json(client: FlaskClient, ollama: ScriptedOllama, services: Services) -> None:
+    assert client.get("/healthz").text == "ok\n"
+    ready = client.get("/readyz")
+    assert ready.status_code == 200
+    assert json.loads(ready.text)["database"] is True
+    ollama.close()
+    services.engine.look()
+    not_ready = client.get("/readyz")
+    assert not_ready.status_code == 503
+    assert not_ready.json is not None
+    assert "No engine answers" in not_ready.json["problem"]
+
+
+def test_metrics_count_answers_by_their_end(visitor: Visitor) -> None:
+    visitor.asks_and_waits("Hi")
+    figures = visitor.client.get("/metrics").text
+    assert f'insight_answers_total{{problem="",state="{State.DONE}"}} 1.0' in figures
+    assert 'url_rule="/c/<conversation_id>"' in figures

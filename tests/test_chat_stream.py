@@ -1,0 +1,93 @@
+"""What a reader is sent, however the text comes and wherever it is cut, makes the page that a reload shows."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from insight_app.chat.messages import State
+from insight_app.chat.replies import Reply
+from insight_app.chat.stream import Reader, follow
+from insight_app.rendering.markdown import render
+
+SWAP = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="(\S+) settle:0">(.*?)</hx-partial>', re.DOTALL)
+BLOCKS = ["# Title\n\n", "Some *text*.\n\n", "- one\n", "- two\n\n  more\n", "1. a\n2. b\n\n"]
+BLOCKS += ["```py\nx = 1\n", "```\n\n", "Words without an end\n\n", "2. c\n"]
+BLOCKS += ["| a | b |\n|---|---|\n| 1 | 2 |\n\n", "> quoted\n", "$$x^2$$\n\n", "\n", "***\n", "<b>raw</b> &amp;\n"]
+TEXTS = st.lists(st.sampled_from(BLOCKS), max_size=12).map("".join)
+
+
+class Page:
+    """The two parts of a growing article, as htmx's swaps change them."""
+
+    def __init__(self) -> None:
+        self.done = {"thinking": "", "answer": ""}
+
+    def take(self, html: str) -> None:
+        for target, how, inner in SWAP.findall(html):
+            part = "thinking" if "thinking" in target else "answer"
+            have = self.done[part]
+            if target.endswith(("-tail", "-status")):
+                continue
+            if how == "outerHTML":
+                self.done[part] = have[: have.rindex('<div class="code"')] + inner + "\n"
+            elif "last-child" in target:
+                end = max(have.rfind("</code>"), have.rfind("</ul>"), have.rfind("</ol>"))
+                self.done[part] = have[:end] + inner + have[end:]
+            else:
+                self.done[part] = have + inner
+
+
+@given(
+    thoughts=TEXTS,
+    text=TEXTS,
+    sizes=st.lists(st.integers(1, 40), min_size=1),
+    cuts=st.lists(st.booleans(), min_size=1),
+)
+def test_a_reader_that_is_cut_anywhere_has_what_one_has_that_was_not(
+    thoughts: str, text: str, sizes: list[int], cuts: list[bool]
+) -> None:
+    reply, page, reader = Reply(1, "c"), Page(), None
+    at = turn = 0
+    for source, thought in ((thoughts, True), (text, False)):
+        at = 0
+        while at < len(source):
+            size = sizes[turn % len(sizes)]
+            reply.append(source[at : at + size], thought=thought)
+            at += size
+            if reader is None or cuts[turn % len(cuts)]:
+                position = reader.position if reader else 0
+                reader = Reader(reply)
+                assert reader.go_to(position), f"position {position} of {reply.position} is not known again"
+            page.take(reader.news(lambda state: ""))
+            turn += 1
+    snapshot = Reader(reply).snapshot()
+    assert page.done["answer"] == snapshot.answer[0]
+    if text:
+        assert page.done["thinking"] == render(thoughts)
+
+
+def test_a_position_that_nobody_can_have_makes_the_page_start_anew() -> None:
+    reply = Reply(1, "c")
+    reply.append("Some text that is one block")
+    events = list(follow(reply, 5, status=lambda state: "", finished=lambda: "", anew=lambda: "<all>"))
+    assert b"".join(events) == b"data: <all>\n\nevent: done\ndata: \n\n"
+
+
+def test_a_closing_server_ends_the_stream_without_ending_the_answer() -> None:
+    reply = Reply(1, "c")
+    reply.append("Some")
+    events = follow(reply, 0, status=lambda state: "", finished=lambda: "", anew=lambda: "", closing=lambda: True)
+    said = b"".join(events)
+    assert b"Some" in said
+    assert b"done" not in said
+
+
+def test_an_answer_that_ended_is_sent_finished() -> None:
+    reply = Reply(1, "c")
+    reply.append("Some")
+    reply.end(reply.outcome(State.DONE))
+    events = follow(reply, 0, status=lambda state: "", finished=lambda: "<finished>", anew=lambda: "")
+    assert b"".join(events) == b"data: <finished>\n\nevent: done\ndata: \n\n"

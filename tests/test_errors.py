@@ -1,0 +1,81 @@
+"""Every error that can be shown says what happened and what to do, in words that fit the facts."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+
+from insight_app import errors
+from insight_app.errors import ConfigError, EngineError, InsightError, every_error, explain
+
+FACTS = {"url": "http://127.0.0.1:11434", "model": "llama3.2", "seconds": "60", "length": "5", "limit": "4"}
+KINDS = every_error()
+shown = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+
+
+def placeholders(kind: type[InsightError]) -> set[str]:
+    texts = f"{kind.cause} {kind.next_step}"
+    return {name for _, name, _, _ in string.Formatter().parse(texts) if name}
+
+
+def test_no_two_errors_share_a_code() -> None:
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, InsightError)]
+    assert sorted(kind.code for kind in classes) == sorted(KINDS)
+
+
+@shown
+def test_an_error_is_one_plain_cause_and_one_next_step(kind: type[InsightError]) -> None:
+    problem = explain(kind.code, **FACTS)
+    assert re.fullmatch(r"[A-Z].*\.", problem.cause)
+    assert re.fullmatch(r"[A-Z].*\.", problem.next_step)
+    assert str(problem) == f"{problem.cause} {problem.next_step}"
+    assert "{" not in str(problem)
+
+
+@shown
+def test_a_text_asks_only_for_facts_that_are_known_to_exist(kind: type[InsightError]) -> None:
+    assert placeholders(kind) <= FACTS.keys()
+
+
+@shown
+def test_a_missing_fact_never_prevents_an_error_from_being_shown(kind: type[InsightError]) -> None:
+    assert "{" not in str(explain(kind.code))
+
+
+@shown
+def test_facts_are_taken_as_they_are(kind: type[InsightError]) -> None:
+    hostile = "{model}<script>%s"
+    problem = explain(kind.code, **dict.fromkeys(FACTS, hostile))
+    assert ("{model}<script>%s" in str(problem)) is bool(placeholders(kind))
+
+
+@shown
+def test_its_status_is_that_of_an_error(kind: type[InsightError]) -> None:
+    assert 400 <= kind.status < 600
+
+
+def test_an_error_shown_tomorrow_says_what_it_said_today() -> None:
+    for kind in every_error(EngineError).values():
+        today = kind(**FACTS)
+        tomorrow = explain(today.code, **today.facts)
+        assert (type(tomorrow), str(tomorrow)) == (type(today), str(today))
+
+
+def test_an_unknown_code_reads_as_a_plain_error() -> None:
+    assert type(explain("from a newer version")) is InsightError
+
+
+def test_a_wrong_setting_says_what_is_wrong_and_how_to_mend_it() -> None:
+    problem = ConfigError("APP_PORT is “abc”.", "Set it to a number.")
+    assert str(problem) == "APP_PORT is “abc”. Set it to a number."
+
+
+def test_a_missing_model_comes_with_the_command_that_gets_it() -> None:
+    assert "ollama pull qwen3:8b" in errors.ModelMissing(model="qwen3:8b").next_step
+
+
+def test_the_tree_in_the_text_is_the_tree_in_the_code() -> None:
+    drawn = set(re.findall(r"[├└]── (\w+)", errors.__doc__ or ""))
+    assert drawn == {kind.__name__ for kind in KINDS.values()} - {"InsightError"}

@@ -1,0 +1,124 @@
+"""The rules of the house that a machine can check: who may import what, and what the linters say."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "insight_app"
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+# The file name is the licence. Everything else in a capability's folder is pure: no Flask, no SQL, no HTTP.
+WEB = {"flask", "flask_wtf", "flask_limiter", "wtforms", "werkzeug", "prometheus_flask_exporter"}
+SQL = {"sqlalchemy", "alembic"}
+HTTP = {"requests", "urllib3", "http", "socket"}
+LICENCES: dict[str, set[str]] = {
+    "routes.py": WEB,
+    "pages.py": {"flask"},
+    "forms.py": {"flask_wtf", "wtforms"},
+    "guards.py": {"flask"},
+    "store.py": SQL,
+    "storage/database.py": SQL,
+    "storage/tables.py": SQL,
+    "storage/migrations/env.py": SQL,
+    "storage/migrations/versions/0001_conversations.py": SQL,
+    "limits/rates.py": WEB,
+    "engines/ollama.py": HTTP,
+    "engines/ollama_wire.py": HTTP,
+    "engines/chunks.py": HTTP,
+    "engines/interruptible.py": HTTP,
+    "engines/embedded.py": HTTP,
+    "engines/embedded_model.py": HTTP,
+    "verify_streaming.py": HTTP,
+    "__init__.py": {"flask"},
+    "web.py": WEB,
+    "assets.py": WEB,
+}
+# Imports go downwards only; a folder may import those after it.
+LAYERS = (
+    ("api",),
+    ("chat", "library"),
+    ("moderation", "rendering", "engines", "accounts", "limits", "telemetry", "storage"),
+    ("config",),
+    ("errors",),
+)
+# Above the layers: what puts the product together, and what all routes share.
+TOP = {"__init__", "services", "web", "assets", "cli", "verify_streaming"}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from insight_app import x` names a folder, `from insight_app.chat import x` a file of one.
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_file_imports_only_what_its_name_allows(path: Path) -> None:
+    allowed = LICENCES.get(path.as_posix(), LICENCES.get(path.name, set()))
+    used = {name.split(".")[0] for name in imports(path)} & (WEB | SQL | HTTP | {"gevent"})
+    assert used <= allowed, f"{path} may not import {', '.join(sorted(used - allowed))}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_go_downwards_only(path: Path) -> None:
+    own = path.parts[0].removesuffix(".py")
+    if own in TOP:
+        return
+    layer = next(number for number, names in enumerate(LAYERS) if own in names)
+    for name in imports(path):
+        if not name.startswith("insight_app."):
+            continue
+        other = name.split(".")[1]
+        if other in TOP or (other == "limits" and path.name == "routes.py"):
+            assert path.name in ("routes.py", "pages.py", "rates.py"), f"{path} imports {name}"
+        elif other != own:
+            assert layer < next(number for number, names in enumerate(LAYERS) if other in names), (
+                f"{path} imports {name}, which is not below it"
+            )
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_file_says_in_one_sentence_what_it_is(path: Path) -> None:
+    text = ast.get_docstring(ast.parse((PACKAGE / path).read_text(encoding="utf-8")))
+    assert text, f"{path} has no docstring"
+
+
+def test_only_the_tokens_hold_literal_colours() -> None:
+    for sheet in (ROOT / "static" / "css").glob("*.css"):
+        text = sheet.read_text(encoding="utf-8").lower()
+        if sheet.name != "tokens.css":
+            colours = [word for word in text.replace(";", " ").split() if word.startswith("#") and word[1:2].isdigit()]
+            assert not colours, f"{sheet.name}: {colours}"
+            assert "rgb(" not in text
+            assert "hsl(" not in text
+
+
+def test_vendored_files_are_what_they_say_they_are() -> None:
+    import hashlib
+
+    folder = ROOT / "static" / "vendor"
+    lines = (folder / "CHECKSUMS").read_text(encoding="utf-8").splitlines()
+    listed = dict(reversed(line.split("  ", 1)) for line in lines if line and not line.startswith("#"))
+    assert set(listed) == {path.name for path in folder.iterdir()} - {"CHECKSUMS"}
+    for name, digest in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
+@pytest.mark.parametrize(
+    "command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=["lint", "format", "types"]
+)
+def test_the_linters_find_nothing(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

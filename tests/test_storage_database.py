@@ -1,0 +1,105 @@
+"""The database: its migrations, its lock, and what its errors may say."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from insight_app.errors import ConfigError
+from insight_app.storage.database import MIGRATIONS, NEWEST, Database, sqlite_url
+from insight_app.storage.tables import metadata
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    found = Database(sqlite_url(tmp_path / "new" / "insight.db"))
+    found.bring_up_to_date()
+    return found
+
+
+def alembic(connection: object) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def test_the_migrations_lead_to_the_tables(database: Database) -> None:
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == NEWEST
+
+
+def test_migrations_go_down_and_up_again(database: Database) -> None:
+    with database.writing() as connection:
+        command.downgrade(alembic(connection), "base")
+    with database.reading() as connection:
+        assert set(inspect(connection).get_table_names()) <= {"alembic_version", "sqlite_sequence"}
+    database.bring_up_to_date()
+    with database.reading() as connection:
+        assert "messages" in inspect(connection).get_table_names()
+
+
+def test_the_file_and_its_folder_are_their_owners_alone(tmp_path: Path, database: Database) -> None:
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+def test_a_place_that_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="Set DATA_DIR"):
+        sqlite_url(tmp_path / "file" / "insight.db")
+    (tmp_path / "insight.db").mkdir()
+    unusable = Database(sqlite_url(tmp_path / "insight.db"))
+    with pytest.raises(ConfigError, match="may be written to"):
+        unusable.bring_up_to_date()
+
+
+def test_a_failed_statement_does_not_quote_what_somebody_wrote(database: Database) -> None:
+    with pytest.raises(SQLAlchemyError) as caught, database.writing() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:words)"), {"words": "my secret"})
+    assert "my secret" not in str(caught.value)
+
+
+def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
+    def write_and_fail() -> None:
+        with database.writing() as connection:
+            connection.execute(text("INSERT INTO conversations VALUES ('a', 't', 0, 0)"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM conversations")).scalar() == 0
+
+
+def test_many_writers_take_turns(database: Database) -> None:
+    def write(number: int) -> None:
+        for line in range(20):
+            with database.writing() as connection:
+                connection.execute(
+                    text("INSERT INTO conversations VALUES (:id, 't', 0, 0)"), {"id": f"{number}-{line}"}
+                )
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM conversations")).scalar() == 160
+
+
+def test_a_database_that_is_gone_does_not_answer(tmp_path: Path) -> None:
+    assert not Database(f"sqlite:///{tmp_path}/no/such/folder.db").answers()

@@ -1,0 +1,22 @@
+"""The server's entry: gevent first, then the app."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys  # noqa: E402
+
+from insight_app import create_app  # noqa: E402
+from insight_app.errors import ConfigError  # noqa: E402
+
+try:
+    app = create_app()
+except ConfigError as error:
+    print(error, file=sys.stderr)
+    sys.exit(3)  # the status at which gunicorn gives up instead of trying again
+
+if __name__ == "__main__":  # where gunicorn does not run (Windows), gevent's own server does
+    from gevent.pywsgi import WSGIServer
+
+    settings = app.extensions["insight"].settings
+    WSGIServer((settings.app_host, settings.app_port), app, log=None).serve_forever()
