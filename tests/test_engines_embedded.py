@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -102,6 +104,14 @@ def test_it_answers_while_the_model_is_still_loading(loading: Client) -> None:
     assert loading.ask("GET", "/api/tags") == (200, {"models": []})
     assert loading.ask("GET", "/api/ps") == (200, {"models": []})
     assert loading.ask("HEAD", "/api/tags") == (200, "")
+
+
+def test_a_connection_that_is_torn_down_leaves_no_word(engine: Client) -> None:
+    host, _, port = engine.place.partition(":")
+    with socket.create_connection((host, int(port))) as torn:
+        torn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        torn.sendall(b"GET /api/ver")
+    assert engine.ask("GET", "/api/version")[0] == 200  # what it said shows when the engine ends
 
 
 @pytest.mark.parametrize(

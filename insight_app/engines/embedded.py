@@ -245,6 +245,17 @@ def _end_with_stdin() -> None:
     os._exit(0)  # llama.cpp's threads would hold up an orderly end
 
 
+class Listening(ThreadingHTTPServer):
+    """A thread for each connection; of one that breaks it says the kind of fault alone, never what was sent."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        fault = sys.exc_info()[1]
+        if not isinstance(fault, ConnectionError):
+            print(f"The built-in engine met a fault: {type(fault).__name__}.", file=sys.stderr)
+
+
 def main() -> int:
     """Prints its address once the model is loaded. Returns 1, after one sentence, where it cannot run."""
     options = argparse.ArgumentParser(description="The built-in engine, speaking Ollama's protocol on 127.0.0.1.")
@@ -256,8 +267,7 @@ def main() -> int:
     model = Model()
     handler = type("Connection", (Ollama,), {"model": model})
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        server.daemon_threads = True
+        server = Listening(("127.0.0.1", port), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         model.load()
     except (ImportError, OSError, OverflowError, RuntimeError) as fault:
