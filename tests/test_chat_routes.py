@@ -217,6 +217,23 @@ def test_a_second_prompt_waits_for_the_first_answer(visitor: Visitor, ollama: Sc
     visitor.watch(answer_id)
 
 
+def test_more_answers_than_may_be_written_at_once_wait_and_say_so(settings: Settings, ollama: ScriptedOllama) -> None:
+    app = create_app(replace(settings, max_concurrent_answers=1))
+    first, second = Visitor(app.test_client()), Visitor(app.test_client())
+    running, waiting = ollama.script(silence), ollama.script("mine")
+    first.open("/")
+    second.open("/")
+    first_id = first.ask("One")
+    assert running.asked.wait(5)
+    second_id = second.ask("Two")
+    assert 'data-state="queued"' in second.page
+    assert "Waiting for a free place" in second.page
+    assert not waiting.asked.is_set()
+    first.send(f"/answers/{first_id}/stop")
+    assert "mine" in second.watch(second_id)
+    app.extensions["insight"].close()
+
+
 def test_names_can_be_changed(visitor: Visitor) -> None:
     visitor.asks_and_waits("Hi")
     visitor.open(visitor.url + "/edit")

@@ -324,6 +324,23 @@ def _size(request: object) -> int:
     return int(sizes["responseHeadersSize"] + sizes["responseBodySize"])
 
 
+def test_an_ollama_that_comes_later_is_used_without_a_restart(context: BrowserContext, tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, OLLAMA_BASE_URL=f"http://127.0.0.1:{port}") as url:
+        chat = chat_in(context, url)
+        chat.open()
+        expect(chat.page.get_by_text("No engine answers")).to_be_visible()
+        chat.message.fill("Typed while nobody was there")
+        with ScriptedOllama(port=port, models=["llama3.2:3b"]) as ollama:
+            ollama.script("Here I am.")
+            expect(chat.page.get_by_role("combobox", name="Model")).to_have_value("llama3.2:3b")
+            expect(chat.page.get_by_text("Everything stays on this machine.")).to_be_visible()
+            expect(chat.message).to_have_value("Typed while nobody was there")
+            chat.message.press("Enter")
+            expect(chat.answers.last).to_contain_text("Here I am.")
+            expect(chat.answers.last).to_have_attribute("data-state", "done")
+
+
 def test_the_built_in_model_answers_step_by_step(context: BrowserContext, tmp_path: Path) -> None:
     import subprocess
     import sys
