@@ -114,10 +114,14 @@ class Answering:
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began
-        try:
-            self._store.finish(reply.id, outcome)
-        except Exception as error:
-            self._log.error("answer not kept", answer=reply.id, exc_info=error)
+        while True:
+            try:
+                self._store.finish(reply.id, outcome)
+                break
+            except Exception as error:  # a full disk, a locked file: what is written stays here until it is kept
+                self._log.error("answer not kept yet", answer=reply.id, exc_info=error)
+                if self._closed.wait(CHECKPOINT_SECONDS):
+                    break
         # Readers look into the database once the reply has ended, so it must be there first.
         self._kept.pop(reply.id, None)
         self._replies.close(reply)

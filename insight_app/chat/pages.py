@@ -35,12 +35,14 @@ def article(message: Message) -> Article:
     if message.role == "user" or reply is not None:
         live = Reader(reply).snapshot() if reply else None
         return Article(message, Markup(), Markup(), live, None)
+    if message.state.is_live:  # it ended after this row was read
+        message = services().conversations.message(message.id)
     facts = services().engine_facts(message.model)
     problem = explain(message.problem, **facts) if message.problem else None
     return Article(message, _finished(message.text), _finished(message.thinking), None, problem)
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=300)
 def _finished(text: str) -> Markup:
     """A finished text never changes, so a page that is opened again costs nothing."""
     return Markup(render(text))
