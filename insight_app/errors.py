@@ -6,6 +6,7 @@ InsightError
 │   ├── EmptyPrompt
 │   └── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
 ├── NotThere             no such conversation, answer or page, or not yours
+├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
 ├── StillAnswering       this conversation already has an answer that is being written
 └── EngineError          the engine did not write the answer, or not all of it
     ├── EngineUnreachable
@@ -97,6 +98,12 @@ class StillAnswering(InsightError):
     code = "still_answering"
     cause = "The last answer is still being written."
     next_step = "Wait for its end or stop it, then send again."
+
+
+class LengthReached(InsightError):
+    code = "length_reached"
+    cause = "The answer has reached the longest length that is set (MAX_TOKEN_LIMIT)."
+    next_step = "Continue it, or set a higher limit."
 
 
 class EngineError(InsightError):

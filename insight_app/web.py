@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -141,12 +141,19 @@ def _show(error: InsightError) -> ResponseReturnValue:
         return jsonify(error={"code": error.code, "message": str(error)}), error.status
     if from_htmx():
         return notice(error), error.status
-    # What is too large was never read; the browser still has it, one step back.
-    draft = "" if isinstance(error, TooLarge) else request.form.get("message", "")
-    return render_template("error.html", error=error, draft=draft), error.status
+    return render_template("error.html", error=error, draft=_typed("message"), after=_typed("parent")), error.status
 
 
-def notice(error: InsightError, **more: Any) -> str:
+def notice(error: InsightError) -> str:
     """The error as a swap of the page's notice, with fresh keys for the form that could not be sent."""
-    keys = swap("#composer-keys", "outerHTML", render_template("chat/_composer_keys.html", **more))
-    return swap("#notice", "innerHTML", render_template("_notice.html", error=error)) + keys
+    keys = render_template("chat/_composer_keys.html", after=_typed("parent"))
+    told = swap("#notice", "innerHTML", render_template("_notice.html", error=error))
+    return told + swap("#composer-keys", "outerHTML", keys)
+
+
+def _typed(field: str) -> str:
+    """What the form says; what was too large to be read is still in the browser, one step back."""
+    try:
+        return request.form.get(field, "")
+    except HTTPException:
+        return ""

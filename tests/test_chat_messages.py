@@ -26,6 +26,15 @@ def test_the_path_goes_from_the_root_to_the_newest_message() -> None:
     assert path([]) == []
 
 
+def test_a_path_through_a_message_goes_on_to_the_newest_below_it() -> None:
+    tree = [message(1, None), message(2, 1), message(3, 2), message(4, 3), message(5, 1), message(6, None)]
+    assert [found.id for found in path(tree, 2)] == [1, 2, 3, 4]
+    assert [found.id for found in path(tree, 5)] == [1, 5]
+    assert [found.id for found in path(tree, 1)] == [1, 5]
+    assert [found.id for found in path(tree)] == [6]
+    assert path(tree, 99) == []
+
+
 def test_the_engine_reads_what_was_written_and_nothing_empty() -> None:
     said = [message(1, None, "a"), message(2, 1, "", "assistant"), message(3, 2, "b", "assistant")]
     assert turns(said) == (Turn("user", "a"), Turn("assistant", "b"))

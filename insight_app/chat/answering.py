@@ -17,7 +17,7 @@ from insight_app.chat.queue import Line
 from insight_app.chat.replies import Replies, Reply
 from insight_app.chat.store import ConversationStore
 from insight_app.engines.base import Done, Engine, Options, Piece, Stage, Task
-from insight_app.errors import EngineBroke, EngineError, StillAnswering
+from insight_app.errors import EngineBroke, EngineError, LengthReached, StillAnswering
 
 CHECKPOINT_SECONDS = 1.0
 
@@ -62,9 +62,11 @@ class Answering:
         threading.Thread(target=self._keep_checkpoints, name="checkpoints", daemon=True).start()
 
     def start(self, answer: Message, history: Sequence[Message]) -> Reply:
-        """Begins to write `answer`, an empty one in the store, as what comes after `history`."""
+        """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text."""
         reply = self._replies.open(answer.id, answer.conversation_id, answer.model)
-        task = Task(model=answer.model, turns=turns(history), options=self._options)
+        reply.begin_with(answer.thinking, answer.text)
+        so_far = [answer] if answer.text else []
+        task = Task(model=answer.model, turns=turns([*history, *so_far]), options=self._options)
         threading.Thread(target=self._write, args=(reply, task), name=f"answer-{answer.id}", daemon=True).start()
         return reply
 
@@ -110,7 +112,7 @@ class Answering:
                 done = event
         if done is None:
             return reply.outcome(State.STOPPED)
-        return reply.outcome(State.DONE, done)
+        return reply.outcome(State.DONE, done, problem=LengthReached.code if done.reason == "length" else "")
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began

@@ -16,6 +16,7 @@ class PromptForm(FlaskForm):  # type: ignore[misc]
     message = TextAreaField("Message")
     model = StringField("Model")
     key = HiddenField()
+    parent = HiddenField()
 
     def prompt(self, longest: int) -> str:
         """Raises EmptyPrompt or PromptTooLarge."""
@@ -29,6 +30,12 @@ class PromptForm(FlaskForm):  # type: ignore[misc]
     def form_key(self) -> str:
         """What makes two posts of one form one prompt; a form without a key is its own."""
         return prompts.clean(self.key.data or "").strip()[:64] or new_key()
+
+    @property
+    def after(self) -> int | None:
+        """The message that the prompt comes after; 0 for none (a beginning), None for the end as it is."""
+        given = (self.parent.data or "").strip()
+        return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else None
 
 
 class TitleForm(FlaskForm):  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -77,14 +77,29 @@ class Outcome:
     answer_tokens: int | None = None
 
 
-def path(messages: Iterable[Message]) -> list[Message]:
-    """The messages from the root to the newest one: of two tries, the later."""
-    by_id = {message.id: message for message in messages}
-    here = by_id[max(by_id)] if by_id else None
+def path(messages: Iterable[Message], through: int | None = None) -> list[Message]:
+    """The messages from the root to the newest one; `through` a message, to the newest one that follows it.
+
+    Empty where there is no such message.
+    """
+    by_id = {message.id: message for message in sorted(messages, key=lambda message: message.id)}
+    if through is None:
+        newest = max(by_id, default=None)
+    else:
+        below = {through} & by_id.keys()
+        for message in by_id.values():  # oldest first, so a parent is met before its children
+            if message.parent_id in below:
+                below.add(message.id)
+        newest = max(below, default=None)
+    return ancestors(by_id, newest)
+
+
+def ancestors(by_id: Mapping[int, Message], message_id: int | None) -> list[Message]:
+    """The messages from the root to this one."""
     found: list[Message] = []
-    while here is not None:
+    while message_id is not None and (here := by_id.get(message_id)):
         found.append(here)
-        here = by_id.get(here.parent_id) if here.parent_id is not None else None
+        message_id = here.parent_id
     return found[::-1]
 
 

@@ -21,25 +21,36 @@ from insight_app.web import services
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A message as its template wants it; `live` is what is there so far of one that is being written."""
+    """A message as its template wants it.
+
+    `tries` are the ids of all messages in its place, itself among them; `live` is what is there so far of one that is
+    being written.
+    """
 
     message: Message
-    answer: Markup
-    thinking: Markup
-    live: Snapshot | None
-    problem: InsightError | None
+    tries: Sequence[int]
+    answer: str = ""  # HTML, as is thinking
+    thinking: str = ""
+    live: Snapshot | None = None
+    problem: InsightError | None = None
+
+    @property
+    def number(self) -> int:
+        """Which of the tries it is, from 1."""
+        return self.tries.index(self.message.id) + 1
 
 
 def article(message: Message) -> Article:
-    reply = services().replies.get(message.id)
-    if message.role == "user" or reply is not None:
-        live = Reader(reply).snapshot() if reply else None
-        return Article(message, Markup(), Markup(), live, None)
+    tries = services().conversations.tries(message)
+    if message.role == "user":
+        return Article(message, tries)
+    if reply := services().replies.get(message.id):
+        return Article(message, tries, live=Reader(reply).snapshot())
     if message.state.is_live:  # it ended after this row was read
         message = services().conversations.message(message.id)
     facts = services().engine_facts(message.model)
     problem = explain(message.problem, **facts) if message.problem else None
-    return Article(message, _finished(message.text), _finished(message.thinking), None, problem)
+    return Article(message, tries, _finished(message.text), _finished(message.thinking), problem=problem)
 
 
 @lru_cache(maxsize=300)
@@ -55,6 +66,7 @@ def conversation(found: Conversation, messages: Sequence[Message]) -> str:
         conversation=found,
         articles=[article(message) for message in messages],
         model=models[-1] if models else "",
+        after=messages[-1].id if messages else "",
     )
 
 
@@ -62,15 +74,24 @@ def message_html(message: Message) -> str:
     return render_template("chat/_message.html", article=article(message))
 
 
+def prompt_form(prompt: Message, *, alone: bool) -> str:
+    return render_template("chat/prompt_form.html" if alone else "chat/_prompt_form.html", message=prompt)
+
+
 def sent(prompt: Message, answer: Message) -> str:
     """What a page gets for a prompt it sent: both messages, and a composer that is ready for the next."""
-    keys = swap("#composer-keys", "outerHTML", render_template("chat/_composer_keys.html"))
-    both = swap("#messages", "beforeend", message_html(prompt) + message_html(answer))
-    return both + swap("#notice", "innerHTML", "") + keys
+    return swap("#messages", "beforeend", message_html(prompt) + message_html(answer)) + _ready(answer)
 
 
 def instead(old: Message, new: Message) -> str:
-    return swap(f"#a{old.id}", "outerHTML", message_html(new))
+    """What a page gets for another answer in the place of one."""
+    return swap(f"#a{old.id}", "outerHTML", message_html(new)) + _ready(new)
+
+
+def _ready(last: Message) -> str:
+    """A composer without notice, for a prompt that comes after `last`."""
+    keys = render_template("chat/_composer_keys.html", after=last.id)
+    return swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
 
 
 def row(found: Conversation) -> str:

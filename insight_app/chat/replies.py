@@ -40,8 +40,13 @@ class Reply:
     def ended(self) -> bool:
         return not self.state.is_live
 
+    def begin_with(self, thinking: str, text: str) -> None:
+        """What was there before: an answer that is continued grows from it."""
+        self.thinking.append(thinking)
+        self.answer.append(text)
+
     def append(self, text: str, *, thought: bool = False) -> None:
-        if thought and len(self.answer):
+        if not text or (thought and len(self.answer)):
             return
         with self._changed:
             if self.first_text_seconds is None:

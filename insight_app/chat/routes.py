@@ -22,8 +22,9 @@ def home() -> str:
 
 @chat.get("/c/<conversation_id>")
 def conversation(conversation_id: str) -> str:
+    """The path through the message ?at=, or the newest one."""
     found = services().conversations.conversation(conversation_id)
-    return pages.conversation(found, _path(conversation_id))
+    return pages.conversation(found, _path(conversation_id, _number(request.args.get("at", ""))))
 
 
 @chat.post("/messages")
@@ -42,11 +43,14 @@ def begin() -> ResponseReturnValue:
 @chat.post("/c/<conversation_id>/messages")
 @rates.sending
 def send(conversation_id: str) -> ResponseReturnValue:
+    """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
     form = PromptForm()
     text = form.prompt(services().settings.max_prompt_chars)
-    services().answering.expect_idle(conversation_id)
-    before = _path(conversation_id)
-    prompt, answer = services().conversations.ask(
+    store = services().conversations
+    if store.sent_with(form.form_key) is None:
+        services().answering.expect_idle(conversation_id)
+    before = [] if form.after == 0 else _path(conversation_id, form.after, whole=False)
+    prompt, answer = store.ask(
         text,
         model=form.chosen_model,
         form_key=form.form_key,
@@ -58,6 +62,27 @@ def send(conversation_id: str) -> ResponseReturnValue:
     if answer is None or not from_htmx():
         return _to_conversation(conversation_id)
     return Response(pages.sent(prompt, answer), headers={"HX-Trigger": "sent"})
+
+
+@chat.get("/prompts/<int:prompt_id>/edit")
+def edit_prompt(prompt_id: int) -> str:
+    """A prompt as a form that sends another version of it."""
+    return pages.prompt_form(_message(prompt_id, "user"), alone=not from_htmx())
+
+
+@chat.get("/prompts/<int:prompt_id>")
+def prompt(prompt_id: int) -> str:
+    """A prompt as it is when nobody edits it."""
+    return pages.message_html(_message(prompt_id, "user"))
+
+
+@chat.post("/prompts/<int:prompt_id>/delete")
+def delete_pair(prompt_id: int) -> ResponseReturnValue:
+    """Deletes a prompt and its answers."""
+    prompt = _message(prompt_id, "user")
+    services().answering.expect_idle(prompt.conversation_id)
+    services().conversations.delete_pair(prompt)
+    return _to_conversation(prompt.conversation_id)
 
 
 @chat.get("/answers/<int:answer_id>/stream")
@@ -78,7 +103,7 @@ def stream(answer_id: int) -> Response:
 
 @chat.post("/answers/<int:answer_id>/stop")
 def stop(answer_id: int) -> ResponseReturnValue:
-    answer = _answer(answer_id)
+    answer = _message(answer_id, "assistant")
     services().answering.stop(answer_id)
     return ("", 204) if from_htmx() else _to_conversation(answer.conversation_id)
 
@@ -87,10 +112,23 @@ def stop(answer_id: int) -> ResponseReturnValue:
 @rates.sending
 def again(answer_id: int) -> ResponseReturnValue:
     """Another answer to the same prompt, beside the first."""
-    old = _answer(answer_id)
+    old = _message(answer_id, "assistant")
+    return _another(old, so_far=None)
+
+
+@chat.post("/answers/<int:answer_id>/continue")
+@rates.sending
+def go_on(answer_id: int) -> ResponseReturnValue:
+    """Another answer that begins with what this one has, and goes on from there."""
+    old = _message(answer_id, "assistant")
+    return _another(old, so_far=old)
+
+
+def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     services().answering.expect_idle(old.conversation_id)
-    history = [message for message in _path(old.conversation_id) if message.id < old.id]
-    new = services().conversations.add_answer(history[-1], PromptForm().chosen_model or old.model)
+    history = _path(old.conversation_id, old.id, whole=False)[:-1]
+    model = PromptForm().chosen_model or old.model
+    new = services().conversations.add_answer(history[-1], model, so_far)
     services().answering.start(new, history)
     return pages.instead(old, new) if from_htmx() else _to_conversation(old.conversation_id)
 
@@ -98,7 +136,7 @@ def again(answer_id: int) -> ResponseReturnValue:
 @chat.get("/answers/<int:answer_id>/text")
 def text(answer_id: int) -> Response:
     """The answer as it was written, as Markdown."""
-    return Response(_answer(answer_id).text, content_type="text/plain; charset=utf-8")
+    return Response(_message(answer_id, "assistant").text, content_type="text/plain; charset=utf-8")
 
 
 @chat.get("/c/<conversation_id>/edit")
@@ -133,20 +171,29 @@ def delete(conversation_id: str) -> ResponseReturnValue:
     return redirect(url_for("chat.home"), 303)
 
 
-def _path(conversation_id: str) -> list[Message]:
-    return path(services().conversations.messages(conversation_id))
+def _path(conversation_id: str, through: int | None = None, *, whole: bool = True) -> list[Message]:
+    """The path through a message to the newest one below it, or, not `whole`, just to the message itself."""
+    found = path(services().conversations.messages(conversation_id), through)
+    if through is None:
+        return found
+    if not found:
+        raise NotThere
+    return found if whole else [message for message in found if message.id <= through]
 
 
-def _answer(answer_id: int) -> Message:
-    found = services().conversations.message(answer_id)
-    if found.role != "assistant":
+def _message(message_id: int, role: str) -> Message:
+    found = services().conversations.message(message_id)
+    if found.role != role:
         raise NotThere
     return found
 
 
 def _position() -> int:
-    given = request.headers.get("Last-Event-ID") or request.args.get("from", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else 0
+    return _number(request.headers.get("Last-Event-ID") or request.args.get("from", "")) or 0
+
+
+def _number(given: str) -> int | None:
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else None
 
 
 def _to_conversation(conversation_id: str) -> ResponseReturnValue:

@@ -52,6 +52,23 @@ class ConversationStore:
             raise NotThere
         return _message(row)
 
+    def tries(self, message: Message) -> list[int]:
+        """The ids of this message and of the others in its place: answers to one prompt, versions of one prompt."""
+        query = select(messages.c.id).where(
+            messages.c.conversation_id == message.conversation_id,
+            messages.c.role == message.role,
+            messages.c.parent_id.is_not_distinct_from(message.parent_id),
+        )
+        with self._database.reading() as connection:
+            return sorted(connection.execute(query).scalars())
+
+    def sent_with(self, form_key: str) -> Message | None:
+        """The prompt that came with this form, if it came before."""
+        query = select(*_MESSAGE).where(messages.c.form_key == form_key)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _message(row)
+
     def ask(
         self,
         text: str,
@@ -71,17 +88,23 @@ class ConversationStore:
                 prompt = _add(connection, conversation_id, parent_id, "user", State.DONE, text=text, form_key=form_key)
                 return prompt, _add_answer(connection, prompt, model)
         except IntegrityError:
-            with self._database.reading() as connection:
-                query = select(*_MESSAGE).where(messages.c.form_key == form_key)
-                row = connection.execute(query).first()
-            if row is None:
+            if form_key is None or (sent := self.sent_with(form_key)) is None:
                 raise
-            return _message(row), None
+            return sent, None
 
-    def add_answer(self, prompt: Message, model: str) -> Message:
-        """Another empty answer to a prompt, beside those that are there."""
+    def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
+        """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far."""
         with self._database.writing() as connection:
-            return _add_answer(connection, prompt, model)
+            return _add_answer(connection, prompt, model, so_far)
+
+    def delete_pair(self, prompt: Message) -> None:
+        """Deletes a prompt with all its answers; what followed them follows what was before them."""
+        answers = select(messages.c.id).where(messages.c.parent_id == prompt.id).scalar_subquery()
+        with self._database.writing() as connection:
+            connection.execute(
+                update(messages).where(messages.c.parent_id.in_(answers)).values(parent_id=prompt.parent_id)
+            )
+            connection.execute(delete(messages).where(messages.c.id == prompt.id))
 
     def checkpoint(self, written: Iterable[tuple[int, str, str]]) -> None:
         """Keeps what is written so far: (message id, thinking, text) of any number of answers at once."""
@@ -125,8 +148,9 @@ def _begin(connection: Connection, title: str) -> str:
     return new
 
 
-def _add_answer(connection: Connection, prompt: Message, model: str) -> Message:
-    return _add(connection, prompt.conversation_id, prompt.id, "assistant", State.QUEUED, model=model)
+def _add_answer(connection: Connection, prompt: Message, model: str, so_far: Message | None = None) -> Message:
+    begun = {"text": so_far.text, "thinking": so_far.thinking} if so_far else {}
+    return _add(connection, prompt.conversation_id, prompt.id, "assistant", State.QUEUED, model=model, **begun)
 
 
 def _add(

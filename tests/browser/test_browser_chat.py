@@ -272,6 +272,26 @@ def test_a_conversation_is_renamed_and_deleted_in_the_list(chat: Chat, ollama: S
     expect(chat.page.get_by_role("link", name="Another name", exact=True)).to_have_count(0)
 
 
+def test_an_edited_prompt_becomes_a_branch_that_can_be_left_again(chat: Chat, ollama: ScriptedOllama) -> None:
+    ollama.script("To the first.")
+    expect(chat.ask("First version")).to_have_attribute("data-state", "done")
+    prompt = chat.page.locator('article[data-role="user"]')
+    prompt.hover()
+    prompt.get_by_role("link", name="Edit").click()
+    edited = chat.page.get_by_role("textbox", name="Edit your message")
+    expect(edited).to_be_focused()
+    edited.fill("Second version")
+    ollama.script("To the second.")
+    chat.page.get_by_role("button", name="Send again").click()
+    expect(chat.answers.last).to_contain_text("To the second.")
+    expect(chat.answers.last).to_have_attribute("data-state", "done")
+    versions = chat.page.get_by_role("navigation", name="Versions of this message")
+    expect(versions).to_contain_text("2 of 2")
+    versions.get_by_role("link", name="Previous").click()
+    expect(chat.answers.last).to_contain_text("To the first.")
+    expect(chat.page.get_by_role("navigation", name="Versions of this message")).to_contain_text("1 of 2")
+
+
 def test_without_javascript_everything_works(browser: Browser, server: str, ollama: ScriptedOllama) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(15_000)

@@ -1,0 +1,127 @@
+"""The tree of a conversation: other tries, other versions, continued answers, deleted pairs; nothing overwritten."""
+
+from __future__ import annotations
+
+import re
+
+from scripted_ollama import ScriptedOllama, closed, done, silence
+from visitor import Visitor
+
+from insight_app.services import Services
+
+
+def turns_of(ollama: ScriptedOllama) -> list[tuple[str, str]]:
+    return [(turn["role"], turn["content"]) for turn in ollama.chats()[-1]["messages"]]
+
+
+def test_every_try_can_be_read_again(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("worse")
+    first = visitor.asks_and_waits("Think!")
+    ollama.script("better")
+    visitor.open(visitor.send(f"/answers/{first}/again").location)
+    visitor.watch(first + 1)
+    assert "2 of 2" in visitor.open(visitor.url)
+    assert "better" in visitor.page
+    back = re.search(r'href="([^"]*)" aria-label="Previous"', visitor.page)
+    assert back
+    assert "worse" in visitor.open(back[1])
+    assert "1 of 2" in visitor.page
+    assert "better" not in visitor.page
+
+
+def test_a_prompt_after_an_older_try_goes_on_from_there(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("worse")
+    first = visitor.asks_and_waits("Think!")
+    url = visitor.url
+    ollama.script("better")
+    visitor.send(f"/answers/{first}/again")
+    visitor.watch(first + 1)
+    visitor.open(f"{url}?at={first}")
+    third = ollama.script("so be it")
+    visitor.send(url + "/messages", message="Go on", key="k", parent=visitor.field("parent"))
+    assert third.asked.wait(5)
+    assert turns_of(ollama) == [("user", "Think!"), ("assistant", "worse"), ("user", "Go on")]
+
+
+def test_an_edited_prompt_is_another_version_beside_the_first(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("to the first")
+    answer = visitor.asks_and_waits("First version")
+    url = visitor.url
+    visitor.open(f"/prompts/{answer - 1}/edit")
+    assert "First version</textarea>" in visitor.page
+    ollama.script("to the second")
+    response = visitor.send(
+        url + "/messages", message="Second version", key=visitor.field("key"), parent=visitor.field("parent")
+    )
+    visitor.watch(answer + 2)
+    visitor.open(response.location)
+    assert turns_of(ollama) == [("user", "Second version")]
+    assert "to the second" in visitor.page
+    assert "2 of 2" in visitor.page
+    assert "to the first" in visitor.open(f"{url}?at={answer}")
+
+
+def test_an_answer_at_its_longest_says_so_and_can_be_continued(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("One, two,", done(done_reason="length"))
+    first = visitor.asks_and_waits("Count")
+    assert "longest length that is set" in visitor.page
+    ollama.script(" three.")
+    visitor.open(visitor.send(f"/answers/{first}/continue").location)
+    visitor.watch(first + 1)
+    assert "One, two, three." in visitor.open(visitor.url)
+    assert turns_of(ollama) == [("user", "Count"), ("assistant", "One, two,")]
+    assert "2 of 2" in visitor.page
+
+
+def test_an_interrupted_answer_can_be_continued(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("So far", closed)
+    first = visitor.asks_and_waits("Hi")
+    assert f'action="/answers/{first}/continue"' in visitor.page
+    ollama.script(" so good")
+    visitor.send(f"/answers/{first}/continue")
+    visitor.watch(first + 1)
+    assert "So far so good" in visitor.open(visitor.url)
+
+
+def test_a_deleted_pair_leaves_what_came_before_and_after(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    for text in ("one", "two", "three"):
+        ollama.script(f"answer {text}")
+        last = visitor.asks_and_waits(text)
+    second_prompt = last - 3
+    assert visitor.send(f"/prompts/{second_prompt}/delete").status_code == 303
+    visitor.open(visitor.url)
+    assert "answer two" not in visitor.page
+    ollama.script("answer four")
+    visitor.asks_and_waits("four")
+    assert [text for _, text in turns_of(ollama)] == ["one", "answer one", "three", "answer three", "four"]
+
+
+def test_a_pair_is_not_deleted_while_it_is_being_written(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    script = ollama.script(silence)
+    answer = visitor.ask("Hi")
+    assert script.asked.wait(5)
+    assert visitor.send(f"/prompts/{answer - 1}/delete").status_code == 409
+    visitor.send(f"/answers/{answer}/stop")
+    visitor.watch(answer)
+
+
+def test_the_same_form_sent_twice_while_its_answer_is_written_is_no_error(
+    visitor: Visitor, ollama: ScriptedOllama
+) -> None:
+    visitor.asks_and_waits("Hi")
+    script = ollama.script(silence)
+    fields = {"message": "Once", "key": visitor.field("key"), "parent": visitor.field("parent")}
+    assert visitor.send(visitor.url + "/messages", htmx=True, **fields).status_code == 200
+    assert script.asked.wait(5)
+    assert visitor.send(visitor.url + "/messages", htmx=True, **fields).status_code == 303
+    visitor.open(visitor.url)
+    assert visitor.page.count('data-role="user"') == 2
+
+
+def test_places_that_are_not_there_are_said_so(visitor: Visitor, services: Services) -> None:
+    answer = visitor.asks_and_waits("Hi")
+    for url in (f"{visitor.url}?at=999", f"/prompts/{answer}/edit", "/prompts/999"):
+        assert visitor.client.get(url).status_code == 404, url
+    for url in (f"/answers/{answer - 1}/again", f"/answers/{answer - 1}/continue", f"/prompts/{answer}/delete"):
+        assert visitor.send(url).status_code == 404, url
+    assert visitor.send(visitor.url + "/messages", message="x", key="k", parent="999").status_code == 404
