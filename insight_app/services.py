@@ -51,7 +51,6 @@ def build_services(settings: Settings) -> Services:
     database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
     database.bring_up_to_date()
     conversations = ConversationStore(database)
-    conversations.interrupt_live_ones()
     replies = RepliesInMemory()
     metrics = Metrics(live_answers=lambda: len(replies.live()))
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
@@ -64,6 +63,7 @@ def build_services(settings: Settings) -> Services:
         at_once=settings.max_concurrent_answers,
         report=metrics.answer_ended,
     )
+    answering.carry_on()
     return Services(settings, database, conversations, replies, engine, answering, metrics)
 
 

@@ -269,18 +269,38 @@ def test_what_is_written_survives_a_restart(visitor: Visitor, settings: Settings
     again.extensions["insight"].close()
 
 
-def test_an_answer_that_a_former_run_left_is_interrupted_and_keeps_its_text(
-    visitor: Visitor, settings: Settings, services: Services
+def test_an_answer_that_a_former_run_left_is_carried_on(
+    settings: Settings, services: Services, ollama: ScriptedOllama
 ) -> None:
-    prompt, answer = services.conversations.ask("Hi", model="m")
+    prompt, answer = services.conversations.ask("Hi", model="")
     assert answer is not None
     services.conversations.checkpoint([(answer.id, "", "half of")])
+    ollama.script(" it, and the rest")
+    again = create_app(settings)
+    visitor = Visitor(again.test_client())
+    visitor.watch(answer.id)
+    assert "half of it, and the rest" in visitor.open(f"/c/{prompt.conversation_id}")
+    assert 'data-state="done"' in visitor.page
+    said = [(turn["role"], turn["content"]) for turn in ollama.chats()[-1]["messages"]]
+    assert said == [("user", "Hi"), ("assistant", "half of")]
+    again.extensions["insight"].close()
+
+
+def test_an_answer_that_met_the_end_of_two_servers_is_interrupted_and_keeps_its_text(
+    settings: Settings, services: Services, ollama: ScriptedOllama
+) -> None:
+    prompt, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    services.conversations.checkpoint([(answer.id, "", "half of")])
+    assert [left.id for left in services.conversations.left_behind()] == [answer.id]
     again = create_app(settings)
     page = again.test_client().get(f"/c/{prompt.conversation_id}").text
     assert 'data-state="interrupted"' in page
     assert "half of" in page
     assert "The server was stopped" in page
+    assert "Continue" in page
     assert "Try again" in page
+    assert not ollama.chats()
     again.extensions["insight"].close()
 
 

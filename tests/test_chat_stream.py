@@ -58,9 +58,9 @@ def test_a_reader_that_is_cut_anywhere_has_what_one_has_that_was_not(
             reply.append(source[at : at + size], thought=thought)
             at += size
             if reader is None or cuts[turn % len(cuts)]:
-                position = reader.position if reader else 0
+                place = reader.place if reader else ""
                 reader = Reader(reply)
-                assert reader.go_to(position), f"position {position} of {reply.position} is not known again"
+                assert reader.go_to(place), f"place {place} of {reply.position} is not known again"
             page.take(reader.news(lambda state: ""))
             turn += 1
     snapshot = Reader(reply).snapshot()
@@ -72,14 +72,14 @@ def test_a_reader_that_is_cut_anywhere_has_what_one_has_that_was_not(
 def test_a_position_that_nobody_can_have_makes_the_page_start_anew() -> None:
     reply = Reply(1, "c")
     reply.append("Some text that is one block")
-    events = list(follow(reply, 5, status=lambda state: "", finished=lambda: "", anew=lambda: "<all>"))
+    events = list(follow(reply, "5", status=lambda state: "", finished=lambda: "", anew=lambda: "<all>"))
     assert b"".join(events) == b"data: <all>\n\nevent: done\ndata: \n\n"
 
 
 def test_a_closing_server_ends_the_stream_without_ending_the_answer() -> None:
     reply = Reply(1, "c")
     reply.append("Some")
-    events = follow(reply, 0, status=lambda state: "", finished=lambda: "", anew=lambda: "", closing=lambda: True)
+    events = follow(reply, "0", status=lambda state: "", finished=lambda: "", anew=lambda: "", closing=lambda: True)
     said = b"".join(events)
     assert b"Some" in said
     assert b"done" not in said
@@ -89,5 +89,17 @@ def test_an_answer_that_ended_is_sent_finished() -> None:
     reply = Reply(1, "c")
     reply.append("Some")
     reply.end(reply.outcome(State.DONE))
-    events = follow(reply, 0, status=lambda state: "", finished=lambda: "<finished>", anew=lambda: "")
+    events = follow(reply, "0", status=lambda state: "", finished=lambda: "<finished>", anew=lambda: "")
     assert b"".join(events) == b"data: <finished>\n\nevent: done\ndata: \n\n"
+
+
+def test_a_place_is_good_for_one_run_of_the_server() -> None:
+    reply = Reply(1, "c", run=1)
+    reply.append("Some text")
+    assert reply.place(0) == "0.1"
+    assert reply.position_of("0.1") == 0
+    assert reply.position_of("") == 0
+    for other in ("0", "0.2", "x.1", "-1.1", "9" * 20 + ".1", "\u0663.1"):
+        assert reply.position_of(other) is None
+        assert not Reader(reply).go_to(other)
+    assert Reply(1, "c").place(7) == "7"

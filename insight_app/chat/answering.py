@@ -8,16 +8,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
-from insight_app.chat.messages import Message, Outcome, State, turns
+from insight_app.chat.messages import Message, Outcome, State, path, turns
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import Replies, Reply
 from insight_app.chat.store import ConversationStore
 from insight_app.engines.base import Done, Engine, Options, Piece, Stage, Task
-from insight_app.errors import EngineBroke, EngineError, LengthReached, StillAnswering
+from insight_app.errors import EngineBroke, EngineError, LengthReached, ServerStopped, StillAnswering
 
 CHECKPOINT_SECONDS = 1.0
 
@@ -63,12 +64,20 @@ class Answering:
 
     def start(self, answer: Message, history: Sequence[Message]) -> Reply:
         """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text."""
-        reply = self._replies.open(answer.id, answer.conversation_id, answer.model)
+        run = 1 if answer.problem == ServerStopped.code else 0
+        reply = self._replies.open(answer.id, answer.conversation_id, answer.model, run)
         reply.begin_with(answer.thinking, answer.text)
         so_far = [answer] if answer.text else []
         task = Task(model=answer.model, turns=turns([*history, *so_far]), options=self._options)
         threading.Thread(target=self._write, args=(reply, task), name=f"answer-{answer.id}", daemon=True).start()
         return reply
+
+    def carry_on(self) -> None:
+        """Goes on with the answers that a former run of the server left unfinished."""
+        for answer in self._store.left_behind():
+            history = path(self._store.messages(answer.conversation_id), answer.id)
+            before = [message for message in history if message.id < answer.id]
+            self.start(replace(answer, problem=ServerStopped.code), before)
 
     def expect_idle(self, conversation_id: str) -> None:
         """Raises StillAnswering where an answer of this conversation is being written."""

@@ -98,8 +98,8 @@ def row(found: Conversation) -> str:
     return render_template("chat/_conversation.html", conversation=found, current="")
 
 
-def follow(reply: Reply, position: int) -> Iterator[bytes]:
-    """The events that bring a page up to date that has everything before `position`."""
+def follow(reply: Reply, place: str) -> Iterator[bytes]:
+    """The events that bring a page up to date that has everything before `place`."""
 
     def now(how: str, said: str) -> str:
         found = services().conversations.message(reply.id)
@@ -107,7 +107,7 @@ def follow(reply: Reply, position: int) -> Iterator[bytes]:
 
     return stream.follow(
         reply,
-        position,
+        place,
         status=lambda state: _status(reply, state),
         finished=lambda: now("outerMorph", "Answer complete" if reply.state is State.DONE else "Answer ended"),
         anew=lambda: now("outerHTML", ""),

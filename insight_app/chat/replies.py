@@ -18,8 +18,9 @@ from insight_app.rendering.progress import GrowingText
 class Reply:
     """One growing answer. Thread-safe; `version` grows with every change."""
 
-    def __init__(self, answer_id: int, conversation_id: str, model: str = "") -> None:
+    def __init__(self, answer_id: int, conversation_id: str, model: str = "", run: int = 0) -> None:
         self.id = answer_id
+        self.run = run  # how often a server ended while it was written
         self.conversation_id = conversation_id
         self.model = model
         self.thinking = GrowingText()
@@ -35,6 +36,17 @@ class Reply:
     @property
     def position(self) -> int:
         return len(self.thinking) + len(self.answer)
+
+    def place(self, position: int) -> str:
+        """A position as a browser keeps it, good for this run: what a killed server had not kept is written anew."""
+        return f"{position}.{self.run}" if self.run else str(position)
+
+    def position_of(self, place: str) -> int | None:
+        """The position in a place; None where it is of another run, or no place at all."""
+        position, _, run = (place or self.place(0)).partition(".")
+        if (run or "0") != str(self.run) or not (position.isascii() and position.isdigit() and len(position) < 12):
+            return None
+        return int(position)
 
     @property
     def ended(self) -> bool:
@@ -98,7 +110,7 @@ class Reply:
 class Replies(Protocol):
     """The answers that are being written now."""
 
-    def open(self, answer_id: int, conversation_id: str, model: str) -> Reply: ...
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply: ...
 
     def get(self, answer_id: int) -> Reply | None:
         """None: nobody writes this answer (any more); the database has it."""
@@ -117,8 +129,8 @@ class RepliesInMemory:
     def __init__(self) -> None:
         self._open: dict[int, Reply] = {}
 
-    def open(self, answer_id: int, conversation_id: str, model: str) -> Reply:
-        reply = self._open[answer_id] = Reply(answer_id, conversation_id, model)
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply:
+        reply = self._open[answer_id] = Reply(answer_id, conversation_id, model, run)
         return reply
 
     def get(self, answer_id: int) -> Reply | None:

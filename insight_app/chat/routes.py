@@ -91,9 +91,9 @@ def stream(answer_id: int) -> Response:
 
     Always 200 and a stream, also for an answer that is over or gone: htmx repeats everything else for ever.
     """
-    found = services()
-    reply = found.replies.get(answer_id)
-    events = pages.ended(answer_id) if reply is None else pages.follow(reply, _position())
+    place = request.headers.get("Last-Event-ID") or request.args.get("from", "")
+    reply = services().replies.get(answer_id)
+    events = pages.ended(answer_id) if reply is None else pages.follow(reply, place)
     return Response(
         stream_with_context(pages.counted(events)),
         content_type="text/event-stream; charset=utf-8",
@@ -186,10 +186,6 @@ def _message(message_id: int, role: str) -> Message:
     if found.role != role:
         raise NotThere
     return found
-
-
-def _position() -> int:
-    return _number(request.headers.get("Last-Event-ID") or request.args.get("from", "")) or 0
 
 
 def _number(given: str) -> int | None:

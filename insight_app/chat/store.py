@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Message, Outcome, State, title_of
-from insight_app.errors import NotThere
+from insight_app.errors import NotThere, ServerStopped
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
 
@@ -121,16 +121,20 @@ class ConversationStore:
         with self._database.writing() as connection:
             connection.execute(update(messages).where(messages.c.id == message_id).values(values))
 
-    def interrupt_live_ones(self) -> int:
-        """Ends the answers that a former run of the server left unfinished; returns how many."""
-        live = [state.value for state in LIVE]
+    def left_behind(self) -> list[Message]:
+        """The answers that a former run of the server left unfinished, and marks them as met.
+
+        One that was met before ended two servers, perhaps by its own doing: it ends in `interrupted` and is not
+        among them.
+        """
+        live = messages.c.state.in_([state.value for state in LIVE])
+        met = messages.c.problem == ServerStopped.code
+        ended = {"state": State.INTERRUPTED.value, "finished_at": time.time()}
         with self._database.writing() as connection:
-            done = connection.execute(
-                update(messages)
-                .where(messages.c.state.in_(live))
-                .values(state=State.INTERRUPTED.value, problem="server_stopped", finished_at=time.time())
-            )
-        return done.rowcount
+            connection.execute(update(messages).where(live, met).values(ended))
+            found = [_message(row) for row in connection.execute(select(*_MESSAGE).where(live))]
+            connection.execute(update(messages).where(live).values(problem=ServerStopped.code))
+        return found
 
     def rename(self, conversation_id: str, title: str) -> None:
         with self._database.writing() as connection:

@@ -21,12 +21,12 @@ SETTLE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a page that is opened now shows of a reply: finished blocks, the open rest, and the position of both."""
+    """What a page that is opened now shows of a reply: finished blocks, the open rest, and the place of both."""
 
     state: State
     thinking: tuple[str, str]
     answer: tuple[str, str]
-    position: int
+    place: str
 
 
 class Reader:
@@ -45,6 +45,10 @@ class Reader:
         return self._before_answer + self._answer.position if self._thinking_over else self._thinking.position
 
     @property
+    def place(self) -> str:
+        return self._reply.place(self.position)
+
+    @property
     def _before_answer(self) -> int:
         """The answer's first position: the end of the reasoning, where there is any, counts as one character."""
         thought = len(self._reply.thinking)
@@ -57,11 +61,14 @@ class Reader:
         self._thinking_over = len(reply.answer) > 0
         *thinking, self._thinking = progress.snapshot(reply.thinking, ended=self._thinking_over)
         *answer, self._answer = progress.snapshot(reply.answer)
-        return Snapshot(reply.state, (thinking[0], thinking[1]), (answer[0], answer[1]), self.position)
+        return Snapshot(reply.state, (thinking[0], thinking[1]), (answer[0], answer[1]), self.place)
 
-    def go_to(self, position: int) -> bool:
-        """Takes the place of a page that has everything before `position`; False where no page can have that."""
+    def go_to(self, place: str) -> bool:
+        """Takes the place of a page that has everything before it; False where no page of this run can have that."""
         reply = self._reply
+        position = reply.position_of(place)
+        if position is None:
+            return False
         if position < self._before_answer or not len(reply.answer):
             found = progress.resume(reply.thinking, position)
             if found is not None:
@@ -93,20 +100,20 @@ class Reader:
 
 def follow(
     reply: Reply,
-    position: int,
+    place: str,
     *,
     status: Callable[[State], str],
     finished: Callable[[], str],
     anew: Callable[[], str],
     closing: Callable[[], bool] = lambda: False,
 ) -> Iterator[bytes]:
-    """The events for a page that has everything before `position`, until the reply ends or `closing()` is true.
+    """The events for a page that has everything before `place`, until the reply ends or `closing()` is true.
 
     `status` draws the line that says what is going on, `finished` the swap of the growing message for the finished
-    one, `anew` the same for a page whose position nobody knows: that one connects again by itself.
+    one, `anew` the same for a page whose place nobody knows: that one connects again by itself.
     """
     reader = Reader(reply)
-    if not reply.ended and not reader.go_to(position):
+    if not reply.ended and not reader.go_to(place):
         yield from last_events(anew())
         return
     sent = 0.0
@@ -115,7 +122,7 @@ def follow(
         version = reply.version
         known = reader.state
         if html := reader.news(status, eager=eager):
-            yield sse.event(html, id=reader.position)
+            yield sse.event(html, id=reader.place)
             sent = time.monotonic() if reply.position else 0.0  # the first text is never held back
         if reader.state is not known:
             yield sse.event(str(reader.state), name="state")

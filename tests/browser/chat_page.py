@@ -45,10 +45,8 @@ def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 30) ->
     raise AssertionError(f"{url} did not answer within {seconds} s")
 
 
-@contextmanager
-def running(folder: Path, **environ: str) -> Iterator[str]:
-    """The product on a port of its own; gives its address. What it logs goes to `folder`/server.log."""
-    port = free_port()
+def started(folder: Path, port: int, **environ: str) -> subprocess.Popen[bytes]:
+    """The product, answering on that port. What it logs goes to `folder`/server.log."""
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
     env = {
         **os.environ,
@@ -59,13 +57,21 @@ def running(folder: Path, **environ: str) -> Iterator[str]:
         **environ,
     }
     with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/healthz", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+    wait_for(f"http://127.0.0.1:{port}/healthz", process)
+    return process
+
+
+@contextmanager
+def running(folder: Path, **environ: str) -> Iterator[str]:
+    """The product on a port of its own, for the block; gives its address."""
+    port = free_port()
+    process = started(folder, port, **environ)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 @dataclass
