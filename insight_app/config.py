@@ -127,6 +127,12 @@ def _sign_in(value: str) -> str:
     return str(_one_of("local")(value))
 
 
+def _database(value: str) -> str:
+    if value and not re.fullmatch(r"sqlite(\+pysqlite)?:///.+", value):
+        raise ValueError("an SQLite address such as sqlite:////path/to/file.db, or empty")
+    return value
+
+
 def _folder(value: str) -> Path:
     return PROJECT / Path(value).expanduser()
 
@@ -224,7 +230,7 @@ class Settings:
     database_url: str = _variable(
         "DATABASE_URL",
         "",
-        _text,
+        _database,
         "An SQLite database, as SQLAlchemy writes it: sqlite:////path/to/file.db. Empty: insight.db in DATA_DIR.",
         secret=True,
     )

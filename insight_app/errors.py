@@ -4,7 +4,13 @@ InsightError
 ├── ConfigError          the environment or .env holds a value that cannot be used; the start stops
 ├── InputError           what a person or a program sent cannot be taken as it is
 │   ├── EmptyPrompt
-│   └── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
+│   ├── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
+│   ├── TooLarge         more than a request may hold
+│   ├── FormExpired      a form without the token of this session
+│   ├── WrongMethod      a POST where there is only GET, or the other way round
+│   ├── NotAChat         POST /api/chat with something else than a chat
+│   └── ForeignPage      a page of another site calls the door for programs
+├── TooManyRequests      more than SEND_RATE_LIMIT
 ├── NotThere             no such conversation, answer or page, or not yours
 ├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
 ├── StillAnswering       this conversation already has an answer that is being written
@@ -84,6 +90,48 @@ class PromptTooLarge(InputError):
     code = "prompt_too_large"
     cause = "The message has {length} characters; at most {limit} are possible."
     next_step = "Shorten it, or send it in parts."
+
+
+class TooLarge(InputError):
+    status = 413
+    code = "too_large"
+    cause = "What was sent is larger than {limit} MB."
+    next_step = "Shorten the text and send it again; a browser still has it, one step back."
+
+
+class FormExpired(InputError):
+    status = 400
+    code = "form_expired"
+    cause = "This page was open for too long, or your browser keeps no cookies."
+    next_step = "Your text is kept: send it again."
+
+
+class WrongMethod(InputError):
+    status = 405
+    code = "wrong_method"
+    cause = "This address does not take such a request."
+    next_step = "Use the pages' own links and buttons, or see the documentation."
+
+
+class NotAChat(InputError):
+    status = 400
+    code = "not_a_chat"
+    cause = "The request is not a JSON object with a “message” that is text."
+    next_step = "Send an object with the field “message” and the header Content-Type: application/json."
+
+
+class ForeignPage(InputError):
+    status = 403
+    code = "foreign_page"
+    cause = "A page of another site may not use this address."
+    next_step = "Call it from a program, or from a page of this server."
+
+
+class TooManyRequests(InsightError):
+    status = 429
+    code = "too_many_requests"
+    cause = "You sent a lot in a short time."
+    next_step = "Wait {seconds} seconds, then send again."
 
 
 class NotThere(InsightError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -12,7 +13,7 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from insight_app.config import Settings
-from insight_app.errors import InputError, InsightError, NotThere
+from insight_app.errors import FormExpired, InputError, InsightError, NotThere, TooLarge, TooManyRequests, WrongMethod
 from insight_app.rendering.swaps import swap
 from insight_app.services import Services
 
@@ -36,40 +37,30 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-LARGEST_REQUEST = 4 * 1024 * 1024  # bytes; a longer prompt than MAX_PROMPT_CHARS shall still come back to its author
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()
 
 
-class FormExpired(InputError):
-    status = 400
-    code = "form_expired"
-    cause = "This page was open for too long, or your browser keeps no cookies."
-    next_step = "Your text is kept: send it again."
-
-
-class TooManyRequests(InsightError):
-    status = 429
-    code = "too_many_requests"
-    cause = "You sent a lot in a short time."
-    next_step = "Wait {seconds} seconds, then send again."
-
-
-class TooLarge(InputError):
-    status = 413
-    code = "too_large"
-    cause = "What was sent is larger than {limit} MB."
-    next_step = "Go back, shorten the text and send it again."
-
-
-class WrongMethod(InputError):
-    status = 405
-    code = "wrong_method"
-    cause = "This address does not take such a request."
-    next_step = "Use the pages' own links and buttons, or see the documentation."
+def guarded(events: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The same stream; a fault of ours ends it and is logged like any other, not by the server with its message."""
+    try:
+        yield from events
+    except Exception as error:
+        services().metrics.faults.inc()
+        current_app.extensions["log"].error("stream broke", endpoint=request.endpoint, exc_info=error)
 
 
 def services() -> Services:
     return cast(Services, current_app.extensions["insight"])
+
+
+def largest_request(settings: Settings) -> int:
+    """In bytes: a prompt of MAX_PROMPT_CHARS fits in any script, and one somewhat longer comes back to its author."""
+    return max(4 * 2**20, 12 * settings.max_prompt_chars)
 
 
 def from_htmx() -> bool:
@@ -84,12 +75,12 @@ def for_program() -> bool:
 def configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        SESSION_COOKIE_NAME="insight",
+        SESSION_COOKIE_NAME=f"insight-{settings.app_port}",  # cookies know no ports: two servers would share one
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
-        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
-        MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST,
+        MAX_CONTENT_LENGTH=largest_request(settings),
+        MAX_FORM_MEMORY_SIZE=largest_request(settings),
         # Another site's name that is made to point here (DNS rebinding) must not reach anything.
         TRUSTED_HOSTS=list(settings.hosts),
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
@@ -97,9 +88,22 @@ def configure(app: Flask, settings: Settings) -> None:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
     csrf.init_app(app)
+    app.wsgi_app = _KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
     app.after_request(_secure)
     app.register_error_handler(InsightError, _show)
     app.register_error_handler(Exception, _translate)
+
+
+class _KnownMethods:
+    """Answers an invented method itself: in the metrics each would be a series of its own, for ever."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in METHODS:
+            return self._app(environ, start_response)
+        return Response("This server does not know such a request.\n", 501)(environ, start_response)
 
 
 def _secure(response: Response) -> Response:
@@ -126,7 +130,7 @@ def _translate(error: Exception) -> ResponseReturnValue:
         if error.response is not None:
             return error.response  # a redirect
         if error.code == 413:
-            return _show(TooLarge(limit=LARGEST_REQUEST // 2**20))
+            return _show(TooLarge(limit=largest_request(services().settings) // 2**20))
         if error.code == 405:
             return _show(WrongMethod())
         return _show(NotThere() if error.code == 404 else InputError())

@@ -63,6 +63,7 @@ def test_who_accepts_events_gets_events(client: FlaskClient, ollama: ScriptedOll
         {"json": {"message": "a", "conversation_id": 3}},
         {"json": {"message": "a", "model": ["m"]}},
         {"data": "{not json", "content_type": "application/json"},
+        {"data": "[" * 200_000, "content_type": "application/json"},
         {"data": "message=a"},
         {"data": '{"message": "a"}', "content_type": "text/plain"},
     ],
@@ -108,8 +109,8 @@ def test_an_engine_error_in_mid_answer_is_told_in_the_text(client: FlaskClient, 
 
 
 def test_a_page_of_another_site_cannot_use_it(client: FlaskClient, ollama: ScriptedOllama) -> None:
-    response = client.post("/api/chat", json={"message": "a"}, headers={"Sec-Fetch-Site": "cross-site"})
-    assert response.status_code == 403
+    for header in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}, {"Origin": "null"}):
+        assert client.post("/api/chat", json={"message": "a"}, headers=header).status_code == 403
     assert not ollama.chats()
 
 

@@ -139,6 +139,61 @@ def test_what_is_not_there_is_a_page_that_says_so(visitor: Visitor, url: str) ->
     assert "There is nothing at this address." in response.text
 
 
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**30])
+def test_a_number_beyond_all_answers_is_not_there_either(visitor: Visitor, number: int) -> None:
+    assert visitor.client.get(f"/answers/{number}/text").status_code == 404
+    assert visitor.client.get(f"/prompts/{number}/edit").status_code == 404
+    assert visitor.client.get(f"/answers/{number}/stream").status_code == 200
+
+
+def test_an_invented_method_is_refused_and_not_counted(visitor: Visitor) -> None:
+    assert visitor.client.open("/", method="FOOBAR").status_code == 501
+    assert "FOOBAR" not in visitor.client.get("/metrics").text
+
+
+def test_deleted_words_are_gone_from_the_files(visitor: Visitor, settings: Settings, ollama: ScriptedOllama) -> None:
+    ollama.script("quetzalcoatl in the answer")
+    visitor.asks_and_waits("xylophone in the prompt")
+    files = [path for path in settings.data_dir.iterdir() if path.is_file()]
+    assert any(b"xylophone" in path.read_bytes() for path in files)
+    visitor.send(visitor.url + "/delete")
+    for path in settings.data_dir.iterdir():
+        assert b"xylophone" not in path.read_bytes(), path
+        assert b"quetzalcoatl" not in path.read_bytes(), path
+
+
+def test_deleting_another_conversation_leaves_the_page_where_it_was(visitor: Visitor) -> None:
+    visitor.asks_and_waits("one")
+    other = visitor.url
+    visitor.open("/")
+    visitor.asks_and_waits("two")
+    data = {"csrf_token": visitor.field("csrf_token")}
+    where = {"Referer": f"http://localhost{visitor.url}?at=1"}
+    assert visitor.client.post(other + "/delete", data=data, headers=where).location == visitor.url
+    where = {"Referer": f"http://localhost{visitor.url}"}
+    assert visitor.client.post(visitor.url + "/delete", data=data, headers=where).location == "/"
+
+
+def test_another_text_in_the_same_form_is_another_prompt(visitor: Visitor) -> None:
+    key = visitor.field("key")
+    first = visitor.send("/messages", message="First", key=key).location
+    second = visitor.send("/messages", message="Second", key=key).location
+    assert first != second
+    assert "Second" in visitor.open(second)
+
+
+def test_who_chose_no_model_gets_the_best_one_that_is_there_now(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    answer = visitor.asks_and_waits("Hi")
+    ollama.models[:] = ["better:latest"]
+    ollama.loaded[:] = ["better:latest"] if isinstance(ollama.loaded, list) else []
+    visitor.client.application.extensions["insight"].engine.look()
+    visitor.send(f"/answers/{answer}/again")
+    visitor.watch(answer + 1)
+    assert ollama.chats()[-1]["model"] == "better:latest"
+    visitor.open(visitor.url)
+    assert '<option value="better:latest">' in visitor.page
+
+
 @pytest.mark.parametrize("path", ["messages", "edit", "delete"])
 def test_forms_of_a_conversation_that_is_gone_say_so(visitor: Visitor, path: str) -> None:
     assert visitor.send(f"/c/gone/{path}", message="x", title="x", key="k").status_code == 404

@@ -35,6 +35,7 @@ LICENCES: dict[str, set[str]] = {
     "engines/embedded.py": HTTP,
     "engines/embedded_model.py": HTTP,
     "verify_streaming.py": HTTP,
+    "api/routes.py": WEB | {"socket"},
     "__init__.py": {"flask"},
     "web.py": WEB,
     "assets.py": WEB,

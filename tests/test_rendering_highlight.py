@@ -70,3 +70,13 @@ def test_a_lexer_that_loses_text_leaves_code_plain(monkeypatch: pytest.MonkeyPat
     losing = type("Losing", (PythonLexer,), {"get_tokens_unprocessed": lambda self, text: iter(())})
     monkeypatch.setattr(module, "_lexer", lambda name: losing)
     assert highlight("def f", "python") == "def f"
+
+
+@pytest.mark.parametrize(("language", "code"), [("make", "-" * 15_000), ("java", "a " * 8_000), ("yaml", "x" * 30_000)])
+def test_code_that_a_lexer_would_chew_on_for_seconds_stays_plain(language: str, code: str) -> None:
+    assert "<span" not in highlight(code, language)
+
+
+def test_a_lexer_that_takes_too_long_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("insight_app.rendering.highlight.LONGEST_SECONDS", -1)
+    assert highlight("x = 1\n", "python") == "x = 1\n"

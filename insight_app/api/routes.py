@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
@@ -11,33 +14,21 @@ from flask.typing import ResponseReturnValue
 from insight_app.chat import prompts
 from insight_app.chat.messages import path
 from insight_app.chat.replies import Reply
-from insight_app.chat.stream import HEARTBEAT_SECONDS
-from insight_app.errors import InputError, InsightError, explain
+from insight_app.errors import ForeignPage, InsightError, NotAChat, explain
 from insight_app.limits import rates
 from insight_app.rendering import sse
-from insight_app.web import csrf, services
+from insight_app.web import csrf, guarded, services
 
+# How often a silent answer is looked at: is its program still there?
+LOOK_SECONDS = 1.0
 api = Blueprint("api", __name__, url_prefix="/api")
-
-
-class NotAChat(InputError):
-    status = 400
-    code = "not_a_chat"
-    cause = "The request is not a JSON object with a “message” that is text."
-    next_step = 'Send {{"message": "..."}} with Content-Type: application/json.'
-
-
-class ForeignPage(InputError):
-    status = 403
-    code = "foreign_page"
-    cause = "A page of another site may not use this address."
-    next_step = "Call it from a program, or from a page of this server."
 
 
 @api.before_request
 def refuse_foreign_pages() -> None:
-    """A page of another site can send a browser here; a program does not carry this header."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    """A page of another site can send a browser here; a program does not carry these headers."""
+    origin = urlsplit(request.headers.get("Origin", request.host_url)).netloc
+    if origin != request.host or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise ForeignPage
 
 
@@ -67,13 +58,17 @@ def chat() -> ResponseReturnValue:
         "X-Accel-Buffering": "no",
     }
     if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
-        events = stream_with_context(_events(reply))
+        events = stream_with_context(guarded(_events(reply)))
         return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
     while not reply.ended and not len(reply.answer):
-        reply.wait(reply.version, HEARTBEAT_SECONDS)
+        if _is_gone():
+            reply.stop.ask()
+        reply.wait(reply.version, LOOK_SECONDS)
     if not len(reply.answer) and (problem := _problem(reply)):
         raise problem
-    return Response(stream_with_context(_text(reply)), content_type="text/plain; charset=utf-8", headers=headers)
+    return Response(
+        stream_with_context(guarded(_text(reply))), content_type="text/plain; charset=utf-8", headers=headers
+    )
 
 
 def register(app: Flask) -> None:
@@ -82,7 +77,10 @@ def register(app: Flask) -> None:
 
 
 def _asked() -> tuple[str, str | None, str]:
-    given = request.get_json(silent=True) if request.is_json else None
+    try:
+        given = request.get_json(silent=True) if request.is_json else None
+    except RecursionError:  # a million brackets
+        given = None
     if not isinstance(given, dict) or not isinstance(given.get("message"), str):
         raise NotAChat
     conversation_id, model = given.get("conversation_id"), given.get("model") or ""
@@ -106,10 +104,26 @@ def _pieces(reply: Reply) -> Iterator[tuple[str, str]]:
                 yield "text", piece
             if ended:
                 return
-            if not reply.wait(version, HEARTBEAT_SECONDS):
+            if _is_gone():
+                return
+            if not reply.wait(version, LOOK_SECONDS):
                 yield "", ""
     finally:
         reply.stop.ask()
+
+
+def _is_gone() -> bool:
+    """Whether nobody takes the answer any more: the program closed its socket, or this server is about to end.
+
+    A program cannot come back to its answer, so it must not go on holding a place at the engine.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None and select.select([connection], [], [], 0)[0]:
+        try:
+            return not connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+    return services().closing
 
 
 def _text(reply: Reply) -> Iterator[str]:

@@ -65,10 +65,10 @@ class Answering:
     def start(self, answer: Message, history: Sequence[Message]) -> Reply:
         """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text."""
         run = 1 if answer.problem == ServerStopped.code else 0
-        reply = self._replies.open(answer.id, answer.conversation_id, answer.model, run)
+        reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, run)
         reply.begin_with(answer.thinking, answer.text)
         so_far = [answer] if answer.text else []
-        task = Task(model=answer.model, turns=turns([*history, *so_far]), options=self._options)
+        task = Task(model=answer.choice, turns=turns([*history, *so_far]), options=self._options)
         threading.Thread(target=self._write, args=(reply, task), name=f"answer-{answer.id}", daemon=True).start()
         return reply
 
@@ -102,6 +102,8 @@ class Answering:
     def _write(self, reply: Reply, task: Task) -> None:
         try:
             with self._line.turn(reply.stop) as my_turn:
+                if my_turn:
+                    reply.enter(State.READING, reply.model)  # until the engine says more
                 outcome = self._take(reply, task) if my_turn else reply.outcome(State.STOPPED)
         except EngineError as error:
             outcome = _broken(reply, error)

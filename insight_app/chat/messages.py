@@ -45,7 +45,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A prompt (role "user") or an answer (role "assistant"); `problem` is the code of an error, or empty."""
+    """A prompt (role "user") or an answer (role "assistant").
+
+    `choice` is the model that was asked for ("" = whichever comes first), `model` the one that answered; `problem` is
+    the code of an error, or empty.
+    """
 
     id: int
     conversation_id: str
@@ -55,6 +59,7 @@ class Message:
     text: str
     thinking: str = ""
     model: str = ""
+    choice: str = ""
     problem: str = ""
     created_at: float = 0.0
     finished_at: float | None = None

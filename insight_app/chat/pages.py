@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flask import render_template
+from flask import render_template, request
 from markupsafe import Markup
 
 from insight_app.chat import stream
 from insight_app.chat.messages import Conversation, Message, State
 from insight_app.chat.replies import Reply
 from insight_app.chat.stream import Reader, Snapshot
-from insight_app.errors import InsightError, explain
+from insight_app.errors import InsightError, NotThere, explain
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
-from insight_app.web import services
+from insight_app.web import guarded, services
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,11 @@ def _finished(text: str) -> Markup:
 
 
 def conversation(found: Conversation, messages: Sequence[Message]) -> str:
-    models = [message.model for message in messages if message.model]
     return render_template(
         "chat/conversation.html",
         conversation=found,
         articles=[article(message) for message in messages],
-        model=models[-1] if models else "",
+        model=messages[-1].choice if messages else "",
         after=messages[-1].id if messages else "",
     )
 
@@ -95,7 +94,14 @@ def _ready(last: Message) -> str:
 
 
 def row(found: Conversation) -> str:
-    return render_template("chat/_conversation.html", conversation=found, current="")
+    """The conversation's line in the list of the page that asks for it."""
+    current = request.headers.get("HX-Current-URL", "").partition("?")[0].rsplit("/", 1)[-1]
+    return render_template("chat/_conversation.html", conversation=found, current=current, focus=True)
+
+
+def forget() -> None:
+    """Nothing of what was deleted stays in memory."""
+    _finished.cache_clear()
 
 
 def follow(reply: Reply, place: str) -> Iterator[bytes]:
@@ -103,7 +109,8 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
 
     def now(how: str, said: str) -> str:
         found = services().conversations.message(reply.id)
-        return swap(f"#a{reply.id}", how, message_html(found)) + _announce(said)
+        # A notice may be about this very answer, as "still being written" is.
+        return swap(f"#a{reply.id}", how, message_html(found)) + swap("#notice", "innerHTML", "") + _announce(said)
 
     return stream.follow(
         reply,
@@ -119,8 +126,9 @@ def ended(answer_id: int) -> Iterator[bytes]:
     """The stream of an answer that nobody writes: its finished form, or, where it is gone, its removal."""
     try:
         html = swap(f"#a{answer_id}", "outerMorph", message_html(services().conversations.message(answer_id)))
-    except InsightError:
-        html = swap(f"#a{answer_id}", "delete", "")
+    except NotThere as gone:
+        told = swap("#notice", "innerHTML", render_template("_notice.html", error=gone))
+        html = swap(f"#a{answer_id}", "delete", "") + told
     return stream.last_events(html)
 
 
@@ -129,7 +137,7 @@ def counted(events: Iterator[bytes]) -> Iterator[bytes]:
     readers = services().metrics.readers
     readers.inc()
     try:
-        yield from events
+        yield from guarded(events)
     finally:
         readers.dec()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
@@ -82,6 +84,7 @@ def delete_pair(prompt_id: int) -> ResponseReturnValue:
     prompt = _message(prompt_id, "user")
     services().answering.expect_idle(prompt.conversation_id)
     services().conversations.delete_pair(prompt)
+    pages.forget()
     return _to_conversation(prompt.conversation_id)
 
 
@@ -127,8 +130,7 @@ def go_on(answer_id: int) -> ResponseReturnValue:
 def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     services().answering.expect_idle(old.conversation_id)
     history = _path(old.conversation_id, old.id, whole=False)[:-1]
-    model = PromptForm().chosen_model or old.model
-    new = services().conversations.add_answer(history[-1], model, so_far)
+    new = services().conversations.add_answer(history[-1], _choice(old), so_far)
     services().answering.start(new, history)
     return pages.instead(old, new) if from_htmx() else _to_conversation(old.conversation_id)
 
@@ -168,7 +170,18 @@ def delete(conversation_id: str) -> ResponseReturnValue:
     services().conversations.conversation(conversation_id)
     services().answering.stop_conversation(conversation_id)
     services().conversations.delete(conversation_id)
-    return redirect(url_for("chat.home"), 303)
+    pages.forget()
+    came_from = urlsplit(request.referrer or "").path
+    stays = came_from.startswith("/c/") and conversation_id not in came_from
+    return redirect(came_from if stays else url_for("chat.home"), 303)
+
+
+def _choice(old: Message) -> str:
+    """The model for another answer: what the page's picker says, else the one of before, if it is still there."""
+    if "model" in request.form:
+        return PromptForm().chosen_model
+    there = {model.name for model in services().engine.standing.models}
+    return old.choice if old.choice in there else ""
 
 
 def _path(conversation_id: str, through: int | None = None, *, whole: bool = True) -> list[Message]:

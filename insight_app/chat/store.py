@@ -45,6 +45,8 @@ class ConversationStore:
             return [_message(row) for row in connection.execute(query)]
 
     def message(self, message_id: int) -> Message:
+        if message_id >= 2**63:  # more than a database can count to
+            raise NotThere
         query = select(*_MESSAGE).where(messages.c.id == message_id)
         with self._database.reading() as connection:
             row = connection.execute(query).first()
@@ -84,13 +86,16 @@ class ConversationStore:
         """
         try:
             with self._database.writing() as connection:
-                conversation_id = conversation_id or _begin(connection, title_of(text))
-                prompt = _add(connection, conversation_id, parent_id, "user", State.DONE, text=text, form_key=form_key)
+                home = conversation_id or _begin(connection, title_of(text))
+                prompt = _add(connection, home, parent_id, "user", State.DONE, text=text, form_key=form_key)
                 return prompt, _add_answer(connection, prompt, model)
         except IntegrityError:
             if form_key is None or (sent := self.sent_with(form_key)) is None:
                 raise
-            return sent, None
+            if sent.text == text:
+                return sent, None
+        # The same form with another text, from a page that the browser brought back: it is another prompt.
+        return self.ask(text, model=model, conversation_id=conversation_id, parent_id=parent_id)
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
         """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far."""
@@ -105,6 +110,7 @@ class ConversationStore:
                 update(messages).where(messages.c.parent_id.in_(answers)).values(parent_id=prompt.parent_id)
             )
             connection.execute(delete(messages).where(messages.c.id == prompt.id))
+        self._database.forget()
 
     def checkpoint(self, written: Iterable[tuple[int, str, str]]) -> None:
         """Keeps what is written so far: (message id, thinking, text) of any number of answers at once."""
@@ -143,6 +149,7 @@ class ConversationStore:
     def delete(self, conversation_id: str) -> None:
         with self._database.writing() as connection:
             connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+        self._database.forget()
 
 
 def _begin(connection: Connection, title: str) -> str:
@@ -154,7 +161,7 @@ def _begin(connection: Connection, title: str) -> str:
 
 def _add_answer(connection: Connection, prompt: Message, model: str, so_far: Message | None = None) -> Message:
     begun = {"text": so_far.text, "thinking": so_far.thinking} if so_far else {}
-    return _add(connection, prompt.conversation_id, prompt.id, "assistant", State.QUEUED, model=model, **begun)
+    return _add(connection, prompt.conversation_id, prompt.id, "assistant", State.QUEUED, choice=model, **begun)
 
 
 def _add(
@@ -166,7 +173,7 @@ def _add(
     )
     if not moved.rowcount:
         raise NotThere
-    kept: Mapping[str, Any] = {"text": "", "thinking": "", "model": "", "problem": "", **values}
+    kept: Mapping[str, Any] = {"text": "", "thinking": "", "model": "", "choice": "", "problem": "", **values}
     query = (
         insert(messages)
         .values(

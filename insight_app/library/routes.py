@@ -16,8 +16,8 @@ library = Blueprint("library", __name__)
 
 @library.get("/models")
 def models() -> str:
-    """The picker as it is now; a page that found no model asks again until there is one."""
-    line = swap("#engine", "outerHTML", render_template("library/_engine.html"))
+    """The picker as it is now, with ?model= chosen, and the line about the engine."""
+    line = swap("#engine", "outerMorph", render_template("library/_engine.html"))
     return render_template("library/_models.html", model=request.args.get("model", "")) + line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 from html import escape
 
@@ -10,21 +11,28 @@ from pygments.lexers import find_lexer_class_by_name
 from pygments.token import STANDARD_TYPES, _TokenType
 from pygments.util import ClassNotFound
 
-# Colours take some milliseconds for each thousand characters, during which nobody else is served.
-LONGEST = 100_000
+# Colours take some milliseconds for each thousand characters, during which nobody else is served. Some lexers are
+# quadratic, most of them in the length of a line: a model that repeats itself must not stop the server.
+LONGEST = 20_000
+LONGEST_LINE = 1_000
+LONGEST_SECONDS = 0.25
 # Spans around these would double the size of the page and change nothing on it.
 COLOURLESS = frozenset({"", "w", "p"})
 
 
 def highlight(code: str, language: str) -> str:
     """The code as HTML whose text is exactly the code; with spans of Pygments' short classes where it has a lexer."""
-    lexer = _lexer(language.lower()) if language and len(code) <= LONGEST else None
+    lexer = _lexer(language.lower()) if language and _is_bearable(code) else None
     if lexer is not None:
         try:
             return _coloured(code, lexer())
         except Exception:  # One of 500 lexers failing must not cost the answer.
             pass
     return escape(code, quote=False)
+
+
+def _is_bearable(code: str) -> bool:
+    return len(code) <= LONGEST and max(map(len, code.split("\n"))) <= LONGEST_LINE
 
 
 @lru_cache(maxsize=256)
@@ -44,7 +52,10 @@ def _css_class(kind: _TokenType) -> str:
 
 def _coloured(code: str, lexer: Lexer) -> str:
     runs: list[tuple[str, list[str]]] = []
+    until = time.monotonic() + LONGEST_SECONDS
     for _, kind, value in lexer.get_tokens_unprocessed(code):
+        if time.monotonic() > until:
+            raise TimeoutError
         name = _css_class(kind)
         if runs and runs[-1][0] == name:
             runs[-1][1].append(value)

@@ -22,9 +22,15 @@ class Database:
     """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date."""
 
     def __init__(self, url: str | URL) -> None:
-        self.url = make_url(url)
-        # Parameters are people's words: they must not get into an error's text, and so into a log.
-        self.engine: Engine = create_engine(self.url, hide_parameters=True)
+        try:
+            self.url = make_url(url)
+            # Parameters are people's words: they must not get into an error's text, and so into a log.
+            self.engine: Engine = create_engine(self.url, hide_parameters=True)
+        except (SQLAlchemyError, ImportError) as error:
+            raise ConfigError(
+                f"DATABASE_URL names no database that can be used ({type(error).__name__}).",
+                "Leave it empty, or write it like sqlite:////path/to/file.db.",
+            ) from None
         # SQLite has one writer; waiting for it inside SQLite would stop every greenlet, waiting here stops one.
         self._writing = threading.Lock()
         if self.url.get_backend_name() == "sqlite":
@@ -40,6 +46,12 @@ class Database:
         """A transaction that is kept when the block ends and undone when it raises."""
         with self._writing, self.engine.begin() as connection:
             yield connection
+
+    def forget(self) -> None:
+        """Takes what was deleted out of the files too; SQLite's log would keep it until it is overwritten."""
+        if self.url.get_backend_name() == "sqlite":
+            with self._writing, self.engine.connect() as connection:
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def bring_up_to_date(self) -> None:
         try:

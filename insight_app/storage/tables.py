@@ -36,6 +36,7 @@ messages = Table(
     Column("text", Text, nullable=False, default=""),
     Column("thinking", Text, nullable=False, default=""),
     Column("model", String(255), nullable=False, default=""),
+    Column("choice", String(255), nullable=False, default=""),
     Column("problem", String(32), nullable=False, default=""),
     # The key of the form that sent a prompt: the same form sent twice is one prompt.
     Column("form_key", String(64), unique=True),

@@ -1,6 +1,5 @@
 // The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
 "use strict";
-document.documentElement.classList.add("js");
 
 // Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).
 document.addEventListener("keydown", (event) => {
@@ -25,6 +24,12 @@ document.addEventListener("sent", () => {
 // A stream tells its answer's state by a named event.
 document.addEventListener("state", (event) => {
   event.target.closest("article").dataset.state = event.detail.data;
+});
+
+// A stream that breaks off connects again by itself, and then says anew what is going on.
+document.addEventListener("htmx:sse:error", (event) => {
+  const status = event.target.closest("article")?.querySelector(".status");
+  if (status) status.textContent = "Connection lost, trying again";
 });
 
 // The server cannot be reached: say so, keep everything.

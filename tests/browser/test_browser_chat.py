@@ -267,7 +267,8 @@ def test_a_conversation_is_renamed_and_deleted_in_the_list(chat: Chat, ollama: S
     expect(row.get_by_role("link", name="Another name", exact=True)).to_be_visible()
     row.hover()
     row.get_by_role("link", name="Rename or delete").click()
-    row.get_by_role("button", name="Delete").click()
+    row.get_by_text("Delete", exact=True).click()
+    row.get_by_role("button", name="Delete for good").click()
     expect(chat.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     expect(chat.page.get_by_role("link", name="Another name", exact=True)).to_have_count(0)
 

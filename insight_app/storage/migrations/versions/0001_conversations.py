@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("thinking", sa.Text, nullable=False),
         sa.Column("model", sa.String(255), nullable=False),
+        sa.Column("choice", sa.String(255), nullable=False),
         sa.Column("problem", sa.String(32), nullable=False),
         sa.Column("form_key", sa.String(64)),
         sa.Column("created_at", sa.Float, nullable=False),
