@@ -373,7 +373,9 @@ def test_an_engine_error_is_a_cause_and_a_next_step_in_the_page(
     visitor: Visitor, ollama: ScriptedOllama, fault: Callable[..., Any], state: str, advice: str
 ) -> None:
     ollama.script(fault)
-    visitor.asks_and_waits("My question")
+    answer_id = visitor.ask("My question")
+    assert advice in visitor.watch(answer_id).rpartition("#announcer")[2]  # heard by who does not see it
+    visitor.open(visitor.url)
     assert f'data-state="{state}"' in visitor.page
     assert advice in visitor.page
     assert "My question" in visitor.page

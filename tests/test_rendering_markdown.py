@@ -41,32 +41,31 @@ def test_html_is_what_a_parser_would_make_of_it(text: str) -> None:
 
 def test_an_item_is_loose_by_itself_only() -> None:
     assert render("- a\n\n- b\n\n  c\n- d") == (
-        '<ul>\n<li dir="auto">a</li>\n<li dir="auto">\n<p dir="auto">b</p>\n<p dir="auto">c</p>\n</li>\n'
-        '<li dir="auto">d</li>\n</ul>\n'
+        "<ul>\n<li>a</li>\n<li>\n<p>b</p>\n<p>c</p>\n</li>\n<li>d</li>\n</ul>\n"
     )
 
 
 @pytest.mark.parametrize(("markdown", "html"), [
-    ("# a", '<h3 dir="auto">a</h3>'),
-    ("### a", '<h5 dir="auto">a</h5>'),
-    ("###### a", '<h6 dir="auto">a</h6>'),
+    ("# a", '<h3>a</h3>'),
+    ("### a", '<h5>a</h5>'),
+    ("###### a", '<h6>a</h6>'),
     ("~~a~~ *b* **c** `d`", "<del>a</del> <em>b</em> <strong>c</strong> <code>d</code>"),
     ("4. a\n4. b", '<ol start="4">'),
     ("- [ ] a", '<input type="checkbox" aria-label="To do" disabled=""> a'),
     ("- [x] a", '<input type="checkbox" aria-label="Done" checked="" disabled=""> a'),
-    ("a\n---\nb", '<h4 dir="auto">a</h4>\n<p dir="auto">b</p>'),
-    ("<b>a</b>", '<p dir="auto">&lt;b&gt;a&lt;/b&gt;</p>'),
-    ("<div>\na\n</div>\n\nb", '<p class="raw" dir="auto">&lt;div&gt;\na\n&lt;/div&gt;</p>\n<p dir="auto">b</p>'),
-    ("|a|\n|:-:|\n|b|", '<div class="table" role="region" aria-label="Table" tabindex="0"><table>\n<thead>'),
-    ("|a|\n|:-:|\n|b|", '<td align="center" dir="auto">b</td>'),
-    ("> a", '<blockquote dir="auto">\n<p dir="auto">a</p>\n</blockquote>'),
+    ("a\n---\nb", '<h4>a</h4>\n<p>b</p>'),
+    ("<b>a</b>", '<p>&lt;b&gt;a&lt;/b&gt;</p>'),
+    ("<div>\na\n</div>\n\nb", '<p class="raw">&lt;div&gt;\na\n&lt;/div&gt;</p>\n<p>b</p>'),
+    ("|a|\n|:-:|\n|b|", '<div class="table" role="group" aria-label="Table" tabindex="0"><table>\n<thead>'),
+    ("|a|\n|:-:|\n|b|", '<td align="center">b</td>'),
+    ("> a", '<blockquote>\n<p>a</p>\n</blockquote>'),
     ("www.x.org", '<a href="http://www.x.org" target="_blank" rel="noopener noreferrer">www.x.org</a>'),
     ("[a](mailto:b@c.de 'd')",
      '<a href="mailto:b@c.de" title="d" target="_blank" rel="noopener noreferrer">a</a>'),
     ("![a](https://b/c.png)", '<a href="https://b/c.png" target="_blank" rel="noopener noreferrer">a</a>'),
     ("![](https://b/c.png)", ">https://b/c.png</a>"),
     ("[![a](https://b/c.png)](https://d)",
-     '<p dir="auto"><a href="https://d" target="_blank" rel="noopener noreferrer">a</a></p>'),
+     '<p><a href="https://d" target="_blank" rel="noopener noreferrer">a</a></p>'),
     ("    a < b", '<pre tabindex="0"><code class="language-text">a &lt; b\n</code></pre>'),
     ("```math\nx\n```", '<div class="math" tabindex="0"><math display="block"><mi>x</mi></math></div>'),
 ])  # fmt: skip

@@ -99,15 +99,15 @@ def test_a_position_that_nobody_was_told_is_never_an_error(text: str, position: 
 def test_a_growing_list_is_extended_item_by_item() -> None:
     page, changes = follow("1. one\n1. two\n\n   more\n1. three\n\nend")
     assert [change.kind for change in changes] == ["append", "extend", "extend", "append"]
-    assert changes[0].html == '<ol>\n<li dir="auto">one</li>\n</ol>\n'
-    assert changes[2].html == '<li dir="auto">three</li>\n'
-    assert str(page).endswith('</ol>\n<p dir="auto">end</p>\n')
+    assert changes[0].html == "<ol>\n<li>one</li>\n</ol>\n"
+    assert changes[2].html == "<li>three</li>\n"
+    assert str(page).endswith("</ol>\n<p>end</p>\n")
 
 
 def test_the_open_item_carries_the_number_it_will_have() -> None:
     growing = GrowingText("7. one\n7. two\n7. thr")
     _, tail, progress = snapshot(growing)
-    assert tail == '<ol class="continues" start="9">\n<li dir="auto">thr</li>\n</ol>\n'
+    assert tail == '<ol class="continues" start="9">\n<li>thr</li>\n</ol>\n'
     assert progress.item is not None
     assert progress.item.number == 9
 

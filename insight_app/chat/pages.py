@@ -95,8 +95,12 @@ def _ready(last: Message) -> str:
 
 def row(found: Conversation) -> str:
     """The conversation's line in the list of the page that asks for it."""
-    current = request.headers.get("HX-Current-URL", "").partition("?")[0].rsplit("/", 1)[-1]
-    return render_template("chat/_conversation.html", conversation=found, current=current, focus=True)
+    return render_template("chat/_conversation.html", conversation=found, current=found.id if _is_open(found) else "")
+
+
+def _is_open(found: Conversation) -> bool:
+    """Whether the page that asks shows this conversation."""
+    return request.headers.get("HX-Current-URL", "").partition("?")[0].endswith(f"/c/{found.id}")
 
 
 def forget() -> None:
@@ -107,17 +111,18 @@ def forget() -> None:
 def follow(reply: Reply, place: str) -> Iterator[bytes]:
     """The events that bring a page up to date that has everything before `place`."""
 
-    def now(how: str, said: str) -> str:
+    def now(how: str, *, announced: bool) -> str:
         found = services().conversations.message(reply.id)
         # A notice may be about this very answer, as "still being written" is.
-        return swap(f"#a{reply.id}", how, message_html(found)) + swap("#notice", "innerHTML", "") + _announce(said)
+        html = swap(f"#a{reply.id}", how, message_html(found)) + swap("#notice", "innerHTML", "")
+        return html + (_announce(_end_of(found)) if announced else "")
 
     return stream.follow(
         reply,
         place,
         status=lambda state: _status(reply, state),
-        finished=lambda: now("outerMorph", "Answer complete" if reply.state is State.DONE else "Answer ended"),
-        anew=lambda: now("outerHTML", ""),
+        finished=lambda: now("outerMorph", announced=True),
+        anew=lambda: now("outerHTML", announced=False),
         closing=lambda: services().closing,
     )
 
@@ -125,7 +130,8 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
 def ended(answer_id: int) -> Iterator[bytes]:
     """The stream of an answer that nobody writes: its finished form, or, where it is gone, its removal."""
     try:
-        html = swap(f"#a{answer_id}", "outerMorph", message_html(services().conversations.message(answer_id)))
+        found = services().conversations.message(answer_id)
+        html = swap(f"#a{answer_id}", "outerMorph", message_html(found)) + _announce(_end_of(found))
     except NotThere as gone:
         told = swap("#notice", "innerHTML", render_template("_notice.html", error=gone))
         html = swap(f"#a{answer_id}", "delete", "") + told
@@ -146,6 +152,12 @@ def _status(reply: Reply, state: State) -> str:
     line = render_template("chat/_status.html", state=state, model=reply.model)
     said = "Answer started" if state in (State.THINKING, State.WRITING) else ""
     return swap(f"#a{reply.id}-status", "innerHTML", line) + (_announce(said) if said else "")
+
+
+def _end_of(answer: Message) -> str:
+    if answer.problem:
+        return str(explain(answer.problem, **services().engine_facts(answer.model)))
+    return "Answer stopped" if answer.state is State.STOPPED else "Answer complete"
 
 
 def _announce(said: str) -> str:

@@ -14,7 +14,7 @@ from insight_app.rendering.swaps import swap
 
 HEARTBEAT_SECONDS = 15.0
 # Two pieces within this time become one event: the eye sees no difference, the server and the browser do.
-MERGE_SECONDS = 0.06
+MERGE_SECONDS = 0.08
 # After this much silence a reader gets all there is, also what was not yet worth sending.
 SETTLE_SECONDS = 0.25
 

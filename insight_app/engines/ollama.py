@@ -23,9 +23,12 @@ from insight_app.engines.ollama_lines import Lines, events
 from insight_app.engines.ollama_wire import Wire
 from insight_app.errors import EngineError
 
-# While this many answers are written, waking for each token of each takes most of a core: then read more rarely.
+# While this many answers are written, waking for each token of each takes most of a core. Then each is read more
+# rarely the more there are, so that all of them together ask for about as much as one core can draw and send.
 MANY_ANSWERS = 150
-PAUSE_SECONDS = 0.08
+READS_PER_SECOND = 4000
+# A model that spoke so recently is in memory still, and nobody needs to be asked.
+STILL_LOADED_SECONDS = 5.0
 
 
 class Ollama(Engine):
@@ -42,6 +45,7 @@ class Ollama(Engine):
         self._wire = Wire(url, silence_seconds, session)
         self.name, self.url = name, self._wire.url
         self._under_way: set[Grip] = set()
+        self._spoke: dict[str, float] = {}  # when each model last said something
 
     def models(self) -> list[Model]:
         return self._models(Grip())
@@ -80,6 +84,7 @@ class Ollama(Engine):
             data = self._wire.read(response)
             if grip.broken:
                 return
+            self._spoke[model] = time.monotonic()
             for event in events(lines.feed(data) if data else lines.last(), model=model, url=self.url):
                 yield event
                 if isinstance(event, Done):
@@ -87,7 +92,7 @@ class Ollama(Engine):
             if not data:
                 raise errors.AnswerCut(url=self.url, because="no end mark")
             if len(self._under_way) >= MANY_ANSWERS:
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(len(self._under_way) / READS_PER_SECOND)
 
     def _chat(self, task: Task, model: str, grip: Grip) -> requests.Response:
         """The response whose body is the answer; raises the EngineError that a refusal means."""
@@ -116,12 +121,16 @@ class Ollama(Engine):
         return sorted(found, key=lambda model: model.remote)
 
     def _stage(self, model: str, grip: Grip) -> Literal["loading", "reading"]:
-        if ollama_models.runs_elsewhere(model):
+        if ollama_models.runs_elsewhere(model) or self._is_loaded(model):
             return "reading"
         try:
             return "reading" if ollama_models.is_listed(model, self._wire.get("/api/ps", grip)) else "loading"
         except (EngineError, ValueError):
             return "reading"
+
+    def _is_loaded(self, model: str) -> bool:
+        spoke = self._spoke.get(model)
+        return spoke is not None and time.monotonic() - spoke < STILL_LOADED_SECONDS
 
 
 def _request(task: Task, model: str, think: bool | None) -> bytes:

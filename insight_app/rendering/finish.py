@@ -41,7 +41,7 @@ def finish(html: str, *, draft: bool) -> str:
         # The page's own outline has two levels above an answer.
         html = HEADING.sub(lambda heading: f"{heading[1]}{min(6, int(heading[2]) + 2)}", html)
     if "<table" in html:
-        html = html.replace("<table", '<div class="table" role="region" aria-label="Table" tabindex="0"><table')
+        html = html.replace("<table", '<div class="table" role="group" aria-label="Table" tabindex="0"><table')
         html = html.replace("</table>", "</table></div>")
     if "<input" in html:
         html = html.replace('<input type="checkbox" disabled', '<input type="checkbox" aria-label="To do" disabled')
@@ -98,7 +98,7 @@ def _raw(text: str) -> str:
 def _formula(found: re.Match[str]) -> str:
     display = found[1] == "display"
     maths = formula(unescape(found[2]), display=display)
-    return f'<span class="math" tabindex="0">{maths}</span>' if display else maths
+    return f'<span class="math" tabindex="0">{maths}</span>' if display else f'<span class="formula">{maths}</span>'
 
 
 def _draft_code(found: re.Match[str]) -> str:

@@ -35,15 +35,13 @@ ATTRIBUTES = {
     "th": {"align", "dir"},
     "td": {"align", "dir"},
 }
-# An answer may be written from right to left: each text decides for itself.
-EITHER_WAY = ("p", "h3", "h4", "h5", "h6", "li", "blockquote", "th", "td")
 
 CLEANER = nh3.Cleaner(
     tags=TEXT | MATHS,
     clean_content_tags={"script", "style"},
     attributes=ATTRIBUTES,
     tag_attribute_values={"input": {"type": {"checkbox"}}},
-    set_tag_attribute_values={"a": {"target": "_blank"}, **{tag: {"dir": "auto"} for tag in EITHER_WAY}},
+    set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer",
     url_schemes={"http", "https", "mailto"},
     # A relative address would point into this application.

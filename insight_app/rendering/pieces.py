@@ -75,5 +75,5 @@ def _unwrapped(html: str, item: Item) -> tuple[str, str]:
     """The <li> of a list with one item, and what follows the list: raw HTML belongs to no block of its own."""
     end = html.rfind(f"</{_tag(item)}>")
     if not html.startswith(f"<{_tag(item)}") or end < 0:
-        return f'<li dir="auto">{html}</li>\n', ""
+        return f"<li>{html}</li>\n", ""
     return html[html.find("\n") + 1 : end], html[end + 5 :].lstrip("\n")

@@ -74,22 +74,48 @@ async function copy(text) {
 
 // The page follows a growing answer only while its reader is at the end.
 let atEnd = true;
+let lastScroll = 0;
 const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
 addEventListener("scroll", () => {
-  atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+  // The answer may have grown since this scroll, so distance alone does not say that somebody left the end.
+  if (innerHeight + scrollY >= document.documentElement.scrollHeight - 80) atEnd = true;
+  else if (scrollY < lastScroll) atEnd = false;
+  lastScroll = scrollY;
 }, {passive: true});
 addEventListener("DOMContentLoaded", () => {
+  const here = document.querySelector(".conversations [aria-current]");
+  const list = here?.closest("ul");
+  if (list) list.scrollTop = here.offsetTop - list.clientHeight / 2;
   const messages = document.getElementById("messages");
   if (!messages) return;
   toEnd();
-  new ResizeObserver(() => { if (atEnd) toEnd(); }).observe(messages);
+  const dock = document.querySelector(".dock");
+  const follow = new ResizeObserver(() => {
+    // Stop and whatever has the focus must stay above the dock, which grows with what is typed.
+    document.documentElement.style.setProperty("--dock", `${dock.offsetHeight}px`);
+    if (atEnd) toEnd();
+  });
+  follow.observe(messages);
+  follow.observe(dock);
 });
 
 // A swap that takes away what had the focus leaves it to the composer, not to nobody.
 let focused = null;
-document.addEventListener("focusin", (event) => { focused = event.target; });
+let row = "";
+document.addEventListener("focusin", (event) => {
+  focused = event.target;
+  row = focused.closest(".conversations > li")?.id ?? "";
+});
+// Escape leaves a row that is edited as it was.
+document.addEventListener("keydown", (event) => {
+  const cancel = event.key === "Escape" && event.target.closest?.(".editing")?.querySelector("a");
+  if (!cancel) return;
+  event.preventDefault();
+  cancel.click();
+});
 document.addEventListener("htmx:after:swap", () => {
   if (document.activeElement === document.body && focused && !focused.isConnected) {
-    document.getElementById("message")?.focus({preventScroll: true});
+    const near = row && document.querySelector(`#${row} .edit`);
+    (near || document.getElementById("message"))?.focus({preventScroll: true});
   }
 });

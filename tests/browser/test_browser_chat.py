@@ -217,6 +217,35 @@ def test_the_page_follows_the_end_only_while_its_reader_is_there(chat: Chat, oll
     assert chat.page.evaluate("scrollY") == before
 
 
+def test_the_page_stays_at_the_end_however_fast_the_answer_grows(chat: Chat, ollama: ScriptedOllama) -> None:
+    opened = threading.Event()
+    ollama.script("begun\n\n", gate(opened), *(f"A paragraph, number {number}.\n\n" * 5 for number in range(100)))
+    answer = chat.ask("Long")
+    expect(answer).to_contain_text("begun")
+    opened.set()
+    expect(answer).to_have_attribute("data-state", "done")
+    expect(answer.locator(".actions").last).to_be_in_viewport()
+
+
+def test_an_answer_from_right_to_left_has_its_marks_on_the_right(chat: Chat, ollama: ScriptedOllama) -> None:
+    ollama.script("مرحبا بكم\n\n1. أولا\n2. ثانيا\n\n> اقتباس\n\nEnglish between.\n")
+    answer = chat.ask("سلام")
+    expect(answer).to_have_attribute("data-state", "done")
+    direction = "(one) => getComputedStyle(one).direction"
+    assert answer.locator("ol").evaluate(direction) == "rtl"
+    assert answer.locator("blockquote").evaluate(direction) == "rtl"
+    assert chat.page.locator(".bubble").evaluate(direction) == "rtl"
+
+
+def test_a_wide_formula_scrolls_in_its_own_box(chat: Chat, ollama: ScriptedOllama) -> None:
+    long = " + ".join(f"x_{{{number}}}" for number in range(100))
+    ollama.script(
+        f"Here ${long}$ it is.\n\n$${long}$$\n\n| {' | '.join('wide column' * 3 for _ in range(9))} |\n|{'---|' * 9}\n"
+    )
+    expect(chat.ask("Wide")).to_have_attribute("data-state", "done")
+    assert chat.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
 def _settled_scroll(chat: Chat) -> int:
     """Where the page is once the wheel has had its effect."""
     return int(
@@ -375,7 +404,12 @@ def test_the_built_in_model_answers_step_by_step(context: BrowserContext, tmp_pa
         with running(tmp_path, MAX_TOKEN_LIMIT="150", **where) as url:
             chat = chat_in(context, url)
             chat.open()
-            expect(chat.page.get_by_text("A small built-in model answers.")).to_be_visible()
+            hint = chat.page.get_by_text("A small built-in model answers.")
+            with chat.page.expect_response("**/models*"):
+                hint.click()
+            with chat.page.expect_response("**/models*"):
+                pass  # the picker looks again while somebody reads
+            expect(chat.page.get_by_text("ollama pull")).to_be_visible()
             answer = chat.ask("Write a short story about a lighthouse.")
             steps: list[str] = []
             while answer.get_attribute("data-state") not in ("done", "failed", "interrupted"):
