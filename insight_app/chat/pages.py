@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flask import render_template, request
+from flask import render_template, request, url_for
 from markupsafe import Markup
 
 from insight_app.chat import stream
@@ -95,7 +95,13 @@ def _ready(last: Message) -> str:
 
 def row(found: Conversation) -> str:
     """The conversation's line in the list of the page that asks for it."""
-    return render_template("chat/_conversation.html", conversation=found, current=found.id if _is_open(found) else "")
+    current = found.id if _is_open(found) else ""
+    return render_template("chat/_conversation.html", conversation=found, current=current, base=conversations_base())
+
+
+def conversations_base() -> str:
+    """The address of conversations, without an id."""
+    return url_for("chat.conversation", conversation_id="-").removesuffix("-")
 
 
 def _is_open(found: Conversation) -> bool:

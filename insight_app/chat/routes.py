@@ -212,4 +212,5 @@ def _to_conversation(conversation_id: str) -> ResponseReturnValue:
 def register(app: Flask) -> None:
     app.register_blueprint(chat)
     app.jinja_env.globals["newest_conversations"] = lambda: services().conversations.newest_conversations()
+    app.jinja_env.globals["conversations_base"] = pages.conversations_base
     app.jinja_env.globals["new_key"] = new_key
