@@ -4,11 +4,13 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import os  # noqa: E402
 import sys  # noqa: E402
 
 from insight_app import create_app  # noqa: E402
 from insight_app.errors import ConfigError  # noqa: E402
 
+os.umask(0o077)  # what is stored is its owner's alone
 try:
     app = create_app()
 except ConfigError as error:

@@ -18,7 +18,6 @@ keepalive = 30
 graceful_timeout = 10
 timeout = 60
 loglevel = "warning"
-umask = 0o077  # what is stored is its owner's alone
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 _in_flight: set[int] = set()

@@ -21,6 +21,7 @@ def test_an_answer_goes_on_over_the_end_of_its_server(
     with ScriptedOllama() as ollama:
         port = free_port()
         first = started(tmp_path, port, OLLAMA_BASE_URL=ollama.url)
+        assert all(file.stat().st_mode & 0o077 == 0 for file in tmp_path.glob("insight.db*"))
         chat = chat_in(context, f"http://127.0.0.1:{port}")
         chat.open()
         script = ollama.script("The first paragraph.\n\nThe second ", gate(opened))
