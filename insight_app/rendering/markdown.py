@@ -21,7 +21,7 @@ def render(text: str) -> str:
 
 
 def has_definitions(text: str) -> bool:
-    """Whether a page that followed the text has to show `render(text)` once at its end, since links are missing."""
+    """Whether `render(text)` may have links that the streamed pieces lack: the morph at an answer's end brings them."""
     text = sound(text)
     return definitions.MAYBE.search(text) is not None and bool(
         definitions.collect(text, split(text, ended=True).segments)
