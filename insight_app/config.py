@@ -195,6 +195,12 @@ class Settings:
         _whole(1, 86_400),
         "How many seconds the engine may be silent, while it loads a model too, before an answer has failed.",
     )
+    engine_wait_seconds: int = _variable(
+        "ENGINE_WAIT_SECONDS",
+        "600",
+        _whole(0, 86_400),
+        "How many seconds an answer waits for an engine that is away or busy. 0: it fails at once.",
+    )
     max_concurrent_answers: int = _variable(
         "MAX_CONCURRENT_ANSWERS",
         "4",

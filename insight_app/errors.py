@@ -13,6 +13,7 @@ InsightError
 ├── TooManyRequests      more than SEND_RATE_LIMIT
 ├── NotThere             no such conversation, answer or page, or not yours
 ├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
+├── ContextEnded         the answer and what was read before it fill the model's context
 ├── StillAnswering       this conversation already has an answer that is being written
 └── EngineError          the engine did not write the answer, or not all of it
     ├── EngineUnreachable
@@ -22,7 +23,7 @@ InsightError
     ├── ModelUnsuited    the model cannot chat
     ├── OutOfMemory
     ├── EngineBusy
-    ├── ContextFull      the prompt is longer than the model can read
+    ├── ContextFull      the message alone is longer than the model can read
     ├── EngineSilent     not a word for REQUEST_TIMEOUT_SECONDS
     ├── AnswerCut        the stream ended before its end mark
     ├── ServerStopped    the server ended while the answer was being written
@@ -154,6 +155,12 @@ class LengthReached(InsightError):
     next_step = "Continue it, or set a higher limit."
 
 
+class ContextEnded(InsightError):
+    code = "context_ended"
+    cause = "The conversation and this answer fill all that the model can read at once ({context})."
+    next_step = "Continue it: the oldest messages are left out then. Or set a larger NUM_CTX."
+
+
 class EngineError(InsightError):
     """The engine did not write the answer; `passing` says whether the same request may succeed a little later."""
 
@@ -216,8 +223,8 @@ class EngineBusy(EngineError):
 class ContextFull(EngineError):
     status = 413
     code = "context_full"
-    cause = "This conversation is longer than the model “{model}” can read."
-    next_step = "Shorten the message, start a new chat, or set a larger NUM_CTX."
+    cause = "This message is longer than the model “{model}” can read at once ({context})."
+    next_step = "Shorten it, send it in parts, or set a larger NUM_CTX."
 
 
 class EngineSilent(EngineError):

@@ -29,9 +29,10 @@ class Services:
     metrics: Metrics
     closing: bool = False
 
-    def engine_facts(self, model: str) -> dict[str, object]:
-        """What the texts of engine errors need to know."""
+    def engine_facts(self, model: str, context: int | None = None) -> dict[str, object]:
+        """What the texts of engine errors need to know; `context` is how many tokens the model sees."""
         return {
+            "context": f"{context:,} tokens" if context else "its context",
             "model": model or self.settings.ollama_model or "llama3.2",
             "url": self.settings.ollama_base_url,
             "seconds": self.settings.request_timeout_seconds,
@@ -61,6 +62,7 @@ def build_services(settings: Settings) -> Services:
         replies=replies,
         options=_options(settings),
         at_once=settings.max_concurrent_answers,
+        patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
     )
     answering.carry_on()

@@ -56,6 +56,7 @@ def settings(tmp_path: Path, ollama: ScriptedOllama) -> Settings:
         data_dir=tmp_path,
         ollama_base_url=ollama.url,
         request_timeout_seconds=5,
+        engine_wait_seconds=0,
         send_rate_limit="1000 per minute",
     )
 

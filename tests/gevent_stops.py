@@ -11,6 +11,7 @@ import sys  # noqa: E402
 import time  # noqa: E402
 
 import gevent  # noqa: E402
+from asking import events_of  # noqa: E402
 from gevent.event import Event as Flag  # noqa: E402
 
 from insight_app.engines.base import Piece, Stage, Stop, Task, Turn  # noqa: E402
@@ -36,7 +37,7 @@ class Follower:
         assert self.begun.wait(10)
 
     def read(self) -> None:
-        for event in engine.stream(task, self.stop):
+        for event in events_of(engine, task, self.stop):
             if isinstance(event, Piece):
                 self.text += event.text
             if isinstance(event, self._begun):

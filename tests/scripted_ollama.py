@@ -201,7 +201,7 @@ class ScriptedOllama:
     """The server; listens from its making until `close()`, each connection in a thread of its own.
 
     `models`, `loaded` (by default all of them), `capabilities` (by model; None: like older servers, it does not
-    say) and `remote` (the models that run elsewhere) may be changed at any time. `chunked=False` closes the
+    say), `remote` (the models that run elsewhere) and `context` may be changed at any time. `chunked=False` closes the
     connection at the end of each answer instead of sending chunks.
     """
 
@@ -219,6 +219,7 @@ class ScriptedOllama:
         self.loaded = list(self.models if loaded is None else loaded)
         self.capabilities = capabilities or {}
         self.remote = set(remote)
+        self.context = 4096
         self.chunked = chunked
         self.requests: list[Request] = []
         self.answers: list[Answer] = []  # to /api/chat, in the order in which they were asked for
@@ -332,7 +333,9 @@ class ScriptedOllama:
         replies: dict[str, Callable[[], Any]] = {
             "/api/version": lambda: {"version": "0.12.0"},
             "/api/tags": lambda: {"models": [self._about(name) for name in self.models]},
-            "/api/ps": lambda: {"models": [self._about(name) for name in self.loaded]},
+            "/api/ps": lambda: {
+                "models": [{**self._about(name), "context_length": self.context} for name in self.loaded]
+            },
             "/api/show": lambda: self._about(answer.model),
         }
         reply = replies.get(answer.request.path)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insight_app.chat import prompts
-from insight_app.chat.messages import Message, State, path, title_of, turns
+from insight_app.chat.messages import Message, State, path, title_of
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import RepliesInMemory, Reply
-from insight_app.engines.base import Stop, Turn
+from insight_app.engines.base import Stop
 from insight_app.errors import EmptyPrompt, PromptTooLarge
 
 
@@ -33,11 +33,6 @@ def test_a_path_through_a_message_goes_on_to_the_newest_below_it() -> None:
     assert [found.id for found in path(tree, 1)] == [1, 5]
     assert [found.id for found in path(tree)] == [6]
     assert path(tree, 99) == []
-
-
-def test_the_engine_reads_what_was_written_and_nothing_empty() -> None:
-    said = [message(1, None, "a"), message(2, 1, "", "assistant"), message(3, 2, "b", "assistant")]
-    assert turns(said) == (Turn("user", "a"), Turn("assistant", "b"))
 
 
 def test_a_title_is_the_first_words() -> None:

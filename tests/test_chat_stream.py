@@ -61,7 +61,7 @@ def test_a_reader_that_is_cut_anywhere_has_what_one_has_that_was_not(
                 place = reader.place if reader else ""
                 reader = Reader(reply)
                 assert reader.go_to(place), f"place {place} of {reply.position} is not known again"
-            page.take(reader.news(lambda state: ""))
+            page.take(reader.news(lambda activity, changed: ""))
             turn += 1
     snapshot = Reader(reply).snapshot()
     assert page.done["answer"] == snapshot.answer[0]
@@ -72,14 +72,16 @@ def test_a_reader_that_is_cut_anywhere_has_what_one_has_that_was_not(
 def test_a_position_that_nobody_can_have_makes_the_page_start_anew() -> None:
     reply = Reply(1, "c")
     reply.append("Some text that is one block")
-    events = list(follow(reply, "5", status=lambda state: "", finished=lambda: "", anew=lambda: "<all>"))
+    events = list(follow(reply, "5", status=lambda activity, changed: "", finished=lambda: "", anew=lambda: "<all>"))
     assert b"".join(events) == b"data: <all>\n\nevent: done\ndata: \n\n"
 
 
 def test_a_closing_server_ends_the_stream_without_ending_the_answer() -> None:
     reply = Reply(1, "c")
     reply.append("Some")
-    events = follow(reply, "0", status=lambda state: "", finished=lambda: "", anew=lambda: "", closing=lambda: True)
+    events = follow(
+        reply, "0", status=lambda activity, changed: "", finished=lambda: "", anew=lambda: "", closing=lambda: True
+    )
     said = b"".join(events)
     assert b"Some" in said
     assert b"done" not in said
@@ -89,7 +91,7 @@ def test_an_answer_that_ended_is_sent_finished() -> None:
     reply = Reply(1, "c")
     reply.append("Some")
     reply.end(reply.outcome(State.DONE))
-    events = follow(reply, "0", status=lambda state: "", finished=lambda: "<finished>", anew=lambda: "")
+    events = follow(reply, "0", status=lambda activity, changed: "", finished=lambda: "<finished>", anew=lambda: "")
     assert b"".join(events) == b"data: <finished>\n\nevent: done\ndata: \n\n"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from asking import events_of
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_ollama import ScriptedOllama, raw
@@ -32,7 +33,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def pieces(engine: Ollama) -> list[str]:
-    events = engine.stream(Task("llama3.2:latest", (Turn("user", "Hello?"),)), Stop())
+    events = events_of(engine, Task("llama3.2:latest", (Turn("user", "Hello?"),)), Stop())
     return [event.text for event in events if isinstance(event, Piece)]
 
 
@@ -78,7 +79,7 @@ def test_a_line_that_has_come_does_not_wait_for_the_next(server: ScriptedOllama,
     opened = threading.Event()
     server.script(raw(HEAD + early), lambda answer: answer.wait(opened), raw(late + b"0\r\n\r\n"))
     engine = Ollama(server.url, silence_seconds=5)
-    events = engine.stream(Task("llama3.2:latest", (Turn("user", "Hello?"),)), Stop())
+    events = events_of(engine, Task("llama3.2:latest", (Turn("user", "Hello?"),)), Stop())
     assert [next(events), next(events)][1] == Piece("one")
     opened.set()
     assert next(events) == Piece("two")

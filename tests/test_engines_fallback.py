@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from asking import events_of
 from scripted_ollama import TEXT, ScriptedOllama, gate, status
 
 from insight_app import errors
 from insight_app.engines import fallback as module
-from insight_app.engines.base import Done, Engine, Event, Model, Piece, Stage, Stop, Task, Turn
+from insight_app.engines.base import Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.fallback import Fallback, Standing
 from insight_app.engines.ollama import Ollama
 
@@ -27,7 +28,7 @@ def task(model: str = "") -> Task:
 
 def answered_by(fallback: Fallback, model: str = "", stop: Stop | None = None) -> str:
     """The model that answered, by its own word."""
-    events = list(fallback.stream(task(model), stop or Stop()))
+    events = list(events_of(fallback, task(model), stop or Stop()))
     assert isinstance(events[0], Stage)
     assert isinstance(events[-1], Done)
     return events[0].model
@@ -61,12 +62,14 @@ class Told(Engine):
             raise self.has
         return [Model(name) for name in self.has]
 
-    def stream(self, task: Task, stop: Stop) -> Iterator[Event]:
+    def prepare(self, model: str, options: Options, stop: Stop) -> Iterator[Stage]:
         if isinstance(self.has, errors.EngineError):
             raise self.has
-        if not isinstance(self.has, tuple) or task.model not in self.has:
-            raise errors.ModelMissing(model=task.model)
-        yield Stage("reading", task.model)
+        if not isinstance(self.has, tuple) or model not in self.has:
+            raise errors.ModelMissing(model=model)
+        yield Stage("reading", model)
+
+    def stream(self, task: Task, stop: Stop) -> Iterator[Event]:
         yield Done("stop")
 
 
@@ -228,7 +231,7 @@ def test_a_stop_reaches_the_engine(both: Any) -> None:
     ollama, _, fallback = both
     stop, never = Stop(), threading.Event()
     script = ollama.script("so far", gate(never))
-    events = fallback.stream(task(), stop)
+    events = events_of(fallback, task(), stop)
     assert [next(events), next(events)][1] == Piece("so far")
     stop.ask()
     assert list(events) == []
@@ -239,7 +242,7 @@ def test_a_stop_before_the_start_sends_no_prompt(both: Any) -> None:
     ollama, _, fallback = both
     stop = Stop()
     stop.ask()
-    assert list(fallback.stream(task(), stop)) == []
+    assert list(events_of(fallback, task(), stop)) == []
     assert ollama.chats() == []
 
 
@@ -267,7 +270,7 @@ def test_a_failed_answer_wakes_the_thread(problem: errors.EngineError) -> None:
             pass
         told.has = problem
         with pytest.raises(type(problem)):
-            list(fallback.stream(task("a"), Stop()))
+            list(events_of(fallback, task("a"), Stop()))
         assert told.asked.acquire(timeout=5)
     finally:
         fallback.close()
@@ -321,5 +324,5 @@ def test_an_error_that_was_kept_holds_no_frames(both: Any) -> None:
 
 def test_an_answer_of_the_scripted_server_is_whole(both: Any) -> None:
     *_, fallback = both
-    events = list(fallback.stream(task(), Stop()))
+    events = list(events_of(fallback, task(), Stop()))
     assert [event.text for event in events if isinstance(event, Piece)] == [TEXT]

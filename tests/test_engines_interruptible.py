@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import events_of
 from scripted_ollama import TEXT, Answer, ScriptedOllama, headers, silence
 
 from insight_app.engines.base import Event, Piece, Stage, Stop, Task, Turn
@@ -66,7 +67,7 @@ def test_a_stop_ends_the_wait_for_a_response(server: ScriptedOllama, engine: Oll
     script = server.script(*steps, path=path)
     stop = Stop()
     seconds = asked_from_elsewhere(stop, script.asked)
-    events = list(engine.stream(task(""), stop))
+    events = list(events_of(engine, task(""), stop))
     assert seconds() < AT_ONCE
     assert all(isinstance(event, Stage) for event in events)
     assert gone_at_once(script)
@@ -77,27 +78,27 @@ def test_a_stop_in_mid_stream_ends_the_answer_after_what_was_said(server: Script
     said = threading.Event()
     script = server.script("so far", silence)
     stop = Stop()
-    events: list[Event] = []
+    events: list[Stage | Event] = []
     seconds = asked_from_elsewhere(stop, said)
-    for event in engine.stream(task(), stop):
+    for event in events_of(engine, task(), stop):
         events.append(event)
         if isinstance(event, Piece):
             said.set()
     assert seconds() < AT_ONCE
-    assert events == [Stage("reading", MODEL), Piece("so far")]
+    assert events == [Stage("reading", MODEL, 4096), Piece("so far")]
     assert gone_at_once(script)
 
 
 def test_a_stop_before_the_start_asks_the_engine_for_nothing(server: ScriptedOllama, engine: Ollama) -> None:
     stop = Stop()
     stop.ask()
-    list(engine.stream(task(""), stop))
+    list(events_of(engine, task(""), stop))
     assert server.connections == 0
 
 
 def test_a_stop_between_stage_and_request_sends_no_prompt(server: ScriptedOllama, engine: Ollama) -> None:
     stop = Stop()
-    events = engine.stream(task(), stop)
+    events = events_of(engine, task(), stop)
     next(events)
     stop.ask()
     assert list(events) == []
@@ -108,8 +109,8 @@ def test_what_was_already_here_is_not_said_after_a_stop(server: ScriptedOllama, 
     sent = threading.Event()
     server.script("x" * 60_000, "so far", "y" * 60_000, lambda answer: sent.set(), silence)
     stop = Stop()
-    events = engine.stream(task(), stop)
-    assert next(events) == Stage("reading", MODEL)
+    events = events_of(engine, task(), stop)
+    assert next(events) == Stage("reading", MODEL, 4096)
     assert isinstance(next(events), Piece)
     assert sent.wait(5)
     stop.ask()
@@ -119,21 +120,21 @@ def test_what_was_already_here_is_not_said_after_a_stop(server: ScriptedOllama, 
 def test_a_connection_is_not_used_again_after_a_stop(server: ScriptedOllama, engine: Ollama) -> None:
     stop = Stop()
     server.script("so far", silence)
-    events = engine.stream(task(), stop)
+    events = events_of(engine, task(), stop)
     assert [next(events), next(events)][1] == Piece("so far")
     stop.ask()
     assert list(events) == []
     before = server.connections
-    assert Piece(TEXT) in list(engine.stream(task(), Stop()))
+    assert Piece(TEXT) in list(events_of(engine, task(), Stop()))
     assert server.connections == before + 1
 
 
 def test_a_stop_that_comes_too_late_ends_nobody_elses_answer(server: ScriptedOllama, engine: Ollama) -> None:
     late, release = Stop(), threading.Event()
-    first = engine.stream(task(), late)
+    first = events_of(engine, task(), late)
     assert len(list(first)) == 3
     script = server.script("so far", lambda answer: answer.wait(release), " and on")
-    events = engine.stream(task(), Stop())
+    events = events_of(engine, task(), Stop())
     assert [next(events), next(events)][1] == Piece("so far")
     late.ask()
     release.set()
@@ -167,7 +168,7 @@ def test_an_answer_that_is_over_leaves_nothing_behind_in_its_stop(server: Script
             return forgotten
 
     stop = Counted()
-    list(engine.stream(task(), stop))
+    list(events_of(engine, task(), stop))
     assert stop.left == 0
 
 
@@ -186,7 +187,7 @@ def test_many_stops_at_random_moments_never_harm_other_answers(server: ScriptedO
 
     def run(stopped: bool) -> None:
         stop = Stop()
-        for count, _ in enumerate(events := engine.stream(task(), stop)):
+        for count, _ in enumerate(events := events_of(engine, task(), stop)):
             if stopped and count == 1:
                 stop.ask()
         if not stopped:

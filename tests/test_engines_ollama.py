@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from asking import events_of
 from scripted_ollama import TEXT, ScriptedOllama, closed, done, gate, line, silence, status, thinking
 
 from insight_app import errors
@@ -35,18 +36,18 @@ def task(model: str = MODEL, text: str = "Hello?", **options: Any) -> Task:
     return Task(model, (Turn("user", text),), Options(**options))
 
 
-def answer(engine: Ollama, wanted: Task | None = None) -> list[Event]:
-    return list(engine.stream(wanted or task(), Stop()))
+def answer(engine: Ollama, wanted: Task | None = None) -> list[Stage | Event]:
+    return list(events_of(engine, wanted or task(), Stop()))
 
 
-def written(events: list[Event]) -> str:
+def written(events: list[Stage | Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Piece) and not event.thought)
 
 
 def test_an_answer_is_a_stage_then_pieces_then_the_end_mark(serve: Any) -> None:
     _, engine = serve()
     events = answer(engine)
-    assert events[0] == Stage("reading", MODEL)
+    assert events[0] == Stage("reading", MODEL, 4096)
     assert written(events) == TEXT
     assert events[-1] == Done("stop", 12, 34, 0.5, 0.25, 2.0)
 
@@ -55,8 +56,8 @@ def test_a_piece_arrives_while_the_engine_still_writes(serve: Any) -> None:
     server, engine = serve()
     opened = threading.Event()
     server.script("one", gate(opened), "two")
-    events = engine.stream(task(), Stop())
-    assert next(events) == Stage("reading", MODEL)
+    events = events_of(engine, task(), Stop())
+    assert next(events) == Stage("reading", MODEL, 4096)
     assert next(events) == Piece("one")
     opened.set()
     assert next(events) == Piece("two")
@@ -82,12 +83,13 @@ def test_reasoning_comes_as_thought_and_before_the_answer(serve: Any) -> None:
 def test_the_request_holds_what_was_set_and_nothing_else(serve: Any) -> None:
     server, engine = serve()
     turns = (Turn("system", "Be brief."), Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"))
-    list(engine.stream(Task(MODEL, turns), Stop()))
+    list(events_of(engine, Task(MODEL, turns), Stop()))
     assert server.chats() == [
         {
             "model": MODEL,
             "messages": [{"role": turn.role, "content": turn.text} for turn in turns],
             "stream": True,
+            "truncate": False,
             "options": {},
         }
     ]
@@ -115,10 +117,42 @@ def test_any_prompt_reaches_ollama(serve: Any, text: str) -> None:
     assert server.chats()[0]["messages"][0]["content"] == text
 
 
-def test_a_model_that_is_not_loaded_is_said_to_be_loading(serve: Any) -> None:
-    _, engine = serve(models=["a:latest", "b:latest"], loaded=["a:latest"])
-    assert answer(engine, task("a"))[0] == Stage("reading", "a")
-    assert answer(engine, task("b"))[0] == Stage("loading", "b")
+def stages(engine: Ollama, model: str, **options: Any) -> list[Stage]:
+    return list(engine.prepare(model, Options(**options), Stop()))
+
+
+def test_a_model_that_is_not_loaded_is_loaded_first_and_said_to_be(serve: Any) -> None:
+    server, engine = serve(models=["a:latest", "b:latest"], loaded=["a:latest"])
+    assert stages(engine, "a") == [Stage("reading", "a", 4096)]
+    assert not [request for request in server.requests if request.path == "/api/generate"]
+    opened = threading.Event()
+    server.script(gate(opened), lambda _: server.loaded.append("b:latest"), done(), path="/api/generate")
+    loading = engine.prepare("b", Options(num_ctx=4096, keep_alive="10m"), Stop())
+    assert next(loading) == Stage("loading", "b")
+    opened.set()
+    assert list(loading) == [Stage("reading", "b", 4096)]
+    (asked,) = (request.body for request in server.requests if request.path == "/api/generate")
+    assert (asked["model"], asked["options"], asked["keep_alive"]) == ("b", {"num_ctx": 4096}, "10m")
+    assert "prompt" not in asked
+
+
+def test_another_size_of_the_context_is_another_loading(serve: Any) -> None:
+    _, engine = serve()
+    assert stages(engine, MODEL, num_ctx=4096) == [Stage("reading", MODEL, 4096)]
+    assert stages(engine, MODEL, num_ctx=8192)[0] == Stage("loading", MODEL)
+
+
+def test_a_server_that_cannot_load_without_a_prompt_answers_all_the_same(serve: Any) -> None:
+    server, engine = serve(loaded=[])
+    server.script(status(404, b"404 page not found"), path="/api/generate")
+    assert written(answer(engine)) == TEXT
+
+
+def test_a_model_that_cannot_be_loaded_is_said_to_be_so(serve: Any) -> None:
+    server, engine = serve(loaded=[])
+    server.script(status(500, {"error": "model requires more system memory"}), path="/api/generate")
+    with pytest.raises(errors.OutOfMemory):
+        stages(engine, MODEL)
 
 
 def test_a_model_that_runs_elsewhere_is_never_said_to_be_loading(serve: Any) -> None:
@@ -138,7 +172,7 @@ def test_no_model_in_particular_means_the_first_that_can_chat_here(serve: Any) -
         models=["embed:latest", "elsewhere:cloud", "chat:latest"],
         capabilities={"embed:latest": ["embedding"]},
     )
-    assert answer(engine, task(""))[0] == Stage("reading", "chat:latest")
+    assert answer(engine, task(""))[0] == Stage("reading", "chat:latest", 4096)
     assert server.chats()[0]["model"] == "chat:latest"
 
 
@@ -208,7 +242,7 @@ def test_a_body_that_ends_a_little_behind_the_end_mark_costs_no_connection(serve
     server, engine = serve()
     opened = threading.Event()
     server.script("x", line(done=True), gate(opened), closed)
-    events = engine.stream(task(), Stop())
+    events = events_of(engine, task(), Stop())
     while next(events) != Done("stop"):
         pass
     opened.set()
@@ -250,7 +284,7 @@ def test_it_is_asked_again_only_once(serve: Any) -> None:
 def test_dropping_an_answer_closes_its_socket(serve: Any) -> None:
     server, engine = serve()
     script = server.script("one", silence)
-    events = engine.stream(task(), Stop())
+    events = events_of(engine, task(), Stop())
     assert [next(events), next(events)][1] == Piece("one")
     events.close()
     assert script.client_gone.wait(5)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
+from asking import events_of
 from scripted_ollama import (
     ScriptedOllama,
     closed,
@@ -82,7 +83,7 @@ def engine(server: ScriptedOllama) -> Ollama:
 def failed(engine: Ollama, expected: type[EngineError], **options: Any) -> tuple[EngineError, list[Event]]:
     """The error that the answer ended with, and the events before it."""
     events: list[Event] = []
-    stream = engine.stream(Task(MODEL, (Turn("user", PROMPT),), Options(**options)), Stop())
+    stream = events_of(engine, Task(MODEL, (Turn("user", PROMPT),), Options(**options)), Stop())
     with pytest.raises(EngineError) as caught:
         events.extend(event for event in stream)
     assert type(caught.value) is expected
@@ -284,7 +285,7 @@ def test_every_error_of_the_layer_below_is_translated(
         raise made(kind)
 
     server.script("so far", silence)
-    events = engine.stream(Task(MODEL, (Turn("user", PROMPT),)), Stop())
+    events = events_of(engine, Task(MODEL, (Turn("user", PROMPT),)), Stop())
     assert [next(events), next(events)][1] == Piece("so far")
     monkeypatch.setattr(urllib3.HTTPResponse, "read1", fail)
     with pytest.raises(EngineError):
@@ -293,7 +294,7 @@ def test_every_error_of_the_layer_below_is_translated(
     with pytest.raises(EngineError):
         engine.models()
     with pytest.raises(EngineError):
-        list(engine.stream(Task(MODEL, (Turn("user", PROMPT),)), Stop()))
+        list(events_of(engine, Task(MODEL, (Turn("user", PROMPT),)), Stop()))
 
 
 @pytest.mark.parametrize(
@@ -313,6 +314,6 @@ def test_no_error_and_no_log_holds_what_was_said(
     caplog.set_level(logging.DEBUG)
     server.script(*script)
     with pytest.raises(EngineError) as caught:
-        list(engine.stream(Task(MODEL, (Turn("user", PROMPT),)), Stop()))
+        list(events_of(engine, Task(MODEL, (Turn("user", PROMPT),)), Stop()))
     shown = "".join(traceback.format_exception(caught.value))
     assert PROMPT not in f"{shown} {caught.value.facts} {caplog.text}"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from insight_app.engines.base import Model, full_name
-from insight_app.engines.ollama_models import installed, is_listed, runs_elsewhere
+from insight_app.engines.ollama_models import Running, installed, running, runs_elsewhere
 
 
 def listed(*models: Any) -> bytes:
@@ -46,10 +46,10 @@ def test_no_models_is_an_empty_list(body: bytes) -> None:
 
 
 def test_a_model_is_found_by_its_name_without_the_tag_and_in_any_case() -> None:
-    body = listed({"name": "Llama3.2:latest"}, {"name": "hf.co/me/it:latest"})
-    assert is_listed("llama3.2", body)
-    assert is_listed("hf.co/me/it", body)
-    assert not is_listed("llama3.2:1b", body)
+    body = listed({"name": "Llama3.2:latest", "context_length": 4096}, {"name": "hf.co/me/it:latest"})
+    assert running("llama3.2", body) == Running(4096)
+    assert running("hf.co/me/it", body) == Running(None)
+    assert running("llama3.2:1b", body) is None
 
 
 def test_a_tag_is_not_mistaken_for_the_port_of_a_registry() -> None:

@@ -27,6 +27,7 @@ LICENCES: dict[str, set[str]] = {
     "storage/tables.py": SQL,
     "storage/migrations/env.py": SQL,
     "storage/migrations/versions/0001_conversations.py": SQL,
+    "storage/migrations/versions/0002_figures.py": SQL,
     "limits/rates.py": WEB,
     "engines/ollama.py": HTTP,
     "engines/ollama_wire.py": HTTP,

@@ -51,7 +51,7 @@ def chat() -> ResponseReturnValue:
         text, model=model, conversation_id=conversation_id, parent_id=before[-1].id if before else None
     )
     assert answer is not None  # without a form key every request is its own
-    reply = answering.start(answer, [*before, prompt])
+    reply = answering.start(answer, [*before, prompt], patient=False)
     headers = {
         "X-Conversation-Id": answer.conversation_id,
         "X-Answer-Id": str(answer.id),
@@ -145,6 +145,7 @@ def _events(reply: Reply) -> Iterator[bytes]:
 
 
 def _problem(reply: Reply) -> InsightError | None:
-    if not reply.problem:
+    if not reply.activity.problem:
         return None
-    return explain(reply.problem, **services().engine_facts(reply.model))
+    activity, context = reply.activity, reply.receipt.context_tokens
+    return explain(activity.problem, **services().engine_facts(activity.model, context))

@@ -7,35 +7,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 import structlog
 
-from insight_app.chat.messages import Message, Outcome, State, path, turns
+from insight_app.chat import memory
+from insight_app.chat.messages import Message, Outcome, State, path
+from insight_app.chat.patience import Patience
 from insight_app.chat.queue import Line
-from insight_app.chat.replies import Replies, Reply
+from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.store import ConversationStore
-from insight_app.engines.base import Done, Engine, Options, Piece, Stage, Task
-from insight_app.errors import EngineBroke, EngineError, LengthReached, ServerStopped, StillAnswering
+from insight_app.engines.base import Done, Options, Piece, Stage, Task
+from insight_app.engines.fallback import Fallback
+from insight_app.errors import (
+    ContextEnded,
+    ContextFull,
+    EngineBroke,
+    EngineError,
+    LengthReached,
+    ServerStopped,
+    StillAnswering,
+)
 
 CHECKPOINT_SECONDS = 1.0
-
-
-class Report(Protocol):
-    """Told of every answer's end, in words and figures and without the text."""
-
-    def __call__(
-        self,
-        *,
-        state: str,
-        problem: str,
-        seconds: float,
-        first_text_seconds: float | None,
-        prompt_tokens: int | None,
-        answer_tokens: int | None,
-    ) -> None: ...
+# Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
+Report = Callable[[str, str, float, Mapping[str, Any]], None]
 
 
 class Answering:
@@ -44,11 +42,12 @@ class Answering:
     def __init__(
         self,
         *,
-        engine: Engine,
+        engine: Fallback,
         store: ConversationStore,
         replies: Replies,
         options: Options,
         at_once: int,
+        patience_seconds: float,
         report: Report,
     ) -> None:
         self._engine = engine
@@ -56,20 +55,24 @@ class Answering:
         self._replies = replies
         self._options = options
         self._line = Line(at_once)
+        self._patience_seconds = patience_seconds
         self._report = report
         self._log = structlog.get_logger("answer")
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
         self._closed = threading.Event()
         threading.Thread(target=self._keep_checkpoints, name="checkpoints", daemon=True).start()
 
-    def start(self, answer: Message, history: Sequence[Message]) -> Reply:
-        """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text."""
+    def start(self, answer: Message, history: Sequence[Message], *, patient: bool = True) -> Reply:
+        """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text.
+
+        `patient`: while no engine can be reached, it waits for one.
+        """
         run = 1 if answer.problem == ServerStopped.code else 0
         reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, run)
         reply.begin_with(answer.thinking, answer.text)
-        so_far = [answer] if answer.text else []
-        task = Task(model=answer.choice, turns=turns([*history, *so_far]), options=self._options)
-        threading.Thread(target=self._write, args=(reply, task), name=f"answer-{answer.id}", daemon=True).start()
+        patience = Patience(self._patience_seconds if patient else 0)
+        arguments = (reply, answer, history, patience)
+        threading.Thread(target=self._write, args=arguments, name=f"answer-{answer.id}", daemon=True).start()
         return reply
 
     def carry_on(self) -> None:
@@ -99,31 +102,62 @@ class Answering:
         self._closed.set()
         self._checkpoint()
 
-    def _write(self, reply: Reply, task: Task) -> None:
+    def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:
         try:
-            with self._line.turn(reply.stop) as my_turn:
-                if my_turn:
-                    reply.enter(State.READING, reply.model)  # until the engine says more
-                outcome = self._take(reply, task) if my_turn else reply.outcome(State.STOPPED)
-        except EngineError as error:
-            outcome = _broken(reply, error)
+            outcome = self._outcome(reply, answer, history, patience)
         except Exception as error:  # a fault of ours must not leave an answer that never ends
             self._log.error("answer broke", answer=reply.id, exc_info=error)
             outcome = _broken(reply, EngineBroke())
         self._end(reply, outcome)
 
-    def _take(self, reply: Reply, task: Task) -> Outcome:
+    def _outcome(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> Outcome:
+        begun = reply.position
+        while True:
+            try:
+                with self._line.turn(reply.stop, reply.queue_at) as my_turn:
+                    return self._take(reply, answer, history) if my_turn else reply.outcome(State.STOPPED)
+            except EngineError as error:
+                if reply.stop.asked:
+                    return reply.outcome(State.STOPPED)
+                pause = None if reply.position > begun else patience.pause(error)
+                if pause is None:
+                    return _broken(reply, error)
+                reply.enter(Activity(State.QUEUED, answer.choice, problem=error.code))
+            self._wait(reply, answer.choice, pause, patience)
+
+    def _wait(self, reply: Reply, model: str, pause: float, patience: Patience) -> None:
+        """Until it makes sense to ask again: after the pause, and not before somebody has the model."""
+        while not reply.stop.wait(pause) and not self._engine.has(model) and not patience.is_over:
+            pass
+
+    def _take(self, reply: Reply, answer: Message, history: Sequence[Message]) -> Outcome:
+        stage: Stage | None = None
+        for stage in self._engine.prepare(answer.choice, self._options, reply.stop):
+            usual = self._store.usual_loading_seconds(stage.model) if stage.name == "loading" else None
+            reply.enter(Activity(State(stage.name), stage.model, usual_seconds=usual))
+        if stage is None or stage.name != "reading":
+            return reply.outcome(State.STOPPED)
+        room = memory.room(stage.context, self._options)
+        while True:
+            reading = memory.choose(history, answer, room)
+            reply.receipt = reading.receipt(stage.context)
+            memory.check(history[-1], stage.context)
+            try:
+                return self._follow(reply, Task(stage.model, reading.turns, self._options))
+            except ContextFull:
+                if (room := reading.smaller_room) is None:
+                    raise
+
+    def _follow(self, reply: Reply, task: Task) -> Outcome:
         done: Done | None = None
         for event in self._engine.stream(task, reply.stop):
             if isinstance(event, Piece):
                 reply.append(event.text, thought=event.thought)
-            elif isinstance(event, Stage):
-                reply.enter(State(event.name), event.model)
             else:
                 done = event
         if done is None:
             return reply.outcome(State.STOPPED)
-        return reply.outcome(State.DONE, done, problem=LengthReached.code if done.reason == "length" else "")
+        return reply.outcome(State.DONE, done, problem=_early_end(done, reply.receipt.context_tokens))
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began
@@ -139,14 +173,8 @@ class Answering:
         self._kept.pop(reply.id, None)
         self._replies.close(reply)
         reply.end(outcome)
-        self._report(
-            state=outcome.state.value,
-            problem=outcome.problem,
-            seconds=seconds,
-            first_text_seconds=outcome.first_text_seconds,
-            prompt_tokens=outcome.prompt_tokens,
-            answer_tokens=outcome.answer_tokens,
-        )
+        known = {name: value for name, value in asdict(outcome.figures).items() if value is not None}
+        self._report(outcome.state.value, outcome.problem, seconds, known)
 
     def _keep_checkpoints(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
@@ -163,6 +191,14 @@ class Answering:
                 grown.append((reply.id, reply.thinking.since(0), reply.answer.since(0)))
         if grown:
             self._store.checkpoint(grown)
+
+
+def _early_end(done: Done, context: int | None) -> str:
+    """Why the engine ended before the answer's own end; "" where it did not. Ollama has one word for both reasons."""
+    if done.reason != "length":
+        return ""
+    filled = (done.prompt_tokens or 0) + (done.answer_tokens or 0)
+    return ContextEnded.code if context and filled >= context - 1 else LengthReached.code
 
 
 def _broken(reply: Reply, error: EngineError) -> Outcome:

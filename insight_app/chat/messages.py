@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-
-from insight_app.engines.base import Turn
 
 
 class State(str, Enum):
@@ -44,6 +42,46 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What an answer took. None where nobody knows, or where there was no such stage.
+
+    Each stage's seconds are ours, by the clock; `answer_seconds` is what the engine itself says that it wrote for.
+    `context_tokens` is how many tokens the model saw at once. Of `messages_before` messages it read
+    `messages_read`, from message `memory_from` on (None: from the first).
+    """
+
+    queued_seconds: float | None = None
+    loading_seconds: float | None = None
+    reading_seconds: float | None = None
+    thinking_seconds: float | None = None
+    writing_seconds: float | None = None
+    first_text_seconds: float | None = None
+    answer_seconds: float | None = None
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    context_tokens: int | None = None
+    messages_before: int | None = None
+    messages_read: int | None = None
+    memory_from: int | None = None
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether the prompt was just as long as what Ollama leaves of one that is too long for the context.
+
+        It keeps 4 tokens at the beginning (5 with a mark that begins the text) and half of the rest:
+        `contextShiftPromptLimit` in ollama's llm/llama_server.go.
+        """
+        if not self.prompt_tokens or not self.context_tokens:
+            return False
+        return self.prompt_tokens in {self.context_tokens - (self.context_tokens - kept) // 2 for kept in (4, 5)}
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        seconds = self.answer_seconds or (self.thinking_seconds or 0) + (self.writing_seconds or 0)
+        return self.answer_tokens / seconds if self.answer_tokens and seconds else None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A prompt (role "user") or an answer (role "assistant").
 
@@ -63,23 +101,19 @@ class Message:
     problem: str = ""
     created_at: float = 0.0
     finished_at: float | None = None
-    first_text_seconds: float | None = None
-    prompt_tokens: int | None = None
-    answer_tokens: int | None = None
+    figures: Figures = Figures()
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an answer ended. Tokens and seconds are None where the engine did not say."""
+    """How an answer ended."""
 
     state: State
     text: str
     thinking: str = ""
     model: str = ""
     problem: str = ""
-    first_text_seconds: float | None = None
-    prompt_tokens: int | None = None
-    answer_tokens: int | None = None
+    figures: Figures = Figures()
 
 
 def path(messages: Iterable[Message], through: int | None = None) -> list[Message]:
@@ -106,13 +140,6 @@ def ancestors(by_id: Mapping[int, Message], message_id: int | None) -> list[Mess
         found.append(here)
         message_id = here.parent_id
     return found[::-1]
-
-
-def turns(messages: Sequence[Message]) -> tuple[Turn, ...]:
-    """What the engine reads of a path: every prompt, and of the answers what was written."""
-    return tuple(
-        Turn("user" if message.role == "user" else "assistant", message.text) for message in messages if message.text
-    )
 
 
 def title_of(prompt: str, longest: int = 60) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from insight_app.chat import stream
 from insight_app.chat.messages import Conversation, Message, State
-from insight_app.chat.replies import Reply
+from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.errors import InsightError, NotThere, explain
 from insight_app.rendering.markdown import render
@@ -48,9 +48,7 @@ def article(message: Message) -> Article:
         return Article(message, tries, live=Reader(reply).snapshot())
     if message.state.is_live:  # it ended after this row was read
         message = services().conversations.message(message.id)
-    facts = services().engine_facts(message.model)
-    problem = explain(message.problem, **facts) if message.problem else None
-    return Article(message, tries, _finished(message.text), _finished(message.thinking), problem=problem)
+    return Article(message, tries, _finished(message.text), _finished(message.thinking), problem=_problem(message))
 
 
 @lru_cache(maxsize=300)
@@ -64,6 +62,7 @@ def conversation(found: Conversation, messages: Sequence[Message]) -> str:
         "chat/conversation.html",
         conversation=found,
         articles=[article(message) for message in messages],
+        remembering=next((each for each in reversed(messages) if each.figures.messages_read), None),
         model=messages[-1].choice if messages else "",
         after=messages[-1].id if messages else "",
     )
@@ -121,12 +120,13 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         found = services().conversations.message(reply.id)
         # A notice may be about this very answer, as "still being written" is.
         html = swap(f"#a{reply.id}", how, message_html(found)) + swap("#notice", "innerHTML", "")
+        html += _memory_line(found)
         return html + (_announce(_end_of(found)) if announced else "")
 
     return stream.follow(
         reply,
         place,
-        status=lambda state: _status(reply, state),
+        status=lambda activity, changed: _status(reply.id, activity, changed=changed),
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
         closing=lambda: services().closing,
@@ -154,15 +154,47 @@ def counted(events: Iterator[bytes]) -> Iterator[bytes]:
         readers.dec()
 
 
-def _status(reply: Reply, state: State) -> str:
-    line = render_template("chat/_status.html", state=state, model=reply.model)
-    said = "Answer started" if state in (State.THINKING, State.WRITING) else ""
-    return swap(f"#a{reply.id}-status", "innerHTML", line) + (_announce(said) if said else "")
+def _status(answer_id: int, activity: Activity, *, changed: bool) -> str:
+    line = render_template("chat/_status.html", activity=activity)
+    said = swap(f"#a{answer_id}-status", "innerHTML", line)
+    return said + (_announce(_beginning(activity)) if changed else "")
+
+
+def _beginning(activity: Activity) -> str:
+    """What is said once of a state; the seconds that are counted are for the eye."""
+    if activity.state in (State.THINKING, State.WRITING):
+        return "Answer started"
+    if activity.state is State.LOADING:
+        return "The model is being loaded"
+    return waited_for(activity).cause if activity.problem else ""
+
+
+def waited_for(activity: Activity) -> InsightError:
+    """What has to be mended before the answer can begin."""
+    return explain(activity.problem, **services().engine_facts(activity.model))
+
+
+def size_of(model: str) -> int:
+    """The size of a model in bytes; 0 where nobody knows."""
+    return next((each.size for each in services().engine.standing.models if each.name == model), 0)
+
+
+def _memory_line(answer: Message) -> str:
+    """Moves the line to where this answer's memory begins, if it is at all on the page."""
+    start = answer.figures.memory_from
+    line = swap(f"#a{start}", "beforebegin", render_template("chat/_memory.html", answer=answer)) if start else ""
+    return swap(".memory", "delete", "") + line
+
+
+def _problem(answer: Message) -> InsightError | None:
+    if not answer.problem:
+        return None
+    return explain(answer.problem, **services().engine_facts(answer.model, answer.figures.context_tokens))
 
 
 def _end_of(answer: Message) -> str:
-    if answer.problem:
-        return str(explain(answer.problem, **services().engine_facts(answer.model)))
+    if problem := _problem(answer):
+        return str(problem)
     return "Answer stopped" if answer.state is State.STOPPED else "Answer complete"
 
 

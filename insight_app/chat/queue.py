@@ -1,13 +1,23 @@
-"""The line in front of the engine: first come, first served, a few at a time."""
+"""The line in front of the engine: first come, first served, a few at a time, and everybody knows their place."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from insight_app.engines.base import Stop
+
+
+class _Ticket:
+    """Somebody in the line; `called` when it is their turn, or when they need not wait any longer."""
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        self.told = told
+        self.place = 0
+        self.called = threading.Event()
+        self.has_turn = False
 
 
 class Line:
@@ -15,29 +25,51 @@ class Line:
 
     def __init__(self, places: int) -> None:
         self._free = places
-        self._waiting: deque[object] = deque()
-        self._changed = threading.Condition()
+        self._waiting: deque[_Ticket] = deque()
+        self._lock = threading.Lock()
 
     @contextmanager
-    def turn(self, stop: Stop) -> Iterator[bool]:
-        """Waits for a turn and holds it for the block; False where `stop` was asked first."""
-        me = object()
-        with self._changed:
-            self._waiting.append(me)
-            forget = stop.then(self._wake)
-            self._changed.wait_for(lambda: stop.asked or (self._free > 0 and self._waiting[0] is me))
-            self._waiting.remove(me)
-            mine = not stop.asked
-            self._free -= mine
-            self._changed.notify_all()
-        forget()
-        try:
-            yield mine
-        finally:
-            with self._changed:
-                self._free += mine
-                self._changed.notify_all()
+    def turn(self, stop: Stop, told: Callable[[int], None] = lambda place: None) -> Iterator[bool]:
+        """Waits for a turn and holds it for the block; False where `stop` was asked first.
 
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+        `told` hears the place in the line, from 1, each time it changes; never where there is no wait. It must not
+        wait itself.
+        """
+        me = _Ticket(told)
+        with self._lock:
+            self._waiting.append(me)
+            self._advance()
+        forget = stop.then(me.called.set)
+        me.called.wait()
+        forget()
+        with self._lock:
+            if not me.has_turn:
+                self._waiting.remove(me)
+                self._tell()
+            elif stop.asked:
+                self._give_back(me)
+        try:
+            yield me.has_turn
+        finally:
+            with self._lock:
+                if me.has_turn:
+                    self._give_back(me)
+
+    def _give_back(self, ticket: _Ticket) -> None:
+        ticket.has_turn = False
+        self._free += 1
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._free and self._waiting:
+            first = self._waiting.popleft()
+            self._free -= 1
+            first.has_turn = True
+            first.called.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        for place, ticket in enumerate(self._waiting, 1):
+            if ticket.place != place:
+                ticket.place = place
+                ticket.told(place)

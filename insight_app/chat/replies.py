@@ -8,11 +8,34 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from insight_app.chat.messages import Outcome, State
+from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.engines.base import Done, Stop
 from insight_app.rendering.progress import GrowingText
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is going on with an answer, all but its text.
+
+    `since` is when its state began (time.monotonic), `place` its place in the line in front of the engine (0: in
+    none), `usual_seconds` how long the model usually loads here (None: nobody knows). `problem` is the code of what
+    it waits for to be mended, or of how it ended; "" for nothing.
+    """
+
+    state: State = State.QUEUED
+    model: str = ""
+    since: float = field(default_factory=time.monotonic)
+    place: int = 0
+    usual_seconds: float | None = None
+    problem: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been in this state."""
+        return time.monotonic() - self.since
 
 
 class Reply:
@@ -22,16 +45,20 @@ class Reply:
         self.id = answer_id
         self.run = run  # how often a server ended while it was written
         self.conversation_id = conversation_id
-        self.model = model
+        self.activity = Activity(model=model)
         self.thinking = GrowingText()
         self.answer = GrowingText()
-        self.state = State.QUEUED
-        self.problem = ""
         self.version = 0
         self.stop = Stop()
         self.began = time.monotonic()
         self.first_text_seconds: float | None = None
+        self.spent: dict[State, float] = {}  # the seconds of each state that is over
+        self.receipt = Figures()  # what of the conversation is read
         self._changed = threading.Condition()
+
+    @property
+    def state(self) -> State:
+        return self.activity.state
 
     @property
     def position(self) -> int:
@@ -64,33 +91,36 @@ class Reply:
             if self.first_text_seconds is None:
                 self.first_text_seconds = time.monotonic() - self.began
             (self.thinking if thought else self.answer).append(text)
-            self.state = State.THINKING if thought else State.WRITING
+            state = State.THINKING if thought else State.WRITING
+            if state is not self.state:
+                self._become(Activity(state, self.activity.model))
             self._tell()
 
-    def enter(self, state: State, model: str) -> None:
-        """The engine got to another stage, with this model."""
+    def enter(self, activity: Activity) -> None:
+        """Something else is going on; a state that stays the same goes on counting its seconds."""
         with self._changed:
-            self.state, self.model = state, model
+            self._become(activity)
             self._tell()
+
+    def queue_at(self, place: int) -> None:
+        """It waits, with this place in the line."""
+        self.enter(replace(self.activity, place=place))
 
     def end(self, outcome: Outcome) -> None:
         """Nothing comes any more; what there is is in the database already."""
-        with self._changed:
-            self.state, self.problem = outcome.state, outcome.problem
-            self._tell()
+        self.enter(Activity(outcome.state, outcome.model, problem=outcome.problem))
 
     def outcome(self, state: State, done: Done | None = None, *, problem: str = "") -> Outcome:
         """What there is now, as an end."""
-        return Outcome(
-            state=state,
-            text=self.answer.since(0),
-            thinking=self.thinking.since(0),
-            model=self.model,
-            problem=problem,
-            first_text_seconds=self.first_text_seconds,
-            prompt_tokens=done.prompt_tokens if done else None,
-            answer_tokens=done.answer_tokens if done else None,
-        )
+        spent = dict(self.spent)
+        if self.state.is_live:
+            spent[self.state] = spent.get(self.state, 0.0) + self.activity.seconds
+        known: dict[str, Any] = {f"{stage}_seconds": seconds for stage, seconds in spent.items()}
+        known["first_text_seconds"] = self.first_text_seconds
+        if done:
+            known |= {name: getattr(done, name) for name in ("answer_seconds", "prompt_tokens", "answer_tokens")}
+        figures = replace(self.receipt, **known)
+        return Outcome(state, self.answer.since(0), self.thinking.since(0), self.activity.model, problem, figures)
 
     def wait(self, version: int, seconds: float) -> bool:
         """Waits until there is more than `version`; False where nothing changed within `seconds`."""
@@ -101,6 +131,14 @@ class Reply:
         """Has all who wait look again, although nothing came."""
         with self._changed:
             self._tell()
+
+    def _become(self, activity: Activity) -> None:
+        old = self.activity
+        if activity.state is old.state:
+            activity = replace(activity, since=old.since)
+        else:
+            self.spent[old.state] = self.spent.get(old.state, 0.0) + old.seconds
+        self.activity = activity
 
     def _tell(self) -> None:
         self.version += 1

@@ -213,4 +213,6 @@ def register(app: Flask) -> None:
     app.register_blueprint(chat)
     app.jinja_env.globals["newest_conversations"] = lambda: services().conversations.newest_conversations()
     app.jinja_env.globals["conversations_base"] = pages.conversations_base
+    app.jinja_env.globals["size_of"] = pages.size_of
+    app.jinja_env.globals["waited_for"] = pages.waited_for
     app.jinja_env.globals["new_key"] = new_key

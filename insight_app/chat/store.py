@@ -5,17 +5,20 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from insight_app.chat.messages import LIVE, Conversation, Message, Outcome, State, title_of
+from insight_app.chat.messages import LIVE, Conversation, Figures, Message, Outcome, State, title_of
 from insight_app.errors import NotThere, ServerStopped
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
 
-_MESSAGE = [messages.c[name] for name in Message.__dataclass_fields__]
+_FIGURES = Figures.__dataclass_fields__
+_MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name != "figures"]
 _CONVERSATION = [conversations.c[name] for name in Conversation.__dataclass_fields__]
 
 
@@ -122,10 +125,21 @@ class ConversationStore:
 
     def finish(self, message_id: int, outcome: Outcome) -> None:
         values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
-        values["state"] = outcome.state.value
-        values["finished_at"] = time.time()
+        values |= {**asdict(values.pop("figures")), "state": outcome.state.value, "finished_at": time.time()}
         with self._database.writing() as connection:
             connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+
+    def usual_loading_seconds(self, model: str) -> float | None:
+        """How long this model took to load here, in the median of its last loads; None where nobody has seen it."""
+        query = (
+            select(messages.c.loading_seconds)
+            .where(messages.c.model == model, messages.c.loading_seconds.is_not(None))
+            .order_by(messages.c.id.desc())
+            .limit(5)
+        )
+        with self._database.reading() as connection:
+            seen = list(connection.execute(query).scalars())
+        return median(seen) if seen else None
 
     def left_behind(self) -> list[Message]:
         """The answers that a former run of the server left unfinished, and marks them as met.
@@ -191,5 +205,6 @@ def _add(
 
 def _message(row: Row[Any]) -> Message:
     values = dict(row._mapping)
+    figures = Figures(**{name: values.pop(name) for name in _FIGURES})
     values["state"] = State(values["state"])
-    return Message(**values)
+    return Message(**values, figures=figures)

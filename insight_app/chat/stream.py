@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Reply
+from insight_app.chat.replies import Activity, Reply
 from insight_app.rendering import progress, sse
 from insight_app.rendering.progress import START, GrowingText, Progress
 from insight_app.rendering.swaps import swap
@@ -17,13 +17,15 @@ HEARTBEAT_SECONDS = 15.0
 MERGE_SECONDS = 0.08
 # After this much silence a reader gets all there is, also what was not yet worth sending.
 SETTLE_SECONDS = 0.25
+# Until the answer itself grows, a page counts the seconds of what is going on.
+TICK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What a page that is opened now shows of a reply: finished blocks, the open rest, and the place of both."""
 
-    state: State
+    activity: Activity
     thinking: tuple[str, str]
     answer: tuple[str, str]
     place: str
@@ -36,7 +38,7 @@ class Reader:
         self._reply = reply
         self._thinking = START
         self._answer = START
-        self.state: State | None = None  # what the page was last told
+        self._told: tuple[Activity, int] | None = None  # what is going on, as the page was last told, and for how long
         self._thinking_over = False
 
     @property
@@ -49,6 +51,16 @@ class Reader:
         return self._reply.place(self.position)
 
     @property
+    def state(self) -> State | None:
+        """The state that the page was last told."""
+        return self._told[0].state if self._told else None
+
+    @property
+    def ticks(self) -> bool:
+        """Whether the page counts seconds now."""
+        return self.state is not State.WRITING
+
+    @property
     def _before_answer(self) -> int:
         """The answer's first position: the end of the reasoning, where there is any, counts as one character."""
         thought = len(self._reply.thinking)
@@ -57,11 +69,12 @@ class Reader:
     def snapshot(self) -> Snapshot:
         """Everything so far; afterwards the reader has seen it."""
         reply = self._reply
-        self.state = reply.state
+        activity = reply.activity
+        self._tell(activity)
         self._thinking_over = len(reply.answer) > 0
         *thinking, self._thinking = progress.snapshot(reply.thinking, ended=self._thinking_over)
         *answer, self._answer = progress.snapshot(reply.answer)
-        return Snapshot(reply.state, (thinking[0], thinking[1]), (answer[0], answer[1]), self.place)
+        return Snapshot(activity, (thinking[0], thinking[1]), (answer[0], answer[1]), self.place)
 
     def go_to(self, place: str) -> bool:
         """Takes the place of a page that has everything before it; False where no page of this run can have that."""
@@ -80,8 +93,11 @@ class Reader:
                 self._answer = found
         return found is not None
 
-    def news(self, present: Callable[[State], str], *, eager: bool = False) -> str:
-        """The swaps that bring the page up to date, "" where nothing is new; `present` draws the status line."""
+    def news(self, present: Callable[[Activity, bool], str], *, eager: bool = False) -> str:
+        """The swaps that bring the page up to date, "" where nothing is new.
+
+        `present` draws the status line; it is told whether the state is another one than the page was told before.
+        """
         reply = self._reply
         swaps: list[str] = []
         answering = len(reply.answer) > 0
@@ -92,25 +108,31 @@ class Reader:
             self._thinking_over = answering
         if answering:
             self._answer = _advance(swaps, f"a{reply.id}-answer", reply.answer, self._answer, ended=False, eager=eager)
-        if reply.state is not self.state and not reply.ended:
-            self.state = reply.state
-            swaps.append(present(reply.state))
+        activity, known = reply.activity, self.state
+        if activity.state.is_live and self._tell(activity):
+            swaps.append(present(activity, activity.state is not known))
         return "".join(swaps)
+
+    def _tell(self, activity: Activity) -> bool:
+        """Notes that the page is told this; False where it was told just that before."""
+        telling = (activity, 0 if activity.state is State.WRITING else int(activity.seconds))
+        before, self._told = self._told, telling
+        return telling != before
 
 
 def follow(
     reply: Reply,
     place: str,
     *,
-    status: Callable[[State], str],
+    status: Callable[[Activity, bool], str],
     finished: Callable[[], str],
     anew: Callable[[], str],
     closing: Callable[[], bool] = lambda: False,
 ) -> Iterator[bytes]:
     """The events for a page that has everything before `place`, until the reply ends or `closing()` is true.
 
-    `status` draws the line that says what is going on, `finished` the swap of the growing message for the finished
-    one, `anew` the same for a page whose place nobody knows: that one connects again by itself.
+    `status` draws the line that says what is going on (see Reader.news), `finished` the swap of the growing message
+    for the finished one, `anew` the same for a page whose place nobody knows: that one connects again by itself.
     """
     reader = Reader(reply)
     if not reply.ended and not reader.go_to(place):
@@ -128,8 +150,9 @@ def follow(
             yield sse.event(str(reader.state), name="state")
         if closing():
             return
-        changed = reply.wait(version, HEARTBEAT_SECONDS if eager else SETTLE_SECONDS)
-        if not changed and eager:
+        silence = (TICK_SECONDS if reader.ticks else HEARTBEAT_SECONDS) if eager else SETTLE_SECONDS
+        changed = reply.wait(version, silence)
+        if not changed and eager and not reader.ticks:
             yield sse.comment("still there")
         eager = not changed
         if changed and (early := sent + MERGE_SECONDS - time.monotonic()) > 0 and not reply.ended:

@@ -53,10 +53,14 @@ def full_name(model: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The engine says what it is doing; model is the name it really uses."""
+    """What the engine is doing before the first piece. `model` is the name it really uses.
+
+    `context` is how many tokens the model sees at once, as it runs now; None where the engine did not say (yet).
+    """
 
     name: Literal["loading", "reading"]
     model: str
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Done:
     answer_seconds: float | None = None
 
 
-Event = Stage | Piece | Done
+Event = Piece | Done
 
 
 class Stop:
@@ -104,6 +108,15 @@ class Stop:
         for action in actions:
             action()
 
+    def wait(self, seconds: float) -> bool:
+        """Waits so long, or until stop is asked; returns whether it was."""
+        asked = threading.Event()
+        forget = self.then(asked.set)
+        try:
+            return asked.wait(seconds)
+        finally:
+            forget()
+
     def then(self, action: Callable[[], None]) -> Callable[[], None]:
         """Registers `action` (called at once where stop was asked already); returns what takes it back."""
         with self._lock:
@@ -124,6 +137,13 @@ class Engine(Protocol):
 
     name: str  # "ollama", "embedded": a word for logs, metrics and the page
     url: str
+
+    def prepare(self, model: str, options: Options, stop: Stop) -> Iterator[Stage]:
+        """Brings a model ("" = the first one) into memory: "loading" where it is not there, then always "reading".
+
+        Ends without "reading" only after stop.ask(); else raises EngineError.
+        """
+        ...
 
     def stream(self, task: Task, stop: Stop) -> Iterator[Event]:
         """Events as they come, Done last. Ends without it only after stop.ask(); else raises EngineError."""

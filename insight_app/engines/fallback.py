@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from insight_app.engines.base import Engine, Event, Model, Stop, Task, full_name
+from insight_app.engines.base import Engine, Event, Model, Options, Stage, Stop, Task, full_name
 from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelMissing, NoModel
 
 LOOK_AGAIN_SECONDS = 2.0  # while the first engine is not there: somebody may be starting it just now
@@ -61,19 +62,19 @@ class Fallback(Engine):
     def models(self) -> list[Model]:
         return list(self._standing.models)
 
+    def has(self, model: str) -> bool:
+        """Whether somebody had the model ("" = any) when last looked; never waits."""
+        return self._find(model) is not None
+
+    def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:
+        engine, name = self._engine_for(model)
+        with self._looking_after_losses():
+            yield from engine.prepare(name, options, stop)
+
     def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
-        found = self._find(task.model)
-        if found is None:
-            self.look()
-            if stop.asked:
-                return
-            found = self._find(task.model) or self._last_resort(task.model)
-        engine, model = found
-        try:
-            yield from engine.stream(replace(task, model=model), stop)
-        except (EngineUnreachable, ModelMissing):
-            self.look_now()
-            raise
+        engine, name = self._engine_for(task.model)
+        with self._looking_after_losses():
+            yield from engine.stream(replace(task, model=name), stop)
 
     def start(self) -> None:
         """Begins to look; in the process that will answer, since threads do not survive a fork."""
@@ -104,6 +105,22 @@ class Fallback(Engine):
             known=True,
         )
         return self._standing
+
+    @contextmanager
+    def _looking_after_losses(self) -> Iterator[None]:
+        try:
+            yield
+        except (EngineUnreachable, ModelMissing):
+            self.look_now()
+            raise
+
+    def _engine_for(self, model: str) -> tuple[Engine, str]:
+        """Who is to be asked for the model, and by which name; looks here and now where nobody was seen to have it."""
+        found = self._find(model)
+        if found is None:
+            self.look()
+            found = self._find(model) or self._last_resort(model)
+        return found
 
     def _find(self, model: str) -> tuple[Engine, str] | None:
         """Who has the model ("" = the first choice), and under which name; None where nobody has."""

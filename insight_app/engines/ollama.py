@@ -1,7 +1,8 @@
 """Ollama as an engine: one request per answer, its lines as they come, its socket closed on stop.
 
-While a model loads, Ollama says nothing. /api/ps cannot tell when it is ready either, since it lists a model
-from the moment its loading begins; so such an answer is said to be loading until its first piece.
+While a model loads, Ollama says nothing, and /api/ps lists it from the moment its loading begins. So a model that
+is not listed is loaded first, by a request without a prompt: when that returns, loading is over, and /api/ps knows
+how many tokens the model sees at once.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import json
 import re
 import time
 from collections.abc import Generator, Iterator
-from typing import Any, Literal
+from contextlib import contextmanager
+from typing import Any
 
 import requests
 
 from insight_app import errors
 from insight_app.engines import ollama_models
-from insight_app.engines.base import Done, Engine, Event, Model, Piece, Stage, Stop, Task
+from insight_app.engines.base import Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task
 from insight_app.engines.interruptible import Grip
 from insight_app.engines.ollama_errors import meaning, refuses_thinking
 from insight_app.engines.ollama_lines import Lines, events
@@ -46,25 +48,34 @@ class Ollama(Engine):
         self.name, self.url = name, self._wire.url
         self._under_way: set[Grip] = set()
         self._spoke: dict[str, float] = {}  # when each model last said something
+        self._contexts: dict[str, int | None] = {}  # how many tokens each saw at once when /api/ps was last asked
 
     def models(self) -> list[Model]:
         return self._models(Grip())
 
+    def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:
+        with _until(stop) as grip:
+            yield from self._prepare(model, options, grip)
+
     def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
         """As Engine has it; closing it early closes the socket too."""
-        grip = Grip()
-        forget = stop.then(grip.break_off)
-        try:
+        with _until(stop) as grip:
             yield from self._answer(task, grip)
-        except EngineError:
-            if not stop.asked:
-                raise
-        finally:
-            forget()
+
+    def _prepare(self, wanted: str, options: Options, grip: Grip) -> Iterator[Stage]:
+        model = wanted or self._first(grip)
+        if ollama_models.runs_elsewhere(model):
+            yield Stage("reading", model)
+            return
+        if not self._spoke_lately(model) and not self._is_ready(model, options, grip):
+            yield Stage("loading", model)
+            self._load(model, options, grip)
+            self._is_ready(model, options, grip)
+        if not grip.broken:
+            yield Stage("reading", model, self._contexts.get(model))
 
     def _answer(self, task: Task, grip: Grip) -> Iterator[Event]:
         model = task.model or self._first(grip)
-        yield Stage(self._stage(model, grip), model)
         response = self._chat(task, model, grip)
         ended = False
         self._under_way.add(grip)
@@ -120,31 +131,62 @@ class Ollama(Engine):
         # What runs elsewhere is never chosen unasked while there is something here.
         return sorted(found, key=lambda model: model.remote)
 
-    def _stage(self, model: str, grip: Grip) -> Literal["loading", "reading"]:
-        if ollama_models.runs_elsewhere(model) or self._is_loaded(model):
-            return "reading"
-        try:
-            return "reading" if ollama_models.is_listed(model, self._wire.get("/api/ps", grip)) else "loading"
-        except (EngineError, ValueError):
-            return "reading"
+    def _load(self, model: str, options: Options, grip: Grip) -> None:
+        """Has the model loaded, as the answer's own request will want it; a server that cannot is not asked again."""
+        response = self._wire.post("/api/generate", grip, _body(model, options, stream=False))
+        text = self._wire.refusal(response)
+        if response.status_code >= 500:
+            raise meaning(text, response.status_code, model=model, url=self.url)
 
-    def _is_loaded(self, model: str) -> bool:
+    def _is_ready(self, model: str, options: Options, grip: Grip) -> bool:
+        """Whether the model is in memory, or nobody can tell; notes how many tokens it sees at once."""
+        try:
+            running = ollama_models.running(model, self._wire.get("/api/ps", grip))
+        except (EngineError, ValueError):
+            return True
+        if running is None:
+            return False
+        self._contexts[model] = running.context
+        # Another size of the context means that it is loaded anew.
+        return options.num_ctx is None or running.context in (None, options.num_ctx)
+
+    def _spoke_lately(self, model: str) -> bool:
         spoke = self._spoke.get(model)
         return spoke is not None and time.monotonic() - spoke < STILL_LOADED_SECONDS
 
 
+@contextmanager
+def _until(stop: Stop) -> Iterator[Grip]:
+    """A grip for requests that end when stop is asked, without an error then."""
+    grip = Grip()
+    forget = stop.then(grip.break_off)
+    try:
+        yield grip
+    except EngineError:
+        if not stop.asked:
+            raise
+    finally:
+        forget()
+
+
 def _request(task: Task, model: str, think: bool | None) -> bytes:
-    wanted = {"num_predict": task.options.max_tokens, "num_ctx": task.options.num_ctx}
+    said: dict[str, Any] = {"messages": [{"role": turn.role, "content": turn.text} for turn in task.turns]}
+    if think is not None:
+        said["think"] = think
+    return _body(model, task.options, stream=True, **said)
+
+
+def _body(model: str, options: Options, **said: Any) -> bytes:
+    wanted = {"num_predict": options.max_tokens, "num_ctx": options.num_ctx}
     request: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": turn.role, "content": turn.text} for turn in task.turns],
-        "stream": True,
+        **said,
+        # What does not fit is for us to leave out, and to say so: Ollama would drop the oldest messages silently.
+        "truncate": False,
         "options": {name: value for name, value in wanted.items() if value is not None},
     }
-    if think is not None:
-        request["think"] = think
-    if task.options.keep_alive is not None:
-        request["keep_alive"] = _duration(task.options.keep_alive)
+    if options.keep_alive is not None:
+        request["keep_alive"] = _duration(options.keep_alive)
     return json.dumps(request).encode()  # json and not msgspec: its escapes carry lone surrogates too
 
 

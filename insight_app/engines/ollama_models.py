@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from insight_app.engines.base import Model, full_name
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A model in memory; `context` is how many tokens it sees at once, None where the server does not say."""
+
+    context: int | None
 
 
 def installed(body: bytes) -> list[Model]:
@@ -14,10 +22,14 @@ def installed(body: bytes) -> list[Model]:
     return [each for each in models if each.name and (not each.abilities or "completion" in each.abilities)]
 
 
-def is_listed(model: str, body: bytes) -> bool:
-    """Whether /api/ps names it. ValueError where the body is no such list."""
+def running(model: str, body: bytes) -> Running | None:
+    """What /api/ps says of a model; None where it does not name it. ValueError where the body is no such list."""
     wanted = full_name(model).casefold()
-    return any(full_name(_text(entry, "name", "model")).casefold() == wanted for entry in _entries(body))
+    for entry in _entries(body):
+        if full_name(_text(entry, "name", "model")).casefold() == wanted:
+            context = entry.get("context_length")
+            return Running(context if isinstance(context, int) and context > 0 else None)
+    return None
 
 
 def runs_elsewhere(name: str) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from insight_app.errors import ConfigError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST = "0001"  # the last migration's name: saves importing Alembic where nothing is to be done
+NEWEST = "0002"  # the last migration's name: saves importing Alembic where nothing is to be done
 
 
 class Database:

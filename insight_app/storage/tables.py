@@ -42,9 +42,21 @@ messages = Table(
     Column("form_key", String(64), unique=True),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
+    # What the answer took: chat/messages.py's Figures.
+    Column("queued_seconds", Float),
+    Column("loading_seconds", Float),
+    Column("reading_seconds", Float),
+    Column("thinking_seconds", Float),
+    Column("writing_seconds", Float),
     Column("first_text_seconds", Float),
+    Column("answer_seconds", Float),
     Column("prompt_tokens", Integer),
     Column("answer_tokens", Integer),
+    Column("context_tokens", Integer),
+    Column("messages_before", Integer),
+    Column("messages_read", Integer),
+    Column("memory_from", Integer),  # a message's id; no key, since that message may be deleted
     Index("ix_messages_conversation_id", "conversation_id"),
+    Index("ix_messages_model_loading_seconds", "model", "loading_seconds"),
     sqlite_autoincrement=True,  # an id is never used again, not even after a delete and a restart
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -23,34 +23,30 @@ class Metrics:
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
             registry=self.registry,
         )
+        self.stages = Histogram(
+            "insight_stage_seconds",
+            "How long an answer was in each of its stages.",
+            ["stage"],
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+            registry=self.registry,
+        )
         self.faults = Counter("insight_faults_total", "Requests that met a fault of ours.", registry=self.registry)
         self.readers = Gauge("insight_stream_readers", "Open streams of answers.", registry=self.registry)
         live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
         live.set_function(live_answers)
         self._log = structlog.get_logger("answer")
 
-    def answer_ended(
-        self,
-        *,
-        state: str,
-        problem: str,
-        seconds: float,
-        first_text_seconds: float | None,
-        prompt_tokens: int | None,
-        answer_tokens: int | None,
-    ) -> None:
-        """Counts an answer's end and logs its one line; what was asked and answered never gets here."""
+    def answer_ended(self, state: str, problem: str, seconds: float, figures: Mapping[str, float]) -> None:
+        """Counts an answer's end and logs its one line; what was asked and answered never gets here.
+
+        `figures` are those of chat/messages.py that are known, by name.
+        """
         self.answers.labels(state, problem).inc()
-        if answer_tokens:
-            self.tokens.inc(answer_tokens)
-        if first_text_seconds is not None:
-            self.first_text.observe(first_text_seconds)
-        self._log.info(
-            "answer",
-            state=state,
-            problem=problem,
-            seconds=round(seconds, 3),
-            first_text_seconds=None if first_text_seconds is None else round(first_text_seconds, 3),
-            prompt_tokens=prompt_tokens,
-            answer_tokens=answer_tokens,
-        )
+        self.tokens.inc(figures.get("answer_tokens", 0))
+        if (first := figures.get("first_text_seconds")) is not None:
+            self.first_text.observe(first)
+        for stage in ("queued", "loading", "reading", "thinking", "writing"):
+            if (spent := figures.get(f"{stage}_seconds")) is not None:
+                self.stages.labels(stage).observe(spent)
+        rounded = {name: round(value, 3) for name, value in figures.items()}
+        self._log.info("answer", state=state, problem=problem, seconds=round(seconds, 3), **rounded)

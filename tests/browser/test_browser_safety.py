@@ -69,7 +69,7 @@ def test_nothing_of_the_corpus_runs_or_leaves_its_place(
         expect(name).to_have_count(0)
     chat.page.goto(url)
     expect(answer).to_have_attribute("data-state", "done")
-    answer.locator("summary").click()
+    answer.locator(".thinking summary").click()
     for link in answer.locator("a").all():
         assert (link.get_attribute("href") or "#").startswith(("http://", "https://", "mailto:", "#"))
     assert chat.page.evaluate("window.ran") is None

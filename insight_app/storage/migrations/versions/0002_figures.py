@@ -1,0 +1,29 @@
+"""What an answer took: the seconds of its stages, its tokens, and how much of the conversation the model read."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+SECONDS = ("queued", "loading", "reading", "thinking", "writing", "answer")
+COUNTS = ("context_tokens", "messages_before", "messages_read", "memory_from")
+
+
+def upgrade() -> None:
+    for stage in SECONDS:
+        op.add_column("messages", sa.Column(f"{stage}_seconds", sa.Float))
+    for name in COUNTS:
+        op.add_column("messages", sa.Column(name, sa.Integer))
+    op.create_index("ix_messages_model_loading_seconds", "messages", ["model", "loading_seconds"])
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("messages") as table:
+        table.drop_index("ix_messages_model_loading_seconds")
+        for stage in SECONDS:
+            table.drop_column(f"{stage}_seconds")
+        for name in COUNTS:
+            table.drop_column(name)

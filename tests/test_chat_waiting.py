@@ -1,0 +1,236 @@
+"""What a person is told while an answer has not begun, and what becomes of one that could not begin."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from scripted_ollama import ScriptedOllama, done, gate, silence, status
+from visitor import Visitor
+
+from insight_app import create_app
+from insight_app.chat import patience, stream
+from insight_app.chat.messages import Figures, Outcome, State
+from insight_app.chat.queue import Line
+from insight_app.config import Settings
+from insight_app.engines import fallback
+from insight_app.engines.base import Stop
+from insight_app.errors import EngineBusy, EngineUnreachable, ModelMissing, OutOfMemory
+from insight_app.services import Services
+
+
+@pytest.fixture
+def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(fallback, "LOOK_AGAIN_SECONDS", 0.01)
+    return dataclasses.replace(settings, engine_wait_seconds=60, max_concurrent_answers=1)
+
+
+def statuses(said: str) -> list[str]:
+    """The status lines in what a stream said."""
+    found = re.findall(r'-status" hx-swap="innerHTML settle:0">(.*?)<span', said, re.DOTALL)
+    return [" ".join(line.replace("data: ", "").split()) for line in found]
+
+
+def test_an_answer_waits_for_an_engine_that_is_away_and_begins_by_itself(
+    settings: Settings, ollama: ScriptedOllama
+) -> None:
+    ollama.close()
+    app = create_app(settings)
+    services: Services = app.extensions["insight"]
+    visitor = Visitor(app.test_client())
+    visitor.open("/")
+    answer_id = visitor.ask("Anybody there?")
+    lines = services.replies.get(answer_id)
+    assert lines is not None
+    while not lines.activity.problem:
+        assert lines.wait(lines.version, 5)
+    page = visitor.open(visitor.url)
+    assert "No engine answers at" in page
+    assert "The answer begins by itself" in page
+    with ScriptedOllama(port=ollama.port) as back:
+        back.script("Here I am.")
+        assert "Here I am." in visitor.watch(answer_id)
+    assert services.conversations.message(answer_id).state is State.DONE
+    services.close()
+    services.database.close()
+
+
+def test_an_answer_that_was_refused_because_the_engine_is_busy_is_asked_again(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    ollama.script(status(503, {"error": "server busy, please try again.  maximum pending requests exceeded"}))
+    ollama.script("At last.")
+    answer_id = visitor.ask("Hi")
+    assert "At last." in visitor.watch(answer_id)
+    assert len(ollama.chats()) == 2
+
+
+def test_who_waits_for_an_engine_can_stop(settings: Settings, ollama: ScriptedOllama) -> None:
+    ollama.close()
+    app = create_app(settings)
+    services: Services = app.extensions["insight"]
+    visitor = Visitor(app.test_client())
+    visitor.open("/")
+    answer_id = visitor.ask("Anybody there?")
+    reply = services.replies.get(answer_id)
+    assert reply is not None
+    while not reply.activity.problem:
+        assert reply.wait(reply.version, 5)
+    visitor.send(f"/answers/{answer_id}/stop")
+    while not reply.ended:
+        assert reply.wait(reply.version, 5)
+    assert services.conversations.message(answer_id).state is State.STOPPED
+    services.close()
+    services.database.close()
+
+
+def test_a_program_is_told_at_once(app: Flask, ollama: ScriptedOllama) -> None:
+    ollama.close()
+    app.extensions["insight"].engine.look()
+    response = app.test_client().post("/api/chat", json={"message": "Hi"})
+    assert response.status_code == 503
+
+
+def test_patience_is_for_what_passes_and_ends() -> None:
+    waiting = patience.Patience(60)
+    assert waiting.pause(EngineUnreachable())
+    assert waiting.pause(ModelMissing()) is None
+    assert waiting.pause(OutOfMemory())
+    assert waiting.pause(OutOfMemory()) is None
+    pauses = [waiting.pause(EngineBusy()) or 0 for _ in range(9)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == patience.LONGEST_PAUSE
+    assert patience.Patience(0).pause(EngineUnreachable()) is None
+
+
+def test_everybody_in_the_line_knows_their_place() -> None:
+    line, leave, told, ready = Line(1), threading.Event(), {}, threading.Semaphore(0)
+
+    def wait(name: str) -> None:
+        def hear(place: int) -> None:
+            told.setdefault(name, []).append(place)
+            ready.release()
+
+        with line.turn(Stop(), hear):
+            pass
+
+    with line.turn(Stop()):
+        threads = []
+        for name in ("one", "two", "three"):
+            threads.append(threading.Thread(target=wait, args=(name,)))
+            threads[-1].start()
+            assert ready.acquire(timeout=5)
+        leave.set()
+    for thread in threads:
+        thread.join(5)
+    assert told == {"one": [1], "two": [2, 1], "three": [3, 2, 1]} or told["three"][0] == 3
+
+
+def test_the_page_says_the_place_in_the_line(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    opened = threading.Event()
+    first = ollama.script(gate(opened), "one")
+    visitor.ask("first")
+    assert first.asked.wait(5)
+    visitor.open("/")
+    second = visitor.ask("second")
+    assert "Waiting for a free place, number 1 in line" in visitor.page
+    opened.set()
+    visitor.watch(second)
+
+
+@pytest.fixture
+def unloaded(ollama: ScriptedOllama) -> Iterator[threading.Event]:
+    """Ollama has to load its model first, and does when the event is set."""
+    ollama.loaded.clear()
+    opened = threading.Event()
+    load = ollama.script(gate(opened), lambda _: ollama.loaded.append(ollama.models[0]), done(), path="/api/generate")
+    yield opened
+    opened.set()
+    assert load.asked.is_set()
+
+
+def test_loading_is_said_with_size_and_usual_time(
+    visitor: Visitor, services: Services, unloaded: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "TICK_SECONDS", 0.01)
+    model = services.engine.standing.models[0].name
+    _, earlier = services.conversations.ask("Before", model="")
+    assert earlier is not None
+    past = Figures(loading_seconds=7.4)
+    services.conversations.finish(earlier.id, Outcome(State.DONE, "x", model=model, figures=past))
+    answer_id = visitor.ask("Hi")
+    reply = services.replies.get(answer_id)
+    assert reply is not None
+    while reply.state is not State.LOADING:
+        assert reply.wait(reply.version, 5)
+    assert f"Loading {model} (4.0 GB), usually 8 s" in " ".join(visitor.open(visitor.url).split())
+    unloaded.set()
+    said = visitor.watch(answer_id)
+    assert "The model is being loaded" in said
+    figures = services.conversations.message(answer_id).figures
+    assert figures.loading_seconds is not None
+    assert figures.context_tokens == 4096
+
+
+def test_the_seconds_of_a_stage_are_counted_on_the_page(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script(silence)
+    answer_id = visitor.ask("Hi")
+    events = visitor.client.get(f"/answers/{answer_id}/stream").response
+    said = ""
+    while "Reading · 1 s" not in said:
+        said = " ".join(statuses(next(events).decode()))
+    events.close()
+
+
+def test_what_an_answer_took_stands_below_it(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("Hello", done(prompt_eval_count=3000, eval_count=1000, eval_duration=20_000_000_000))
+    visitor.asks_and_waits("Hi")
+    page = " ".join(visitor.page.split())
+    assert "llama3.2:latest · 50.0 tokens/s" in page
+    assert "<dt>Messages read</dt><dd>1 of 1</dd>" in page
+    assert "<dt>Tokens</dt><dd>3,000 read, 1,000 written</dd>" in page
+    assert "<dt>Context used</dt><dd>4,000 of 4,096 tokens</dd>" in page
+    assert "<dt>First text</dt><dd>after" in page
+
+
+def test_a_line_marks_where_the_memory_begins(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.context = 200
+    for words in ("first " * 60, "second " * 60):
+        ollama.script("ok")
+        visitor.asks_and_waits(words)
+    (prompt,) = ollama.chats()[-1]["messages"]
+    assert prompt["content"].startswith("second")
+    line = visitor.page.index("llama3.2:latest remembers from here on")
+    assert visitor.page.index("first first") < line < visitor.page.rindex("second second")
+    assert "<dt>Messages read</dt><dd>1 of 3</dd>" in visitor.page
+
+
+def test_a_prompt_that_cannot_fit_is_not_sent(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    visitor.asks_and_waits("x" * 5 * 4096)
+    assert ollama.chats() == []
+    assert "is longer than the model “llama3.2:latest” can read at once (4,096 tokens)" in visitor.page
+
+
+def test_what_the_engine_finds_too_long_is_sent_again_with_less(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    visitor.asks_and_waits("first")
+    ollama.script(status(400, {"error": "the prompt is longer than the context length currently available"}))
+    visitor.asks_and_waits("second")
+    assert [len(chat["messages"]) for chat in ollama.chats()] == [1, 3, 1]
+    assert "remembers from here on" in visitor.page
+
+
+def test_a_prompt_that_the_engine_cut_is_told(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("Hello", done(prompt_eval_count=2050))
+    visitor.asks_and_waits("Hi")
+    assert "saw only a part of what it was sent" in visitor.page
+
+
+def test_an_answer_that_filled_the_context_says_so(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.script("Hello", done(done_reason="length", prompt_eval_count=4000, eval_count=96))
+    visitor.asks_and_waits("Hi")
+    assert "fill all that the model can read at once (4,096 tokens)" in visitor.page
