@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import requests
@@ -134,9 +134,11 @@ class Ollama(Engine):
     def _load(self, model: str, options: Options, grip: Grip) -> None:
         """Has the model loaded, as the answer's own request will want it; a server that cannot is not asked again."""
         response = self._wire.post("/api/generate", grip, _body(model, options, stream=False))
-        text = self._wire.refusal(response)
         if response.status_code >= 500:
-            raise meaning(text, response.status_code, model=model, url=self.url)
+            raise meaning(self._wire.refusal(response), response.status_code, model=model, url=self.url)
+        with closing(response):
+            self._wire.read(response)
+            self._wire.finish(response, grip)
 
     def _is_ready(self, model: str, options: Options, grip: Grip) -> bool:
         """Whether the model is in memory, or nobody can tell; notes how many tokens it sees at once."""
