@@ -1,0 +1,164 @@
+"""The table of faults: for each what breaks, and what is then to be seen, stored, logged and counted.
+
+`docs/faults.md` shows the same table; `python tests/faults.py` prints it as it must stand there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from scripted_ollama import Step, closed, cut, done, error, line, silence, status
+
+from insight_app.errors import explain
+
+CANARY = "canary-3b91-nobodys-business"
+# What the texts of errors are filled with in the table; in the tests the app itself knows better.
+EXAMPLE = {"model": "llama3.2", "url": "http://127.0.0.1:11434", "seconds": "120"}
+BUTTONS = ("Continue", "Try again")
+COLUMNS = ("fault", "what the person sees", "what is stored", "what the log and the metric say", "test")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An engine that goes wrong while it answers, and what becomes of the answer.
+
+    `kept` is the text that is stored, `keeps` the same in words; `problem` the code of the error that is told.
+    """
+
+    name: str
+    steps: Sequence[Step]
+    state: str
+    problem: str = ""
+    kept: str = ""
+    keeps: str = "nothing of an answer, as there was none"
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def buttons(self) -> tuple[str, ...]:
+        """Which of BUTTONS the answer has: continuing needs something to go on from, and a reason to."""
+        return BUTTONS if self.kept and self.problem else BUTTONS[1:]
+
+    @property
+    def log(self) -> dict[str, str]:
+        return {"event": "answer", "state": self.state, "problem": self.problem}
+
+    @property
+    def metric(self) -> str:
+        return f'insight_answers_total{{problem="{self.problem}",state="{self.state}"}}'
+
+    def row(self) -> tuple[str, ...]:
+        told = f"“{explain(self.problem, **EXAMPLE)}”" if self.problem else "The whole answer."
+        written = "What was written. " if self.kept and self.problem else ""
+        problem = f", problem `{self.problem}`" if self.problem else ""
+        return (
+            self.name,
+            f"{written}{told} {' · '.join(self.buttons)}",
+            f"state `{self.state}`{problem}; {self.keeps}",
+            f"`answer`, `insight_answers_total`: state `{self.state}`{problem}",
+            "`test_faults.py`",
+        )
+
+
+def said(text: str) -> bytes:
+    """A line of an answer as Ollama writes it, to be broken somewhere."""
+    return b'{"model":"llama3.2","message":{"role":"assistant","content":"%b"},"done":false}\n' % text.encode()
+
+
+HALF_AN_E = said("é").index("é".encode()) + 1
+BEGUN = f"So far {CANARY}"
+SILENT = {"request_timeout_seconds": 1}
+HUNDRED = tuple(f"{CANARY} {number} " for number in range(100))
+UNBROKEN = tuple(f"word{number} " for number in range(50_000))
+BURST = tuple(f"{CANARY} {number}\n\n" if number % 10 == 0 else f"word{number} " for number in range(10_000))
+
+
+def at_once(tokens: Sequence[str]) -> bytes:
+    return b"".join(said(token.replace("\n", "\\n")) for token in tokens)
+
+
+ENGINE_FAULTS = (
+    Fault("accepted and silent", [silence], "failed", "engine_silent", settings=SILENT),
+    Fault(
+        "silent in mid-answer",
+        [BEGUN, silence],
+        "interrupted",
+        "engine_silent",
+        kept=BEGUN,
+        keeps="what was written",
+        settings=SILENT,
+    ),
+    Fault(
+        "closed in mid-line",
+        [BEGUN, said(" and more")[:70], cut],
+        "interrupted",
+        "answer_cut",
+        kept=BEGUN,
+        keeps="the last whole token",
+    ),
+    Fault(
+        "half a UTF-8 character at the end",
+        [BEGUN, said("é")[:HALF_AN_E], closed],
+        "interrupted",
+        "answer_cut",
+        kept=BEGUN,
+        keeps="the last whole character",
+    ),
+    Fault(
+        "half a UTF-8 character in a whole line",
+        [BEGUN, said("é")[:HALF_AN_E] + said("é")[HALF_AN_E + 1 :], done()],
+        "done",
+        kept=BEGUN + "\ufffd",
+        keeps="all of it, with � for the half character",
+    ),
+    Fault(
+        "an error line after 100 tokens",
+        [*HUNDRED, error(f"broke at {CANARY}")],
+        "interrupted",
+        "engine_broke",
+        kept="".join(HUNDRED),
+        keeps="the 100 tokens",
+    ),
+    Fault(
+        "`done` missing",
+        [BEGUN, closed],
+        "interrupted",
+        "answer_cut",
+        kept=BEGUN,
+        keeps="what was written",
+    ),
+    Fault(
+        "a line that is no JSON",
+        [BEGUN, f"<html>{CANARY}</html>\n".encode(), " never read"],
+        "interrupted",
+        "engine_broke",
+        kept=BEGUN,
+        keeps="what was written before it",
+    ),
+    Fault(
+        "50,000 tokens without a newline",
+        [at_once(UNBROKEN), done()],
+        "done",
+        kept="".join(UNBROKEN),
+        keeps="all of it",
+    ),
+    Fault("10,000 tokens in one burst", [at_once(BURST), done()], "done", kept="".join(BURST), keeps="all of it"),
+    Fault("404", [status(404, {"error": f"model 'llama3.2' not found {CANARY}"})], "failed", "model_missing"),
+    Fault("403 with an empty body", [status(403)], "failed", "engine_forbids"),
+    Fault("an answer of 0 tokens", [line(message={"content": ""}, done=False), done()], "done", keeps="an empty text"),
+)
+
+
+def table(faults: Sequence[Fault] = ENGINE_FAULTS) -> str:
+    """The table as docs/faults.md has it."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in faults)]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+if __name__ == "__main__":
+    print(table(), end="")
