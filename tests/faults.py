@@ -74,6 +74,7 @@ HALF_AN_E = said("é").index("é".encode()) + 1
 BEGUN = f"So far {CANARY}"
 SILENT = {"request_timeout_seconds": 1}
 HUNDRED = tuple(f"{CANARY} {number} " for number in range(100))
+LONG = f" {CANARY}" * 180_000
 UNBROKEN = tuple(f"word{number} " for number in range(50_000))
 BURST = tuple(f"{CANARY} {number}\n\n" if number % 10 == 0 else f"word{number} " for number in range(10_000))
 
@@ -139,6 +140,21 @@ ENGINE_FAULTS = (
         "engine_broke",
         kept=BEGUN,
         keeps="what was written before it",
+    ),
+    Fault(
+        "a 5 MB line",
+        [BEGUN, said(LONG), " and more", done()],
+        "done",
+        kept=f"{BEGUN}{LONG} and more",
+        keeps="all of it",
+    ),
+    Fault(
+        "a line without an end",
+        [BEGUN, *[b"x" * 2**20] * 17, silence],
+        "interrupted",
+        "engine_broke",
+        kept=BEGUN,
+        keeps="what was written before it; after 16 MB the engine is not listened to any more",
     ),
     Fault(
         "50,000 tokens without a newline",

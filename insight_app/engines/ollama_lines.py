@@ -12,6 +12,8 @@ from insight_app.engines.ollama_errors import meaning
 from insight_app.errors import EngineBroke, EngineError
 
 _NANOSECONDS = 1e9
+# In bytes. A line is a token, or at most a whole answer; what goes on for longer is neither, and would fill the memory.
+LONGEST_LINE = 2**24
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -39,15 +41,20 @@ class Lines:
 
     def __init__(self) -> None:
         self._begun: list[bytes] = []
+        self._length = 0  # of what has begun
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are whole now."""
+        """The lines that are whole now. Raises EngineBroke where one has more than LONGEST_LINE bytes."""
         *whole, rest = data.split(b"\n")
         if whole and self._begun:
             whole[0] = b"".join((*self._begun, whole[0]))
             self._begun.clear()
+            self._length = 0
         if rest:
             self._begun.append(rest)
+            self._length += len(rest)
+            if self._length > LONGEST_LINE:
+                raise EngineBroke(because="a line without an end")
         return whole
 
     def last(self) -> list[bytes]:
