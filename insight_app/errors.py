@@ -14,6 +14,9 @@ InsightError
 ├── NotThere             no such conversation, answer or page, or not yours
 ├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
 ├── ContextEnded         the answer and what was read before it fill the model's context
+├── DatabaseError        what is to be kept cannot be kept now
+│   ├── DatabaseBusy     another program holds the database
+│   └── DatabaseFull     the disk has no room
 ├── StillAnswering       this conversation already has an answer that is being written
 └── EngineError          the engine did not write the answer, or not all of it
     ├── EngineUnreachable
@@ -147,6 +150,26 @@ class StillAnswering(InsightError):
     code = "still_answering"
     cause = "The last answer is still being written."
     next_step = "Wait for its end or stop it, then send again."
+
+
+class DatabaseError(InsightError):
+    status = 503
+    code = "database"
+    cause = "The database cannot be used now."
+    next_step = "Try again in a moment."
+
+
+class DatabaseBusy(DatabaseError):
+    code = "database_busy"
+    cause = "Another program holds the database."
+    next_step = "Try again in a moment; if it lasts, end that program (a backup, a database browser)."
+
+
+class DatabaseFull(DatabaseError):
+    status = 507
+    code = "database_full"
+    cause = "The disk is full, so nothing can be kept."
+    next_step = "Make room on it and try again."
 
 
 class LengthReached(InsightError):

@@ -49,11 +49,12 @@ class Services:
 
 def build_services(settings: Settings) -> Services:
     """Raises ConfigError where the database cannot be used."""
-    database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
-    database.bring_up_to_date()
-    conversations = ConversationStore(database)
     replies = RepliesInMemory()
     metrics = Metrics(live_answers=lambda: len(replies.live()))
+    address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
+    database = Database(address, metrics.database_failed)
+    database.bring_up_to_date()
+    conversations = ConversationStore(database)
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
     engine.start()
     answering = Answering(

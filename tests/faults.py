@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextlib import closing as closing_at_end
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +19,7 @@ if __name__ == "__main__":
 from scripted_ollama import Step, closed, cut, done, error, line, silence, status
 
 from insight_app.errors import explain
+from insight_app.storage.database import Database
 
 CANARY = "canary-3b91-nobodys-business"
 # What the texts of errors are filled with in the table; in the tests the app itself knows better.
@@ -170,9 +174,69 @@ ENGINE_FAULTS = (
 )
 
 
-def table(faults: Sequence[Fault] = ENGINE_FAULTS) -> str:
+@dataclass(frozen=True)
+class DatabaseFault:
+    """A database that takes nothing while `broken` lasts: at a prompt, and at an answer that is being written."""
+
+    name: str
+    problem: str
+    broken: Callable[[Database], AbstractContextManager[object]]
+
+    @property
+    def metric(self) -> str:
+        return f'insight_database_faults_total{{problem="{self.problem}"}}'
+
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        error = explain(self.problem)
+        counted = f"`database`, `insight_database_faults_total`: problem `{self.problem}`"
+        return (
+            (
+                f"{self.name} when a prompt is sent",
+                f"“{error}” What was typed stays where it was.",
+                "nothing, and not half a conversation",
+                f"{counted}; `request`: status {error.status}",
+                "`test_faults.py`",
+            ),
+            (
+                f"{self.name} while an answer is written",
+                "The answer goes on. It is shown as finished when it is kept.",
+                "as soon as that can be: state `done`; all of it",
+                f"{counted}; `checkpoint failed`, `answer not kept yet`; then as for every answer",
+                "`test_faults.py`",
+            ),
+        )
+
+
+@contextmanager
+def locked(database: Database) -> Iterator[None]:
+    """Another program holds the database."""
+    with closing_at_end(sqlite3.connect(str(database.url.database), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def full(database: Database) -> Iterator[None]:
+    """SQLite finds no room for another page."""
+    with database.writing() as connection:
+        (pages,) = connection.exec_driver_sql("PRAGMA page_count").one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    yield
+    with database.writing() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+
+
+DATABASE_FAULTS = (
+    DatabaseFault("database locked", "database_busy", locked),
+    DatabaseFault("disk full", "database_full", full),
+)
+
+
+def table() -> str:
     """The table as docs/faults.md has it."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in faults)]
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in ENGINE_FAULTS)]
+    rows += [row for fault in DATABASE_FAULTS for row in fault.rows()]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 

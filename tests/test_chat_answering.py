@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from scripted_ollama import ScriptedOllama, gate
+from scripted_ollama import ScriptedOllama, gate, silence
 from sqlalchemy.exc import OperationalError
 from visitor import Visitor
 
 from insight_app.chat import answering, pages
 from insight_app.chat.messages import Outcome, State
+from insight_app.errors import DatabaseFull
 from insight_app.services import Services
 
 
@@ -57,6 +58,50 @@ def test_what_is_written_is_checkpointed_while_it_is_written(
     assert services.conversations.message(answer_id).text.startswith("Half")
     opened.set()
     visitor.watch(answer_id)
+
+
+def test_a_checkpoint_that_comes_late_does_not_shorten_a_finished_answer(services: Services) -> None:
+    _, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    services.conversations.finish(answer.id, Outcome(State.DONE, "All of it."))
+    services.conversations.checkpoint([(answer.id, "", "All")])
+    assert services.conversations.message(answer.id).text == "All of it."
+
+
+def test_a_checkpoint_that_failed_is_made_again_although_nothing_came(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "CHECKPOINT_SECONDS", 0.01)
+    opened, kept = threading.Event(), threading.Event()
+    checkpoint, calls = services.conversations.checkpoint, []
+
+    def fails_once(written: Any) -> None:
+        calls.append(written)
+        if len(calls) == 1:
+            raise DatabaseFull
+        checkpoint(written)
+        kept.set()
+
+    monkeypatch.setattr(services.conversations, "checkpoint", fails_once)
+    ollama.script("Half of it", gate(opened), ".")
+    answer_id = visitor.ask("Hi")
+    assert kept.wait(5)
+    assert services.conversations.message(answer_id).text == "Half of it"
+    opened.set()
+    visitor.watch(answer_id)
+
+
+def test_a_server_ends_although_the_database_takes_nothing(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_written: Any) -> None:
+        raise DatabaseFull
+
+    monkeypatch.setattr(services.conversations, "checkpoint", full)
+    answer = ollama.script("Half of it", silence)
+    visitor.ask("Hi")
+    assert answer.asked.wait(5)
+    services.close()
 
 
 def test_a_page_made_at_the_moment_of_the_end_shows_the_answer(app: Flask, services: Services) -> None:

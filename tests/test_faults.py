@@ -10,13 +10,15 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from faults import BUTTONS, CANARY, ENGINE_FAULTS, Fault, table
-from scripted_ollama import ScriptedOllama
+from faults import BUTTONS, CANARY, DATABASE_FAULTS, ENGINE_FAULTS, DatabaseFault, Fault, table
+from scripted_ollama import ScriptedOllama, gate
 from visitor import Visitor
 
+from insight_app.chat import answering
 from insight_app.config import Settings
 from insight_app.errors import explain
 from insight_app.services import Services
+from insight_app.storage import database
 
 DOC = Path(__file__).parent.parent / "docs" / "faults.md"
 
@@ -24,8 +26,8 @@ DOC = Path(__file__).parent.parent / "docs" / "faults.md"
 @pytest.fixture
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     """With what the fault of this test needs."""
-    fault = getattr(request.node, "callspec", None) and request.node.callspec.params.get("fault")
-    return replace(settings, **fault.settings) if fault else settings
+    params = getattr(request.node, "callspec", None) and request.node.callspec.params
+    return replace(settings, **getattr(params.get("fault"), "settings", {})) if params else settings
 
 
 def counted(visitor: Visitor, metric: str) -> float:
@@ -91,6 +93,98 @@ def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
     assert [entry for entry in lines if fault.log.items() <= entry.items()]
     assert not [entry for entry in lines if entry["level"] == "error"]
     assert CANARY not in output.out + output.err + figures
+
+
+of_the_database = pytest.mark.parametrize("fault", DATABASE_FAULTS, ids=lambda fault: fault.name)
+LONG = " ".join([CANARY] * 2000)  # more than the pages that are there can take
+
+
+@of_the_database
+def test_a_prompt_that_cannot_be_kept_comes_back_to_its_author(
+    fault: DatabaseFault,
+    capsys: pytest.CaptureFixture[str],
+    visitor: Visitor,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
+    error = explain(fault.problem)
+    visitor.asks_and_waits("Hi")
+    url, before = visitor.url, services.conversations.messages(visitor.url.removeprefix("/c/"))
+    with fault.broken(services.database):
+        swapped = visitor.send(url + "/messages", htmx=True, message=LONG, key="k1")
+        page = visitor.send("/messages", message=LONG, key="k2")
+        program = visitor.client.post("/api/chat", json={"message": LONG})
+        assert visitor.client.get(url).status_code == 200
+    for response in (swapped, page, program):
+        response.close()  # which is when its line is logged
+    assert {swapped.status_code, page.status_code, program.status_code} == {error.status}
+    assert str(error) in plain(swapped.text)
+    assert "textarea" not in swapped.text
+    assert error.cause in plain(page.text)
+    assert f"{LONG}</textarea>" in page.text
+    assert program.json == {"error": {"code": fault.problem, "message": str(error)}}
+    assert services.conversations.messages(url.removeprefix("/c/")) == before
+    assert len(services.conversations.newest_conversations()) == 1
+    assert counted(visitor, fault.metric) == 3
+    output = capsys.readouterr()
+    lines = [json.loads(entry) for entry in output.err.splitlines()]
+    assert [entry["problem"] for entry in lines if entry["event"] == "database"] == [fault.problem] * 3
+    assert [entry["status"] for entry in lines if entry["event"] == "request"].count(error.status) == 3
+    assert CANARY not in output.out + output.err + visitor.client.get("/metrics").text
+    visitor.open(url)
+    visitor.asks_and_waits(LONG)
+    assert 'data-state="done"' in visitor.page
+
+
+@of_the_database
+def test_an_answer_that_cannot_be_kept_goes_on_and_is_kept_later(
+    fault: DatabaseFault,
+    capsys: pytest.CaptureFixture[str],
+    visitor: Visitor,
+    ollama: ScriptedOllama,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(answering, "CHECKPOINT_SECONDS", 0.02)
+    go_on, tried, kept_not = threading.Event(), threading.Event(), threading.Event()
+    watch_calls(monkeypatch, services.conversations, "checkpoint", tried)
+    watch_calls(monkeypatch, services.conversations, "finish", kept_not)
+    ollama.script("Begun. ", gate(go_on), LONG)
+    answer_id = visitor.ask("Hi")
+    assert tried.wait(5)
+    with fault.broken(services.database):
+        go_on.set()
+        assert kept_not.wait(5)
+        tried.clear()
+        assert tried.wait(5)
+        assert CANARY in visitor.open(visitor.url)  # nothing of it is lost meanwhile
+        assert 'data-state="writing"' in visitor.page
+    written(answer_id)
+    assert 'data-state="done"' in visitor.open(visitor.url)
+    answer = services.conversations.message(answer_id)
+    assert (answer.state.value, answer.problem, answer.text) == ("done", "", f"Begun. {LONG}")
+    assert counted(visitor, fault.metric) >= 2
+    assert counted(visitor, 'insight_answers_total{problem="",state="done"}') == 1
+    output = capsys.readouterr()
+    assert {"checkpoint failed", "answer not kept yet", "database", "answer"} <= {
+        json.loads(entry)["event"] for entry in output.err.splitlines()
+    }
+    assert CANARY not in output.out + output.err
+
+
+def watch_calls(monkeypatch: pytest.MonkeyPatch, target: object, name: str, called: threading.Event) -> None:
+    """Sets `called` after each call, whether it succeeds or not."""
+    original = getattr(target, name)
+
+    def watched(*arguments: object) -> object:
+        try:
+            return original(*arguments)
+        finally:
+            called.set()
+
+    monkeypatch.setattr(target, name, watched)
 
 
 def test_the_table_in_the_documentation_is_the_one_that_is_tested() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from insight_app.errors import ConfigError
+from insight_app.errors import ConfigError, DatabaseBusy
+from insight_app.storage import database as storage
 from insight_app.storage.database import MIGRATIONS, NEWEST, Database, sqlite_url
 from insight_app.storage.tables import metadata
 
@@ -103,3 +106,56 @@ def test_many_writers_take_turns(database: Database) -> None:
 
 def test_a_database_that_is_gone_does_not_answer(tmp_path: Path) -> None:
     assert not Database(f"sqlite:///{tmp_path}/no/such/folder.db").answers()
+
+
+def another_program(database: Database) -> sqlite3.Connection:
+    return sqlite3.connect(str(database.url.database), isolation_level=None, check_same_thread=False)
+
+
+def test_another_program_that_has_the_database_is_awaited(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(another_program(database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        waited: list[float] = []
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                other.execute("COMMIT")
+
+        monkeypatch.setattr(storage.time, "sleep", wait)
+        with database.writing() as connection:
+            connection.execute(text("INSERT INTO conversations VALUES ('a', 't', 0, 0)"))
+    assert len(waited) == 3
+
+
+def test_nobody_waits_inside_sqlite_where_every_greenlet_would_wait(database: Database) -> None:
+    with database.writing() as connection:
+        assert connection.execute(text("PRAGMA busy_timeout")).scalar() == 0
+
+
+def test_who_waits_behind_one_who_waits_waits_no_longer_than_that(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "PATIENCE_SECONDS", 0.05)
+    told: list[str] = []
+    impatient = Database(database.url, told.append)
+    with impatient.writing(), pytest.raises(DatabaseBusy), impatient.writing():
+        pass
+    assert told == ["database_busy"]
+    impatient.close()
+
+
+def test_what_is_deleted_leaves_the_files_when_its_last_reader_has_gone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(another_program(database)) as other:
+        with database.writing() as connection:
+            connection.execute(text("INSERT INTO conversations VALUES ('a', 'xylophone', 0, 0)"))
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM conversations").fetchall()
+        with database.writing() as connection:
+            connection.execute(text("DELETE FROM conversations"))
+        monkeypatch.setattr(storage.time, "sleep", lambda seconds: other.execute("COMMIT"))
+        database.forget()
+    for file in Path(str(database.url.database)).parent.iterdir():
+        assert b"xylophone" not in file.read_bytes()

@@ -98,9 +98,9 @@ class Answering:
                 reply.stop.ask()
 
     def close(self) -> None:
-        """Keeps what is written and takes no more checkpoints: the server is about to end."""
+        """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end."""
         self._closed.set()
-        self._checkpoint()
+        self._try_to_checkpoint()
 
     def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:
         try:
@@ -170,7 +170,6 @@ class Answering:
                 if self._closed.wait(CHECKPOINT_SECONDS):
                     break
         # Readers look into the database once the reply has ended, so it must be there first.
-        self._kept.pop(reply.id, None)
         self._replies.close(reply)
         reply.end(outcome)
         known = {name: value for name, value in asdict(outcome.figures).items() if value is not None}
@@ -178,19 +177,21 @@ class Answering:
 
     def _keep_checkpoints(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
-            try:
-                self._checkpoint()
-            except Exception as error:  # a full disk now may be a free one in a second
-                self._log.error("checkpoint failed", exc_info=error)
+            self._try_to_checkpoint()
+
+    def _try_to_checkpoint(self) -> None:
+        try:
+            self._checkpoint()
+        except Exception as error:  # a full disk now may be a free one in a second
+            self._log.error("checkpoint failed", exc_info=error)
 
     def _checkpoint(self) -> None:
-        grown = []
-        for reply in self._replies.live():
-            if self._kept.get(reply.id, 0) != reply.position:
-                self._kept[reply.id] = reply.position
-                grown.append((reply.id, reply.thinking.since(0), reply.answer.since(0)))
+        live = self._replies.live()
+        lengths = {reply.id: reply.position for reply in live}
+        grown = [reply for reply in live if lengths[reply.id] != self._kept.get(reply.id, 0)]
         if grown:
-            self._store.checkpoint(grown)
+            self._store.checkpoint([(reply.id, reply.thinking.since(0), reply.answer.since(0)) for reply in grown])
+        self._kept = lengths
 
 
 def _early_end(done: Done, context: int | None) -> str:

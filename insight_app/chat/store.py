@@ -20,6 +20,7 @@ from insight_app.storage.tables import conversations, messages
 _FIGURES = Figures.__dataclass_fields__
 _MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name != "figures"]
 _CONVERSATION = [conversations.c[name] for name in Conversation.__dataclass_fields__]
+_IS_LIVE = messages.c.state.in_([state.value for state in LIVE])
 
 
 class ConversationStore:
@@ -116,12 +117,14 @@ class ConversationStore:
         self._database.forget()
 
     def checkpoint(self, written: Iterable[tuple[int, str, str]]) -> None:
-        """Keeps what is written so far: (message id, thinking, text) of any number of answers at once."""
+        """Keeps what is written so far: (message id, thinking, text) of any number of answers at once.
+
+        An answer that has ended meanwhile stays as it is: what comes here late is older than its end.
+        """
         with self._database.writing() as connection:
             for message_id, thinking, text in written:
-                connection.execute(
-                    update(messages).where(messages.c.id == message_id).values(thinking=thinking, text=text)
-                )
+                query = update(messages).where(messages.c.id == message_id, _IS_LIVE)
+                connection.execute(query.values(thinking=thinking, text=text))
 
     def finish(self, message_id: int, outcome: Outcome) -> None:
         values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
@@ -147,13 +150,12 @@ class ConversationStore:
         One that was met before ended two servers, perhaps by its own doing: it ends in `interrupted` and is not
         among them.
         """
-        live = messages.c.state.in_([state.value for state in LIVE])
         met = messages.c.problem == ServerStopped.code
         ended = {"state": State.INTERRUPTED.value, "finished_at": time.time()}
         with self._database.writing() as connection:
-            connection.execute(update(messages).where(live, met).values(ended))
-            found = [_message(row) for row in connection.execute(select(*_MESSAGE).where(live))]
-            connection.execute(update(messages).where(live).values(problem=ServerStopped.code))
+            connection.execute(update(messages).where(_IS_LIVE, met).values(ended))
+            found = [_message(row) for row in connection.execute(select(*_MESSAGE).where(_IS_LIVE))]
+            connection.execute(update(messages).where(_IS_LIVE).values(problem=ServerStopped.code))
         return found
 
     def rename(self, conversation_id: str, title: str) -> None:

@@ -1,31 +1,40 @@
-"""One database: opened, brought up to date, and written to by one at a time."""
+"""One database: opened, brought up to date, written to by one at a time, waited for where another program has it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from insight_app.errors import ConfigError
+from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = "0002"  # the last migration's name: saves importing Alembic where nothing is to be done
+PATIENCE_SECONDS = 5.0  # for another program that has the database
+LOOK_AGAIN_SECONDS = 0.02
+READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait
 
 
 class Database:
-    """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date."""
+    """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date.
 
-    def __init__(self, url: str | URL) -> None:
+    Every transaction raises DatabaseBusy or DatabaseFull where that is what is wrong; `report` is told their codes.
+    """
+
+    def __init__(self, url: str | URL, report: Callable[[str], None] = lambda problem: None) -> None:
+        self._report = report
         try:
             self.url = make_url(url)
-            # Parameters are people's words: they must not get into an error's text, and so into a log.
-            self.engine: Engine = create_engine(self.url, hide_parameters=True)
+            self._is_sqlite = self.url.get_backend_name() == "sqlite"
+            self.engine = self._connected(READING_PATIENCE_SECONDS)
+            self._writer = self._connected(0)
         except (SQLAlchemyError, ImportError) as error:
             raise ConfigError(
                 f"DATABASE_URL names no database that can be used ({type(error).__name__}).",
@@ -33,30 +42,34 @@ class Database:
             ) from None
         # SQLite has one writer; waiting for it inside SQLite would stop every greenlet, waiting here stops one.
         self._writing = threading.Lock()
-        if self.url.get_backend_name() == "sqlite":
-            event.listen(self.engine, "connect", _prepare_sqlite)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+        with self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is kept when the block ends and undone when it raises."""
-        with self._writing, self.engine.begin() as connection:
+        with self._turn() as until, self._writer.begin() as connection:
+            if self._is_sqlite:
+                _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
             yield connection
 
     def forget(self) -> None:
         """Takes what was deleted out of the files too; SQLite's log would keep it until it is overwritten."""
-        if self.url.get_backend_name() == "sqlite":
-            with self._writing, self.engine.connect() as connection:
-                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        if self._is_sqlite:
+            with self._turn() as until, self._writer.connect() as connection:
+                # 1: somebody is reading, and what they read must stay.
+                while connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).scalar() and time.monotonic() < until:
+                    time.sleep(LOOK_AGAIN_SECONDS)
 
     def bring_up_to_date(self) -> None:
         try:
             if self._version() != NEWEST:
                 self._migrate()
+        except DatabaseError as problem:
+            raise ConfigError(problem.cause, problem.next_step) from problem
         except SQLAlchemyError as error:
             raise ConfigError(
                 f"The database {self.url.render_as_string()} cannot be used ({type(error).__name__}).",
@@ -68,12 +81,44 @@ class Database:
         try:
             with self.reading() as connection:
                 connection.execute(text("SELECT 1"))
-        except SQLAlchemyError:
+        except (SQLAlchemyError, DatabaseError):
             return False
         return True
 
     def close(self) -> None:
         self.engine.dispose()
+        self._writer.dispose()
+
+    def _connected(self, patience_seconds: float) -> Engine:
+        # Parameters are people's words: they must not get into an error's text, and so into a log.
+        patience = {"timeout": patience_seconds} if self._is_sqlite else {}
+        engine = create_engine(self.url, hide_parameters=True, connect_args=patience)
+        if self._is_sqlite:
+            event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+
+    @contextmanager
+    def _turn(self) -> Iterator[float]:
+        """Holds the right to write for the block; gives the (monotonic) time until which another program is awaited."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        with self._translated():
+            if not self._writing.acquire(timeout=PATIENCE_SECONDS):
+                self._report(DatabaseBusy.code)
+                raise DatabaseBusy
+            try:
+                yield until
+            finally:
+                self._writing.release()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            if (problem := _meaning(error)) is None:
+                raise
+            self._report(problem.code)
+            raise problem from error
 
     def _version(self) -> str | None:
         with self.reading() as connection:
@@ -107,8 +152,27 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",
-        "busy_timeout=5000",
         "foreign_keys=ON",
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _patiently(begin: Callable[[], object], until: float) -> None:
+    """Begins what another program may be in the way of."""
+    while True:
+        try:
+            begin()
+            return
+        except OperationalError as error:
+            if not isinstance(_meaning(error), DatabaseBusy) or time.monotonic() >= until:
+                raise
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _meaning(error: OperationalError) -> DatabaseError | None:
+    """What a person can do something about; None where it is a fault of ours."""
+    said = str(error.orig)  # Python 3.10 knows no codes of SQLite's
+    if "is locked" in said:
+        return DatabaseBusy()
+    return DatabaseFull() if "is full" in said else None

@@ -31,10 +31,18 @@ class Metrics:
             registry=self.registry,
         )
         self.faults = Counter("insight_faults_total", "Requests that met a fault of ours.", registry=self.registry)
+        self.database_faults = Counter(
+            "insight_database_faults_total", "What could not be kept or read.", ["problem"], registry=self.registry
+        )
         self.readers = Gauge("insight_stream_readers", "Open streams of answers.", registry=self.registry)
         live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
         live.set_function(live_answers)
         self._log = structlog.get_logger("answer")
+
+    def database_failed(self, problem: str) -> None:
+        """Counts and logs that something could not be kept or read now."""
+        self.database_faults.labels(problem).inc()
+        self._log.warning("database", problem=problem)
 
     def answer_ended(self, state: str, problem: str, seconds: float, figures: Mapping[str, float]) -> None:
         """Counts an answer's end and logs its one line; what was asked and answered never gets here.
