@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Request, Response, current_app, jsonify, make_response, render_template, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from itsdangerous import BadSignature
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -85,6 +87,7 @@ def configure(app: Flask, settings: Settings) -> None:
         TRUSTED_HOSTS=list(settings.hosts),
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
     )
+    app.session_interface = _Sessions()
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
     csrf.init_app(app)
@@ -92,6 +95,19 @@ def configure(app: Flask, settings: Settings) -> None:
     app.after_request(_secure)
     app.register_error_handler(InsightError, _show)
     app.register_error_handler(Exception, _translate)
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Sessions that end with their browser and not by a clock: one that was set back would refuse all open pages."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        serializer = self.get_signing_serializer(app)
+        if serializer is None:
+            return None
+        try:
+            return SecureCookieSession(serializer.loads(request.cookies.get(self.get_cookie_name(app), "")))
+        except BadSignature:
+            return SecureCookieSession()
 
 
 class _KnownMethods:

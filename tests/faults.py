@@ -16,7 +16,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from scripted_ollama import Step, closed, cut, done, error, line, silence, status
+from scripted_ollama import Answer, Step, closed, cut, done, error, line, silence, status
 
 from insight_app.errors import explain
 from insight_app.storage.database import Database
@@ -33,6 +33,7 @@ class Fault:
     """An engine that goes wrong while it answers, and what becomes of the answer.
 
     `kept` is the text that is stored, `keeps` the same in words; `problem` the code of the error that is told.
+    `heartbeats`: the stream says that it lives while the engine says nothing.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Fault:
     kept: str = ""
     keeps: str = "nothing of an answer, as there was none"
     settings: Mapping[str, object] = field(default_factory=dict)
+    heartbeats: bool = False
 
     @property
     def buttons(self) -> tuple[str, ...]:
@@ -57,7 +59,8 @@ class Fault:
         return f'insight_answers_total{{problem="{self.problem}",state="{self.state}"}}'
 
     def row(self) -> tuple[str, ...]:
-        told = f"“{explain(self.problem, **EXAMPLE)}”" if self.problem else "The whole answer."
+        whole = "The whole answer, as it comes." if self.heartbeats else "The whole answer."
+        told = f"“{explain(self.problem, **EXAMPLE)}”" if self.problem else whole
         written = "What was written. " if self.kept and self.problem else ""
         problem = f", problem `{self.problem}`" if self.problem else ""
         return (
@@ -72,6 +75,11 @@ class Fault:
 def said(text: str) -> bytes:
     """A line of an answer as Ollama writes it, to be broken somewhere."""
     return b'{"model":"llama3.2","message":{"role":"assistant","content":"%b"},"done":false}\n' % text.encode()
+
+
+def pause(answer: Answer) -> None:
+    """A minute, where REQUEST_TIMEOUT_SECONDS is two and a half; here all of it is quicker."""
+    answer.client_gone.wait(0.4)
 
 
 HALF_AN_E = said("é").index("é".encode()) + 1
@@ -168,9 +176,34 @@ ENGINE_FAULTS = (
         keeps="all of it",
     ),
     Fault("10,000 tokens in one burst", [at_once(BURST), done()], "done", kept="".join(BURST), keeps="all of it"),
+    Fault(
+        "a token a minute",
+        ["One ", pause, "two ", pause, f"{CANARY} ", pause, "four."],
+        "done",
+        kept=f"One two {CANARY} four.",
+        keeps="all of it",
+        settings=SILENT,
+        heartbeats=True,
+    ),
     Fault("404", [status(404, {"error": f"model 'llama3.2' not found {CANARY}"})], "failed", "model_missing"),
     Fault("403 with an empty body", [status(403)], "failed", "engine_forbids"),
     Fault("an answer of 0 tokens", [line(message={"content": ""}, done=False), done()], "done", keeps="an empty text"),
+)
+KILLED = Fault(
+    "worker killed with -9",
+    [BEGUN, silence],
+    "done",
+    kept=f"{BEGUN} and the rest.",
+    keeps="all of it: the next worker goes on from the last second",
+    heartbeats=True,
+)
+SET_BACK = Fault(
+    "clock set back an hour",
+    [BEGUN, pause, " and the rest."],
+    "done",
+    kept=f"{BEGUN} and the rest.",
+    keeps="all of it; what comes later stays in front in the list",
+    heartbeats=True,
 )
 
 
@@ -237,6 +270,7 @@ def table() -> str:
     """The table as docs/faults.md has it."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in ENGINE_FAULTS)]
     rows += [row for fault in DATABASE_FAULTS for row in fault.rows()]
+    rows += [fault.row() for fault in (KILLED, SET_BACK)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 

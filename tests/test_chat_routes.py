@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -129,6 +130,31 @@ def test_who_sends_too_often_is_told_when_to_go_on(settings: Settings) -> None:
     assert response.status_code == 429
     assert 0 < int(response.headers["Retry-After"]) <= 60
     assert "Once more</textarea>" in response.text
+    app.extensions["insight"].close()
+
+
+def test_a_clock_that_is_set_back_does_not_prolong_the_wait(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(replace(settings, send_rate_limit="2 per minute"))
+    visitor = Visitor(app.test_client())
+    visitor.open("/")
+    sent = [visitor.send("/messages", message="Hi", key=f"k{number}").status_code for number in range(3)]
+    assert sent == [303, 303, 429]
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    sent = [visitor.send("/messages", message="Hi", key=f"l{number}").status_code for number in range(3)]
+    assert sent == [303, 303, 429]
+    app.extensions["insight"].close()
+
+
+def test_a_clock_that_is_set_back_is_nothing_to_who_counts_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(replace(settings, ratelimit_enabled=False))
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    assert app.test_client().get("/").status_code == 200
     app.extensions["insight"].close()
 
 

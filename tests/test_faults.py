@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import threading
+import time
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
-from faults import BUTTONS, CANARY, DATABASE_FAULTS, ENGINE_FAULTS, DatabaseFault, Fault, table
+from chat_page import free_port, started
+from faults import (
+    BEGUN,
+    BUTTONS,
+    CANARY,
+    DATABASE_FAULTS,
+    ENGINE_FAULTS,
+    KILLED,
+    SET_BACK,
+    DatabaseFault,
+    Fault,
+    table,
+)
 from scripted_ollama import ScriptedOllama, gate
-from visitor import Visitor
+from visitor import RealClient, Visitor
 
 from insight_app.chat import answering
+from insight_app.chat import stream as chat_stream
 from insight_app.config import Settings
 from insight_app.errors import explain
 from insight_app.services import Services
@@ -63,12 +79,16 @@ def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
     visitor: Visitor,
     ollama: ScriptedOllama,
     services: Services,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(chat_stream, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(chat_stream, "HEARTBEAT_SECONDS", 0.05)
     before = counted(visitor, fault.metric)
     ollama.script(*fault.steps)
     answer_id = visitor.ask(f"Tell me of {CANARY}")
     stream = visitor.watch(answer_id)
     written(answer_id)
+    assert stream.count(": still there") >= 3 * fault.heartbeats
 
     # What the person sees, live and after a reload.
     seen = article(stream, answer_id)
@@ -185,6 +205,64 @@ def watch_calls(monkeypatch: pytest.MonkeyPatch, target: object, name: str, call
             called.set()
 
     monkeypatch.setattr(target, name, watched)
+
+
+def test_an_answer_goes_on_in_the_next_worker_when_one_is_killed(tmp_path: Path, ollama: ScriptedOllama) -> None:
+    port = free_port()
+    master = started(tmp_path, port, OLLAMA_BASE_URL=ollama.url)
+    try:
+        visitor = Visitor(RealClient(f"http://127.0.0.1:{port}"))  # type: ignore[arg-type]
+        visitor.open("/")
+        answer = ollama.script(*KILLED.steps)
+        answer_id = visitor.ask(f"Tell me of {CANARY}")
+        while BEGUN not in visitor.client.get(f"/answers/{answer_id}/text").text:
+            pass  # until the checkpoint has it
+        ollama.script(KILLED.kept.removeprefix(BEGUN))
+        (worker,) = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text().split()
+        os.kill(int(worker), signal.SIGKILL)
+        assert answer.client_gone.wait(5)
+        stream = visitor.watch(answer_id)
+        seen = article(stream, answer_id)
+        assert seen == article(visitor.open(visitor.url), answer_id)
+        assert f'data-state="{KILLED.state}"' in seen
+        assert KILLED.kept in plain(seen)
+        assert visitor.client.get(f"/answers/{answer_id}/text").text == KILLED.kept
+        assert counted(visitor, KILLED.metric) == 1
+        assert CANARY not in visitor.client.get("/metrics").text
+    finally:
+        master.terminate()
+        master.wait(timeout=20)
+    log = (tmp_path / "server.log").read_text()
+    lines = [json.loads(entry) for entry in log.splitlines() if entry.startswith("{")]
+    assert [entry for entry in lines if KILLED.log.items() <= entry.items()]
+    assert CANARY not in log
+
+
+def test_a_clock_that_is_set_back_changes_nothing(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.asks_and_waits("Older")
+    visitor.open("/")
+    answer = ollama.script(*SET_BACK.steps)
+    answer_id = visitor.ask("Old")
+    assert answer.asked.wait(5)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    assert visitor.send(visitor.url + "/edit", title="Old").status_code == 303  # a form of the time before
+    stream = visitor.watch(answer_id)
+    written(answer_id)
+    seen = article(stream, answer_id)
+    assert seen == article(visitor.open(visitor.url), answer_id)
+    assert f'data-state="{SET_BACK.state}"' in seen
+    kept = services.conversations.message(answer_id)
+    assert (kept.state.value, kept.problem, kept.text) == (SET_BACK.state, SET_BACK.problem, SET_BACK.kept)
+    assert 0 <= (kept.first_text_seconds or 0) < 60
+    assert counted(visitor, SET_BACK.metric) == 2
+    visitor.asks_and_waits("New")
+    visitor.open("/")
+    visitor.asks_and_waits("Newest")
+    assert [found.title for found in services.conversations.newest_conversations()] == ["Newest", "Old", "Older"]
+    assert kept.created_at > kept.finished_at > kept.created_at - 3700  # what is shown is what clocks show
 
 
 def test_the_table_in_the_documentation_is_the_one_that_is_tested() -> None:

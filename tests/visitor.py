@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import unescape
 
+import requests
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -49,3 +51,24 @@ class Visitor:
         self.watch(answer_id)
         self.open(self.url)
         return answer_id
+
+
+class RealClient:
+    """What a visitor needs of Flask's client, over a real connection to a server of its own."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers["Connection"] = "close"  # a killed server's is of no use
+
+    def get(self, url: str) -> requests.Response:
+        return self._ask("GET", url)
+
+    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str]) -> requests.Response:
+        return self._ask("POST", url, data=data, headers=headers)
+
+    def _ask(self, method: str, url: str, **given: object) -> requests.Response:
+        response = self._session.request(method, self._server + url, allow_redirects=False, timeout=30, **given)
+        response.location = response.headers.get("Location", "")
+        return response

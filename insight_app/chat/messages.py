@@ -34,7 +34,7 @@ LIVE = frozenset({State.QUEUED, State.LOADING, State.READING, State.THINKING, St
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`updated_at` is when the last message came, in seconds since 1970."""
+    """`updated_at` is when the last message came, in seconds since 1970, and never before that of an older message."""
 
     id: str
     title: str

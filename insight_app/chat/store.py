@@ -9,7 +9,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Figures, Message, Outcome, State, title_of
@@ -185,7 +185,7 @@ def _add(
 ) -> Message:
     now = time.time()
     moved = connection.execute(
-        update(conversations).where(conversations.c.id == conversation_id).values(updated_at=now)
+        update(conversations).where(conversations.c.id == conversation_id).values(updated_at=_latest(connection, now))
     )
     if not moved.rowcount:
         raise NotThere
@@ -203,6 +203,12 @@ def _add(
         .returning(*_MESSAGE)
     )
     return _message(connection.execute(query).one())
+
+
+def _latest(connection: Connection, now: float) -> float:
+    """Now, or just after every time there is where a clock was set back: what came last stands first in the list."""
+    newest = connection.execute(select(func.max(conversations.c.updated_at))).scalar()
+    return max(now, (newest or 0.0) + 0.000_001)
 
 
 def _message(row: Row[Any]) -> Message:
