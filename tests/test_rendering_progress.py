@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rendering_texts import Page, chunking, chunks, markdown, often
 
+from insight_app.rendering import finish
 from insight_app.rendering.markdown import has_definitions, render
 from insight_app.rendering.progress import START, Change, GrowingText, Progress, advance, resume, snapshot
 
@@ -184,3 +185,23 @@ def test_a_growing_text_is_the_joined_pieces(pieces: list[str], position: int) -
 
 def test_lone_surrogates_are_replaced_one_for_one() -> None:
     assert GrowingText("a\ud800b\udfff").since(0) == "a\ufffdb\ufffd"
+
+
+def test_a_text_too_long_to_be_drawn_is_shown_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finish, "MOST_MARKDOWN", 30)
+    text = GrowingText("*Some* words.\n\nS")
+    seen = advance(text, START).progress
+    assert seen.position > 0
+    text.append("o *much* & <more>, and all of it at once.")
+    step = advance(text, seen)
+    assert step.changes == ()
+    assert step.tail is not None
+    assert "So *much* &amp; &lt;more&gt;, and all" in step.tail
+    assert advance(text, step.progress).tail is None  # nothing is new
+    assert advance(text, seen, ended=True).changes[0].html == step.tail
+    whole = snapshot(text)
+    assert whole[0] == ""
+    assert whole[1] == render(str(text))
+    assert "*Some* words.\n\nSo *much*" in whole[1]
+    assert resume(text, whole[2].position) == START
+    assert resume(text, seen.position) is None

@@ -29,6 +29,11 @@ from insight_app.errors import EngineError
 # rarely the more there are, so that all of them together ask for about as much as one core can draw and send.
 MANY_ANSWERS = 150
 READS_PER_SECOND = 4000
+# Others get their turn while an engine is waited for. One that is quicker than we are would never let them, so whoever
+# has read from it for so long rests a moment.
+LONGEST_RUN_SECONDS = 0.02
+WAIT_SECONDS = 0.005
+REST_SECONDS = 0.001
 # A model that spoke so recently is in memory still, and nobody needs to be asked.
 STILL_LOADED_SECONDS = 5.0
 
@@ -91,11 +96,18 @@ class Ollama(Engine):
 
     def _events(self, response: requests.Response, model: str, grip: Grip) -> Iterator[Piece | Done]:
         lines = Lines()
+        waited = time.monotonic()
         while True:
+            asked = time.monotonic()
             data = self._wire.read(response)
             if grip.broken:
                 return
-            self._spoke[model] = time.monotonic()
+            self._spoke[model] = now = time.monotonic()
+            if now - asked > WAIT_SECONDS:
+                waited = now
+            elif now - waited > LONGEST_RUN_SECONDS:
+                time.sleep(REST_SECONDS)
+                waited = time.monotonic()
             for event in events(lines.feed(data) if data else lines.last(), model=model, url=self.url):
                 yield event
                 if isinstance(event, Done):

@@ -24,6 +24,9 @@ HEADING = re.compile(r"(</?h)([1-6])(?=[ >])")
 DEEPEST = 100
 HARMLESS = 20_000
 MOST_GROWTH = 40
+# In characters, some 100,000 tokens. Longer texts are shown as they were written: to draw them would take a second or
+# more, in which nothing else goes on.
+MOST_MARKDOWN = 500_000
 
 
 def finish(html: str, *, draft: bool) -> str:

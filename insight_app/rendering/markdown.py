@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from insight_app.rendering import definitions
+from insight_app.rendering import definitions, finish
 from insight_app.rendering.commonmark import sound
 from insight_app.rendering.pieces import changes, piece
 from insight_app.rendering.segments import split
@@ -11,6 +11,8 @@ from insight_app.rendering.segments import split
 def render(text: str) -> str:
     """The HTML of a finished answer. Links may refer to definitions anywhere in it."""
     text = sound(text)
+    if len(text) > finish.MOST_MARKDOWN:
+        return finish.as_plain(text)
     segments = split(text, ended=True).segments
     known = definitions.collect(text, segments)
     pieces = []

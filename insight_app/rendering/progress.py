@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from insight_app.rendering import fences
+from insight_app.rendering import fences, finish
 from insight_app.rendering.fences import Fence
 from insight_app.rendering.growing import GrowingText
 from insight_app.rendering.pieces import Change, changes, list_of, piece, polished
@@ -54,6 +54,8 @@ def advance(text: GrowingText, seen: Progress, *, ended: bool = False, eager: bo
         return Step((), None, seen)
     made: tuple[Change, ...] = ()
     start = seen.position
+    if len(text) - start > finish.MOST_MARKDOWN and not seen.fence:
+        return _as_written(text, seen, ended=ended)
     if seen.fence:
         made, start, closed = _follow_code(text, start, seen.fence, ended=ended)
         if not closed:
@@ -72,7 +74,12 @@ def advance(text: GrowingText, seen: Progress, *, ended: bool = False, eager: bo
 
 
 def resume(text: GrowingText, position: int) -> Progress | None:
-    """The progress of a reader that was told this position; None where nobody can have been, and it starts anew."""
+    """The progress of a reader that was told this position; None where nobody can have been, and it starts anew.
+
+    So does one of a text that is too long to be drawn, whose open part has no end that could be known again.
+    """
+    if len(text) > finish.MOST_MARKDOWN:
+        return START if position == 0 else None
     source = text.since(0)
     parts = split(source)
     ends = {parts.segments[-1].end} if parts.final == len(parts.segments) > 0 else set()
@@ -99,6 +106,14 @@ def _without_loose_marks(source: str) -> str:
     """A line that has only begun, with marks alone, is left for later: a - would flash as a heading's underline."""
     line = max(source.rfind("\n"), source.rfind("\r")) + 1
     return source[:line] if LOOSE_MARKS.fullmatch(source, line) else source
+
+
+def _as_written(text: GrowingText, seen: Progress, *, ended: bool) -> Step:
+    """So much at once that it is shown as it was written."""
+    plain = finish.as_plain(text.since(seen.position))
+    if ended:
+        return Step((Change("append", plain),), "", Progress(len(text), len(text)))
+    return Step((), plain, Progress(seen.position, len(text), seen.item))
 
 
 def _continued(segment: Segment) -> Item | None:
