@@ -214,6 +214,8 @@ class DatabaseFault:
     name: str
     problem: str
     broken: Callable[[Database], AbstractContextManager[object]]
+    late = ("checkpoint failed", "answer not kept yet")  # what the log says while an answer waits to be kept
+    state = "done"  # of such an answer, when it is kept
 
     @property
     def metric(self) -> str:
@@ -233,8 +235,8 @@ class DatabaseFault:
             (
                 f"{self.name} while an answer is written",
                 "The answer goes on. It is shown as finished when it is kept.",
-                "as soon as that can be: state `done`; all of it",
-                f"{counted}; `checkpoint failed`, `answer not kept yet`; then as for every answer",
+                f"as soon as that can be: state `{self.state}`; all of it",
+                f"{counted}; `{'`, `'.join(self.late)}`; then `answer`, `insight_answers_total`: state `{self.state}`",
                 "`test_faults.py`",
             ),
         )

@@ -24,13 +24,16 @@ from faults import (
     SET_BACK,
     DatabaseFault,
     Fault,
+    full,
     table,
 )
 from scripted_ollama import ScriptedOllama, gate
 from visitor import RealClient, Visitor
 
+from insight_app import create_app
 from insight_app.chat import answering
 from insight_app.chat import stream as chat_stream
+from insight_app.chat.store import ConversationStore
 from insight_app.config import Settings
 from insight_app.errors import explain
 from insight_app.services import Services
@@ -182,16 +185,38 @@ def test_an_answer_that_cannot_be_kept_goes_on_and_is_kept_later(
         assert CANARY in visitor.open(visitor.url)  # nothing of it is lost meanwhile
         assert 'data-state="writing"' in visitor.page
     written(answer_id)
-    assert 'data-state="done"' in visitor.open(visitor.url)
+    assert f'data-state="{fault.state}"' in visitor.open(visitor.url)
     answer = services.conversations.message(answer_id)
-    assert (answer.state.value, answer.problem, answer.text) == ("done", "", f"Begun. {LONG}")
+    assert (answer.state.value, answer.problem, answer.text) == (fault.state, "", f"Begun. {LONG}")
     assert counted(visitor, fault.metric) >= 2
-    assert counted(visitor, 'insight_answers_total{problem="",state="done"}') == 1
+    assert counted(visitor, f'insight_answers_total{{problem="",state="{fault.state}"}}') == 1
     output = capsys.readouterr()
-    assert {"checkpoint failed", "answer not kept yet", "database", "answer"} <= {
-        json.loads(entry)["event"] for entry in output.err.splitlines()
-    }
+    assert {*fault.late, "database", "answer"} <= {json.loads(entry)["event"] for entry in output.err.splitlines()}
     assert CANARY not in output.out + output.err
+
+
+@of_the_database
+def test_a_server_starts_and_shows_what_there_is_although_nothing_can_be_kept(
+    fault: DatabaseFault,
+    visitor: Visitor,
+    settings: Settings,
+    services: Services,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.05)
+    prompt, _ = services.conversations.ask("Hi", model="")
+    if fault.broken is full:  # which is the state of one connection, and the next start has its own
+
+        def refuse(_store: object) -> None:
+            raise explain(fault.problem)
+
+        monkeypatch.setattr(ConversationStore, "left_behind", refuse)
+    with fault.broken(services.database):
+        again = create_app(settings)
+        assert again.test_client().get(f"/c/{prompt.conversation_id}").status_code == 200
+        again.extensions["insight"].close()
+    assert "answers not carried on" in capsys.readouterr().err
 
 
 def watch_calls(monkeypatch: pytest.MonkeyPatch, target: object, name: str, called: threading.Event) -> None:

@@ -24,6 +24,7 @@ from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
     ContextEnded,
     ContextFull,
+    DatabaseError,
     EngineBroke,
     EngineError,
     LengthReached,
@@ -76,8 +77,13 @@ class Answering:
         return reply
 
     def carry_on(self) -> None:
-        """Goes on with the answers that a former run of the server left unfinished."""
-        for answer in self._store.left_behind():
+        """Goes on with the answers that a former run of the server left unfinished, or leaves them to the next one."""
+        try:
+            unfinished = self._store.left_behind()
+        except DatabaseError as error:  # what is there can be read nevertheless
+            self._log.error("answers not carried on", exc_info=error)
+            return
+        for answer in unfinished:
             history = path(self._store.messages(answer.conversation_id), answer.id)
             before = [message for message in history if message.id < answer.id]
             self.start(replace(answer, problem=ServerStopped.code), before)
