@@ -33,7 +33,8 @@ class Fault:
     """An engine that goes wrong while it answers, and what becomes of the answer.
 
     `kept` is the text that is stored, `keeps` the same in words; `problem` the code of the error that is told.
-    `heartbeats`: the stream says that it lives while the engine says nothing.
+    `heartbeats`: the stream says that it lives while the engine says nothing. `down`: nobody listens until the engine
+    is asked again. `waits_for` is the code of what the answer waits for, `then` what the engine says when it is back.
     """
 
     name: str
@@ -44,6 +45,15 @@ class Fault:
     keeps: str = "nothing of an answer, as there was none"
     settings: Mapping[str, object] = field(default_factory=dict)
     heartbeats: bool = False
+    down: bool = False
+    waits_for: str = ""
+    then: Sequence[Step] = ()
+
+    @property
+    def waiting(self) -> str:
+        """What is told while the answer waits."""
+        cause = explain(self.waits_for, **EXAMPLE).cause
+        return f"{cause} The answer begins by itself as soon as it can" if self.waits_for else ""
 
     @property
     def buttons(self) -> tuple[str, ...]:
@@ -61,11 +71,12 @@ class Fault:
     def row(self) -> tuple[str, ...]:
         whole = "The whole answer, as it comes." if self.heartbeats else "The whole answer."
         told = f"“{explain(self.problem, **EXAMPLE)}”" if self.problem else whole
+        first = f"First “{self.waiting}”, with Stop. Then: " if self.waits_for else ""
         written = "What was written. " if self.kept and self.problem else ""
         problem = f", problem `{self.problem}`" if self.problem else ""
         return (
             self.name,
-            f"{written}{told} {' · '.join(self.buttons)}",
+            f"{first}{written}{told} {' · '.join(self.buttons)}",
             f"state `{self.state}`{problem}; {self.keeps}",
             f"`answer`, `insight_answers_total`: state `{self.state}`{problem}",
             "`test_faults.py`",
@@ -84,6 +95,10 @@ def pause(answer: Answer) -> None:
 
 HALF_AN_E = said("é").index("é".encode()) + 1
 BEGUN = f"So far {CANARY}"
+PATIENT = {"engine_wait_seconds": 60}
+NO_MEMORY = {"error": f"CUDA error: out of memory {CANARY}"}
+BUSY = {"error": f"server busy, please try again. {CANARY}"}
+AT_LAST = f"At last {CANARY}"
 SILENT = {"request_timeout_seconds": 1}
 HUNDRED = tuple(f"{CANARY} {number} " for number in range(100))
 LONG = f" {CANARY}" * 180_000
@@ -96,6 +111,18 @@ def at_once(tokens: Sequence[str]) -> bytes:
 
 
 ENGINE_FAULTS = (
+    Fault(
+        "refused connection",
+        [],
+        "done",
+        kept=AT_LAST,
+        keeps="all of it",
+        settings=PATIENT,
+        down=True,
+        waits_for="engine_unreachable",
+        then=[AT_LAST],
+    ),
+    Fault("refused connection for longer than ENGINE_WAIT_SECONDS", [], "failed", "engine_unreachable", down=True),
     Fault("accepted and silent", [silence], "failed", "engine_silent", settings=SILENT),
     Fault(
         "silent in mid-answer",
@@ -187,6 +214,36 @@ ENGINE_FAULTS = (
     ),
     Fault("404", [status(404, {"error": f"model 'llama3.2' not found {CANARY}"})], "failed", "model_missing"),
     Fault("403 with an empty body", [status(403)], "failed", "engine_forbids"),
+    Fault(
+        "500 out of memory",
+        [status(500, NO_MEMORY)],
+        "done",
+        kept=AT_LAST,
+        keeps="all of it",
+        settings=PATIENT,
+        waits_for="out_of_memory",
+        then=[AT_LAST],
+    ),
+    Fault(
+        "500 out of memory, twice",
+        [status(500, NO_MEMORY)],
+        "failed",
+        "out_of_memory",
+        settings=PATIENT,
+        waits_for="out_of_memory",
+        then=[status(500, NO_MEMORY)],
+    ),
+    Fault(
+        "503",
+        [status(503, BUSY)],
+        "done",
+        kept=AT_LAST,
+        keeps="all of it",
+        settings=PATIENT,
+        waits_for="engine_busy",
+        then=[AT_LAST],
+    ),
+    Fault("503 for longer than ENGINE_WAIT_SECONDS", [status(503, BUSY)], "failed", "engine_busy"),
     Fault("an answer of 0 tokens", [line(message={"content": ""}, done=False), done()], "done", keeps="an empty text"),
 )
 KILLED = Fault(
@@ -221,6 +278,11 @@ class DatabaseFault:
     def metric(self) -> str:
         return f'insight_database_faults_total{{problem="{self.problem}"}}'
 
+    @property
+    def waiting(self) -> str:
+        """What is told while an answer has ended and waits to be kept."""
+        return f"{explain(self.problem).cause} The answer is kept as soon as that is possible"
+
     def rows(self) -> tuple[tuple[str, ...], ...]:
         error = explain(self.problem)
         counted = f"`database`, `insight_database_faults_total`: problem `{self.problem}`"
@@ -234,7 +296,7 @@ class DatabaseFault:
             ),
             (
                 f"{self.name} while an answer is written",
-                "The answer goes on. It is shown as finished when it is kept.",
+                f"The answer goes on. At its end: “{self.waiting}”. It is shown as finished when it is kept.",
                 f"as soon as that can be: state `{self.state}`; all of it",
                 f"{counted}; `{'`, `'.join(self.late)}`; then `answer`, `insight_answers_total`: state `{self.state}`",
                 "`test_faults.py`",

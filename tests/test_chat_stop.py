@@ -45,7 +45,7 @@ def test_stop_closes_the_engines_socket_at_once(
     steps, kept = STAGES[stage]
     if stage == "loading":
         ollama.loaded.clear()
-    answer = ollama.script(*steps)
+    answer = ollama.script(*steps, path="/api/generate" if stage == "loading" else "/api/chat")
     answer_id = visitor.ask("Tell me all")
     assert answer.asked.wait(5)
     reach(services, answer_id, stage.partition(",")[0])
@@ -88,6 +88,22 @@ def test_stop_ends_an_answer_that_waits_for_its_turn_and_the_engine_never_hears_
     assert not running.client_gone.is_set()
     first.send(f"/answers/{first_id}/stop")
     assert running.client_gone.wait(AT_ONCE)
+
+
+def test_stop_ends_an_answer_that_waits_for_an_engine(settings: Settings, ollama: ScriptedOllama) -> None:
+    ollama.close()
+    app = create_app(replace(settings, engine_wait_seconds=60))
+    visitor = Visitor(app.test_client())
+    visitor.open("/")
+    answer_id = visitor.ask("Anybody there?")
+    reply = app.extensions["insight"].replies.get(answer_id)
+    while not reply.activity.problem:
+        assert reply.wait(reply.version, 5)
+    asked = time.monotonic()
+    visitor.send(f"/answers/{answer_id}/stop")
+    assert "Answer stopped" in visitor.watch(answer_id)
+    assert time.monotonic() - asked < AT_ONCE
+    app.extensions["insight"].close()
 
 
 def test_stop_twice_and_stop_too_late_change_nothing(visitor: Visitor, ollama: ScriptedOllama) -> None:

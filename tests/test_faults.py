@@ -8,6 +8,8 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -20,6 +22,7 @@ from faults import (
     CANARY,
     DATABASE_FAULTS,
     ENGINE_FAULTS,
+    EXAMPLE,
     KILLED,
     SET_BACK,
     DatabaseFault,
@@ -31,7 +34,7 @@ from scripted_ollama import ScriptedOllama, gate
 from visitor import RealClient, Visitor
 
 from insight_app import create_app
-from insight_app.chat import answering
+from insight_app.chat import answering, patience
 from insight_app.chat import stream as chat_stream
 from insight_app.chat.store import ConversationStore
 from insight_app.config import Settings
@@ -75,6 +78,21 @@ def written(answer_id: int) -> None:
             thread.join(20)
 
 
+def waits_for(services: Services, answer_id: int, problem: str) -> None:
+    """Waits until the answer waits for this to be mended."""
+    reply = services.replies.get(answer_id)
+    assert reply is not None
+    while reply.activity.problem != problem:
+        assert reply.wait(reply.version, 5), f"still {reply.activity}"
+
+
+@pytest.fixture
+def at_end() -> Iterator[ExitStack]:
+    """What is to be closed when the test is over."""
+    with ExitStack() as stack:
+        yield stack
+
+
 @pytest.mark.parametrize("fault", ENGINE_FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
     fault: Fault,
@@ -83,12 +101,27 @@ def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
     ollama: ScriptedOllama,
     services: Services,
     monkeypatch: pytest.MonkeyPatch,
+    at_end: ExitStack,
 ) -> None:
     monkeypatch.setattr(chat_stream, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(chat_stream, "HEARTBEAT_SECONDS", 0.05)
-    before = counted(visitor, fault.metric)
-    ollama.script(*fault.steps)
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.01)
+    before, back = counted(visitor, fault.metric), threading.Event()
+    monkeypatch.setattr(services.engine, "has", lambda model: back.is_set())  # until what it waits for has been read
+    if fault.down:
+        ollama.close()
+    else:
+        ollama.script(*fault.steps)
     answer_id = visitor.ask(f"Tell me of {CANARY}")
+    if fault.waits_for:
+        waits_for(services, answer_id, fault.waits_for)
+        page = visitor.open(visitor.url)
+        assert 'data-state="queued"' in page
+        assert fault.waiting.replace(EXAMPLE["url"], ollama.url) in plain(page)
+        assert 'class="quiet stop"' in page
+        again = at_end.enter_context(ScriptedOllama(port=ollama.port)) if fault.down else ollama
+        again.script(*fault.then)
+        back.set()
     stream = visitor.watch(answer_id)
     written(answer_id)
     assert stream.count(": still there") >= 3 * fault.heartbeats
@@ -180,10 +213,12 @@ def test_an_answer_that_cannot_be_kept_goes_on_and_is_kept_later(
     with fault.broken(services.database):
         go_on.set()
         assert kept_not.wait(5)
+        waits_for(services, answer_id, fault.problem)
         tried.clear()
         assert tried.wait(5)
         assert CANARY in visitor.open(visitor.url)  # nothing of it is lost meanwhile
         assert 'data-state="writing"' in visitor.page
+        assert fault.waiting in plain(visitor.page)
     written(answer_id)
     assert f'data-state="{fault.state}"' in visitor.open(visitor.url)
     answer = services.conversations.message(answer_id)
@@ -281,7 +316,7 @@ def test_a_clock_that_is_set_back_changes_nothing(
     assert f'data-state="{SET_BACK.state}"' in seen
     kept = services.conversations.message(answer_id)
     assert (kept.state.value, kept.problem, kept.text) == (SET_BACK.state, SET_BACK.problem, SET_BACK.kept)
-    assert 0 <= (kept.first_text_seconds or 0) < 60
+    assert 0 <= (kept.figures.first_text_seconds or 0) < 60
     assert counted(visitor, SET_BACK.metric) == 2
     visitor.asks_and_waits("New")
     visitor.open("/")

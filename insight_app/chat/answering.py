@@ -173,6 +173,8 @@ class Answering:
                 break
             except Exception as error:  # a full disk, a locked file: what is written stays here until it is kept
                 self._log.error("answer not kept yet", answer=reply.id, exc_info=error)
+                if isinstance(error, DatabaseError):
+                    reply.enter(replace(reply.activity, problem=error.code))
                 if self._closed.wait(CHECKPOINT_SECONDS):
                     break
         # Readers look into the database once the reply has ended, so it must be there first.

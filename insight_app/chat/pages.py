@@ -13,7 +13,7 @@ from insight_app.chat import stream
 from insight_app.chat.messages import Conversation, Message, State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
-from insight_app.errors import InsightError, NotThere, explain
+from insight_app.errors import DatabaseError, InsightError, NotThere, explain
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.web import guarded, services
@@ -170,8 +170,15 @@ def _beginning(activity: Activity) -> str:
 
 
 def waited_for(activity: Activity) -> InsightError:
-    """What has to be mended before the answer can begin."""
+    """What has to be mended before the answer can begin, or be kept."""
     return explain(activity.problem, **services().engine_facts(activity.model))
+
+
+def promise(activity: Activity) -> str:
+    """What happens by itself when that is mended."""
+    if isinstance(waited_for(activity), DatabaseError):
+        return "The answer is kept as soon as that is possible"
+    return "The answer begins by itself as soon as it can"
 
 
 def size_of(model: str) -> int:
