@@ -25,9 +25,11 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     from insight_app.library import routes as library
     from insight_app.limits import rates
     from insight_app.services import build_services
+    from insight_app.telemetry import logs
     from insight_app.telemetry import routes as telemetry
 
     settings = settings or load()
+    logs.configure(settings.log_level)
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or build_services(settings)

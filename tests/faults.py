@@ -254,6 +254,14 @@ KILLED = Fault(
     keeps="all of it: the next worker goes on from the last second",
     heartbeats=True,
 )
+KILLED_TWICE = Fault(
+    "worker killed with -9, twice in one answer",
+    [BEGUN, silence],
+    "interrupted",
+    "server_stopped",
+    kept=BEGUN,
+    keeps="what was written before the first time",
+)
 SET_BACK = Fault(
     "clock set back an hour",
     [BEGUN, pause, " and the rest."],
@@ -334,7 +342,7 @@ def table() -> str:
     """The table as docs/faults.md has it."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in ENGINE_FAULTS)]
     rows += [row for fault in DATABASE_FAULTS for row in fault.rows()]
-    rows += [fault.row() for fault in (KILLED, SET_BACK)]
+    rows += [fault.row() for fault in (KILLED, KILLED_TWICE, SET_BACK)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 

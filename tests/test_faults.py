@@ -24,13 +24,14 @@ from faults import (
     ENGINE_FAULTS,
     EXAMPLE,
     KILLED,
+    KILLED_TWICE,
     SET_BACK,
     DatabaseFault,
     Fault,
     full,
     table,
 )
-from scripted_ollama import ScriptedOllama, gate
+from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import RealClient, Visitor
 
 from insight_app import create_app
@@ -267,35 +268,47 @@ def watch_calls(monkeypatch: pytest.MonkeyPatch, target: object, name: str, call
     monkeypatch.setattr(target, name, watched)
 
 
-def test_an_answer_goes_on_in_the_next_worker_when_one_is_killed(tmp_path: Path, ollama: ScriptedOllama) -> None:
+@pytest.mark.parametrize("fault", [KILLED, KILLED_TWICE], ids=lambda fault: fault.name)
+def test_an_answer_outlives_its_worker(fault: Fault, tmp_path: Path, ollama: ScriptedOllama) -> None:
     port = free_port()
     master = started(tmp_path, port, OLLAMA_BASE_URL=ollama.url)
     try:
         visitor = Visitor(RealClient(f"http://127.0.0.1:{port}"))  # type: ignore[arg-type]
         visitor.open("/")
-        answer = ollama.script(*KILLED.steps)
+        answer = ollama.script(*fault.steps)
         answer_id = visitor.ask(f"Tell me of {CANARY}")
         while BEGUN not in visitor.client.get(f"/answers/{answer_id}/text").text:
             pass  # until the checkpoint has it
-        ollama.script(KILLED.kept.removeprefix(BEGUN))
-        (worker,) = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text().split()
-        os.kill(int(worker), signal.SIGKILL)
+        if fault is KILLED_TWICE:
+            second = ollama.script(silence)
+            kill_worker(master.pid)
+            assert second.asked.wait(20)
+        else:
+            ollama.script(fault.kept.removeprefix(BEGUN))
+        kill_worker(master.pid)
         assert answer.client_gone.wait(5)
         stream = visitor.watch(answer_id)
         seen = article(stream, answer_id)
         assert seen == article(visitor.open(visitor.url), answer_id)
-        assert f'data-state="{KILLED.state}"' in seen
-        assert KILLED.kept in plain(seen)
-        assert visitor.client.get(f"/answers/{answer_id}/text").text == KILLED.kept
-        assert counted(visitor, KILLED.metric) == 1
+        assert f'data-state="{fault.state}"' in seen
+        assert fault.kept in plain(seen)
+        assert not fault.problem or str(explain(fault.problem)) in plain(seen)
+        assert all((f'type="submit">{button}<' in seen) is (button in fault.buttons) for button in BUTTONS)
+        assert visitor.client.get(f"/answers/{answer_id}/text").text == fault.kept
+        assert counted(visitor, fault.metric) == 1
         assert CANARY not in visitor.client.get("/metrics").text
     finally:
         master.terminate()
         master.wait(timeout=20)
     log = (tmp_path / "server.log").read_text()
     lines = [json.loads(entry) for entry in log.splitlines() if entry.startswith("{")]
-    assert [entry for entry in lines if KILLED.log.items() <= entry.items()]
+    assert [entry for entry in lines if fault.log.items() <= entry.items()]
     assert CANARY not in log
+
+
+def kill_worker(master: int) -> None:
+    (worker,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
 
 
 def test_a_clock_that_is_set_back_changes_nothing(

@@ -77,16 +77,20 @@ class Answering:
         return reply
 
     def carry_on(self) -> None:
-        """Goes on with the answers that a former run of the server left unfinished, or leaves them to the next one."""
+        """Goes on with the answers that a former run of the server left unfinished, or leaves them to the next one.
+
+        One that ended two servers, perhaps by its own doing, is interrupted.
+        """
         try:
-            unfinished = self._store.left_behind()
+            for answer in self._store.left_behind():
+                if answer.problem == ServerStopped.code:
+                    self._give_up(answer)
+                    continue
+                history = path(self._store.messages(answer.conversation_id), answer.id)
+                before = [message for message in history if message.id < answer.id]
+                self.start(replace(answer, problem=ServerStopped.code), before)
         except DatabaseError as error:  # what is there can be read nevertheless
             self._log.error("answers not carried on", exc_info=error)
-            return
-        for answer in unfinished:
-            history = path(self._store.messages(answer.conversation_id), answer.id)
-            before = [message for message in history if message.id < answer.id]
-            self.start(replace(answer, problem=ServerStopped.code), before)
 
     def expect_idle(self, conversation_id: str) -> None:
         """Raises StillAnswering where an answer of this conversation is being written."""
@@ -107,6 +111,12 @@ class Answering:
         """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end."""
         self._closed.set()
         self._try_to_checkpoint()
+
+    def _give_up(self, answer: Message) -> None:
+        ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
+        outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, answer.figures)
+        self._store.finish(answer.id, outcome)
+        self._report(ended.value, outcome.problem, max(0.0, time.time() - answer.created_at), {})
 
     def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:
         try:

@@ -145,15 +145,11 @@ class ConversationStore:
         return median(seen) if seen else None
 
     def left_behind(self) -> list[Message]:
-        """The answers that a former run of the server left unfinished, and marks them as met.
+        """The answers that a former run of the server left unfinished, as it left them; notes that they were met.
 
-        One that was met before ended two servers, perhaps by its own doing: it ends in `interrupted` and is not
-        among them.
+        One that has `problem` server_stopped already was met before, so it has ended two servers.
         """
-        met = messages.c.problem == ServerStopped.code
-        ended = {"state": State.INTERRUPTED.value, "finished_at": time.time()}
         with self._database.writing() as connection:
-            connection.execute(update(messages).where(_IS_LIVE, met).values(ended))
             found = [_message(row) for row in connection.execute(select(*_MESSAGE).where(_IS_LIVE))]
             connection.execute(update(messages).where(_IS_LIVE).values(problem=ServerStopped.code))
         return found

@@ -9,13 +9,11 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_flask_exporter import PrometheusMetrics
 
-from insight_app.telemetry import logs
 from insight_app.web import services
 
 
 def register(app: Flask) -> None:
     found = app.extensions["insight"]
-    logs.configure(found.settings.log_level)
     log = app.extensions["log"] = structlog.get_logger("request")
     # Grouped by rule: a path holds ids, and each would be a time series of its own.
     PrometheusMetrics(app, registry=found.metrics.registry, group_by="url_rule")
