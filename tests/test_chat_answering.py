@@ -109,6 +109,6 @@ def test_a_page_made_at_the_moment_of_the_end_shows_the_answer(app: Flask, servi
     assert stale is not None
     services.conversations.finish(stale.id, Outcome(State.DONE, "Just finished."))
     with app.test_request_context():
-        made = pages.article(stale)
+        made = pages.article(stale, [stale.id])
     assert made.message.state is State.DONE
     assert "Just finished." in made.answer

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insight_app.chat import prompts
-from insight_app.chat.messages import Message, State, path, title_of
+from insight_app.chat.messages import Message, State, title_of
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import RepliesInMemory, Reply
 from insight_app.engines.base import Stop
@@ -18,21 +18,6 @@ from insight_app.errors import EmptyPrompt, PromptTooLarge
 
 def message(number: int, parent: int | None, text: str = "", role: str = "user") -> Message:
     return Message(number, "c", parent, role, State.DONE, text)
-
-
-def test_the_path_goes_from_the_root_to_the_newest_message() -> None:
-    tree = [message(1, None), message(2, 1), message(3, 2), message(4, 1), message(5, 4)]
-    assert [found.id for found in path(tree)] == [1, 4, 5]
-    assert path([]) == []
-
-
-def test_a_path_through_a_message_goes_on_to_the_newest_below_it() -> None:
-    tree = [message(1, None), message(2, 1), message(3, 2), message(4, 3), message(5, 1), message(6, None)]
-    assert [found.id for found in path(tree, 2)] == [1, 2, 3, 4]
-    assert [found.id for found in path(tree, 5)] == [1, 5]
-    assert [found.id for found in path(tree, 1)] == [1, 5]
-    assert [found.id for found in path(tree)] == [6]
-    assert path(tree, 99) == []
 
 
 def test_a_title_is_the_first_words() -> None:

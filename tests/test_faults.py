@@ -167,7 +167,7 @@ def test_a_prompt_that_cannot_be_kept_comes_back_to_its_author(
     monkeypatch.setattr(database, "PATIENCE_SECONDS", 0.1)
     error = explain(fault.problem)
     visitor.asks_and_waits("Hi")
-    url, before = visitor.url, services.conversations.messages(visitor.url.removeprefix("/c/"))
+    url, before = visitor.url, services.conversations.history(visitor.url.removeprefix("/c/"))
     with fault.broken(services.database):
         swapped = visitor.send(url + "/messages", htmx=True, message=LONG, key="k1")
         page = visitor.send("/messages", message=LONG, key="k2")
@@ -181,7 +181,7 @@ def test_a_prompt_that_cannot_be_kept_comes_back_to_its_author(
     assert error.cause in plain(page.text)
     assert f"{LONG}</textarea>" in page.text
     assert program.json == {"error": {"code": fault.problem, "message": str(error)}}
-    assert services.conversations.messages(url.removeprefix("/c/")) == before
+    assert services.conversations.history(url.removeprefix("/c/")) == before
     assert len(services.conversations.newest_conversations()) == 1
     assert counted(visitor, fault.metric) == 3
     output = capsys.readouterr()

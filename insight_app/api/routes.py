@@ -12,7 +12,6 @@ from flask import Blueprint, Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from insight_app.chat import prompts
-from insight_app.chat.messages import path
 from insight_app.chat.replies import Reply
 from insight_app.errors import ForeignPage, InsightError, NotAChat, explain
 from insight_app.limits import rates
@@ -46,7 +45,7 @@ def chat() -> ResponseReturnValue:
     if conversation_id:
         store.conversation(conversation_id)
         answering.expect_idle(conversation_id)
-        before = path(store.messages(conversation_id))
+        before = store.history(conversation_id)
     prompt, answer = store.ask(
         text, model=model, conversation_id=conversation_id, parent_id=before[-1].id if before else None
     )

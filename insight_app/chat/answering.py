@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from insight_app.chat import memory
-from insight_app.chat.messages import Message, Outcome, State, path
+from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import Activity, Replies, Reply
@@ -86,9 +86,8 @@ class Answering:
                 if answer.problem == ServerStopped.code:
                     self._give_up(answer)
                     continue
-                history = path(self._store.messages(answer.conversation_id), answer.id)
-                before = [message for message in history if message.id < answer.id]
-                self.start(replace(answer, problem=ServerStopped.code), before)
+                history = self._store.history(answer.conversation_id, answer.id)[:-1]
+                self.start(replace(answer, problem=ServerStopped.code), history)
         except DatabaseError as error:  # what is there can be read nevertheless
             self._log.error("answers not carried on", exc_info=error)
 

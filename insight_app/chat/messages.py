@@ -1,8 +1,7 @@
-"""What a conversation is made of: messages in a tree, and the path through it that a person reads."""
+"""What a conversation is made of: its messages, and the states that an answer goes through."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -114,32 +113,6 @@ class Outcome:
     model: str = ""
     problem: str = ""
     figures: Figures = Figures()
-
-
-def path(messages: Iterable[Message], through: int | None = None) -> list[Message]:
-    """The messages from the root to the newest one; `through` a message, to the newest one that follows it.
-
-    Empty where there is no such message.
-    """
-    by_id = {message.id: message for message in sorted(messages, key=lambda message: message.id)}
-    if through is None:
-        newest = max(by_id, default=None)
-    else:
-        below = {through} & by_id.keys()
-        for message in by_id.values():  # oldest first, so a parent is met before its children
-            if message.parent_id in below:
-                below.add(message.id)
-        newest = max(below, default=None)
-    return ancestors(by_id, newest)
-
-
-def ancestors(by_id: Mapping[int, Message], message_id: int | None) -> list[Message]:
-    """The messages from the root to this one."""
-    found: list[Message] = []
-    while message_id is not None and (here := by_id.get(message_id)):
-        found.append(here)
-        message_id = here.parent_id
-    return found[::-1]
 
 
 def title_of(prompt: str, longest: int = 60) -> str:

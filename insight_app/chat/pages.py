@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from flask import render_template, request, url_for
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from insight_app.chat import stream
 from insight_app.chat.messages import Conversation, Message, State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
+from insight_app.chat.tree import PART, part
 from insight_app.errors import DatabaseError, InsightError, NotThere, explain
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
@@ -40,8 +42,7 @@ class Article:
         return self.tries.index(self.message.id) + 1
 
 
-def article(message: Message) -> Article:
-    tries = services().conversations.tries(message)
+def article(message: Message, tries: Sequence[int]) -> Article:
     if message.role == "user":
         return Article(message, tries)
     if reply := services().replies.get(message.id):
@@ -57,19 +58,41 @@ def _finished(text: str) -> Markup:
     return Markup(render(text))
 
 
-def conversation(found: Conversation, messages: Sequence[Message]) -> str:
-    return render_template(
-        "chat/conversation.html",
-        conversation=found,
-        articles=[article(message) for message in messages],
-        remembering=next((each for each in reversed(messages) if each.figures.messages_read), None),
-        model=messages[-1].choice if messages else "",
-        after=messages[-1].id if messages else "",
-    )
+def conversation(found: Conversation, at: int | None, before: int | None) -> str:
+    """The path through the message `at`, or the newest one: its end, or the part that ends before a message of it."""
+    return render_template("chat/conversation.html", **_part(found, at, before))
+
+
+def earlier(found: Conversation, at: int | None, before: int) -> str:
+    """What a page gets in the place of its link to the messages before one."""
+    names = _part(found, at, before)
+    return render_template("chat/_messages.html", **names) + _announce("Earlier messages are there")
+
+
+def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
+    """What the templates need to know of a part of a path."""
+    store = services().conversations
+    tree = store.tree(found.id)
+    path = tree.path(before if at is None else at)
+    shown = part(path, before, at)
+    # The end of the path is read in any case: it says which model is asked, and how far its memory reaches.
+    messages = store.messages({*shown.ids, *path[-PART:]})
+    articles = [article(one, tree.tries(one.id)) for one in messages if one.id in shown.ids]
+    last = messages[-1] if messages else None
+    return {
+        "conversation": found,
+        "at": at,
+        "part": shown,
+        "articles": articles,
+        "remembering": next((one for one in reversed(messages) if one.figures.messages_read), None),
+        "after": last.id if last else "",
+        "model": last.choice if last else "",
+    }
 
 
 def message_html(message: Message) -> str:
-    return render_template("chat/_message.html", article=article(message))
+    tries = services().conversations.tries(message)
+    return render_template("chat/_message.html", article=article(message, tries))
 
 
 def prompt_form(prompt: Message, *, alone: bool) -> str:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.chat import pages
 from insight_app.chat.forms import PromptForm, TitleForm, new_key
-from insight_app.chat.messages import Message, path
+from insight_app.chat.messages import Message
 from insight_app.errors import NotThere
 from insight_app.limits import rates
 from insight_app.web import from_htmx, services
@@ -24,9 +24,12 @@ def home() -> str:
 
 @chat.get("/c/<conversation_id>")
 def conversation(conversation_id: str) -> str:
-    """The path through the message ?at=, or the newest one."""
+    """The end of the path through the message ?at=, or of the newest one; the part that ends before ?before=."""
     found = services().conversations.conversation(conversation_id)
-    return pages.conversation(found, _path(conversation_id, _number(request.args.get("at", ""))))
+    at, before = (_number(request.args.get(name, "")) for name in ("at", "before"))
+    if before is not None and from_htmx():
+        return pages.earlier(found, at, before)
+    return pages.conversation(found, at, before)
 
 
 @chat.post("/messages")
@@ -51,7 +54,7 @@ def send(conversation_id: str) -> ResponseReturnValue:
     store = services().conversations
     if store.sent_with(form.form_key) is None:
         services().answering.expect_idle(conversation_id)
-    before = [] if form.after == 0 else _path(conversation_id, form.after, whole=False)
+    before = [] if form.after == 0 else store.history(conversation_id, form.after)
     prompt, answer = store.ask(
         text,
         model=form.chosen_model,
@@ -129,7 +132,7 @@ def go_on(answer_id: int) -> ResponseReturnValue:
 
 def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     services().answering.expect_idle(old.conversation_id)
-    history = _path(old.conversation_id, old.id, whole=False)[:-1]
+    history = services().conversations.history(old.conversation_id, old.id)[:-1]
     new = services().conversations.add_answer(history[-1], _choice(old), so_far)
     services().answering.start(new, history)
     return pages.instead(old, new) if from_htmx() else _to_conversation(old.conversation_id)
@@ -182,16 +185,6 @@ def _choice(old: Message) -> str:
         return PromptForm().chosen_model
     there = {model.name for model in services().engine.standing.models}
     return old.choice if old.choice in there else ""
-
-
-def _path(conversation_id: str, through: int | None = None, *, whole: bool = True) -> list[Message]:
-    """The path through a message to the newest one below it, or, not `whole`, just to the message itself."""
-    found = path(services().conversations.messages(conversation_id), through)
-    if through is None:
-        return found
-    if not found:
-        raise NotThere
-    return found if whole else [message for message in found if message.id <= through]
 
 
 def _message(message_id: int, role: str) -> Message:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Figures, Message, Outcome, State, title_of
+from insight_app.chat.tree import Tree
 from insight_app.errors import NotThere, ServerStopped
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
@@ -42,11 +43,29 @@ class ConversationStore:
         with self._database.reading() as connection:
             return [Conversation(*row) for row in connection.execute(query)]
 
-    def messages(self, conversation_id: str) -> list[Message]:
-        """All messages of a conversation, oldest first, tries that nobody sees any more among them."""
-        query = select(*_MESSAGE).where(messages.c.conversation_id == conversation_id).order_by(messages.c.id)
+    def tree(self, conversation_id: str) -> Tree:
+        query = select(messages.c.id, messages.c.parent_id).where(messages.c.conversation_id == conversation_id)
+        with self._database.reading() as connection:
+            return Tree({row.id: row.parent_id for row in connection.execute(query)})
+
+    def messages(self, ids: Iterable[int]) -> list[Message]:
+        """These messages, oldest first; those that are gone are not among them."""
+        query = select(*_MESSAGE).where(messages.c.id.in_(ids)).order_by(messages.c.id)
         with self._database.reading() as connection:
             return [_message(row) for row in connection.execute(query)]
+
+    def history(self, conversation_id: str, last: int | None = None) -> list[Message]:
+        """From the first message of a conversation to this one or, without it, to the newest one."""
+        mine = messages.c.conversation_id == conversation_id
+        end = select(func.max(messages.c.id)).where(mine).scalar_subquery() if last is None else last
+        line = select(messages.c.id, messages.c.parent_id).where(mine, messages.c.id == end).cte(recursive=True)
+        line = line.union_all(select(messages.c.id, messages.c.parent_id).where(messages.c.id == line.c.parent_id))
+        query = select(*_MESSAGE).join(line, messages.c.id == line.c.id).order_by(messages.c.id)
+        with self._database.reading() as connection:
+            found = [_message(row) for row in connection.execute(query)]
+        if last is not None and not found:
+            raise NotThere
+        return found
 
     def message(self, message_id: int) -> Message:
         if message_id >= 2**63:  # more than a database can count to

@@ -99,6 +99,24 @@ addEventListener("DOMContentLoaded", () => {
   follow.observe(dock);
 });
 
+// Earlier messages come in above: what one reads stays where it is, and the focus stays up there.
+let held = null;
+document.addEventListener("htmx:before:swap", (event) => {
+  if (event.target.id !== "earlier") return;
+  const next = event.target.nextElementSibling;
+  held = {next, top: next.getBoundingClientRect().top, focused: document.activeElement === event.target, of: event.detail.ctx};
+});
+document.addEventListener("htmx:after:swap", (event) => {
+  if (held?.of !== event.detail.ctx) return;
+  scrollBy(0, held.next.getBoundingClientRect().top - held.top);
+  if (held.focused && !document.getElementById("earlier")) {
+    const first = document.querySelector("#messages > article");
+    first.tabIndex = -1;
+    first.focus({preventScroll: true});
+  }
+  held = null;
+});
+
 // A swap that takes away what had the focus leaves it to the composer, not to nobody.
 let focused = null;
 let row = "";

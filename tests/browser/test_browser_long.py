@@ -1,0 +1,116 @@
+"""A conversation longer than a page: its end comes first, what came before as one scrolls up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from chat_page import Chat, chat_in, running
+from long_conversation import write_conversation
+from playwright.sync_api import Browser, BrowserContext, expect
+from scripted_ollama import ScriptedOllama
+
+PAIRS = 70
+QUESTIONS = [f"Question {number}" for number in range(1, PAIRS + 1)]
+# Scrolls up and keeps in mind what is read there; asked again, how far that has moved since.
+SCROLL = """(top) => {
+  scrollTo(0, top);
+  const all = [...document.querySelectorAll("#messages > article")];
+  window.read = all.find((one) => one.getBoundingClientRect().bottom > 0);
+  window.at = window.read.getBoundingClientRect().top;
+}"""
+MOVED = "() => window.read.getBoundingClientRect().top - window.at"
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory, shared_ollama: ScriptedOllama) -> Iterator[list[str]]:
+    """Two long conversations: one to read, one to go on with."""
+    folder = tmp_path_factory.mktemp("long")
+    paths = [write_conversation(folder, PAIRS) for _ in range(2)]
+    with running(folder, OLLAMA_BASE_URL=shared_ollama.url) as url:
+        yield [url + path for path in paths]
+
+
+@pytest.fixture
+def long(addresses: list[str]) -> str:
+    return addresses[0]
+
+
+@pytest.fixture
+def chat(context: BrowserContext, long: str) -> Iterator[Chat]:
+    found = chat_in(context, long.partition("/c/")[0])
+    found.page.goto(long)
+    yield found
+    assert not found.complaints, found.complaints
+
+
+def questions(chat: Chat) -> list[str]:
+    return chat.page.locator(".bubble").all_inner_texts()
+
+
+def scroll_up(chat: Chat, top: int) -> None:
+    """So far that earlier messages come, and waits until they are there."""
+    known = len(questions(chat))
+    chat.page.evaluate(SCROLL, top)
+    expect(chat.page.locator(".bubble").nth(known)).to_be_attached()
+
+
+# 0 is where browsers by themselves would show what came in above.
+@pytest.mark.parametrize("top", [0, 300])
+def test_who_scrolls_up_finds_every_message_once_and_in_order_and_nothing_jumps(chat: Chat, top: int) -> None:
+    assert questions(chat) == QUESTIONS[-15:]
+    expect(chat.answers.last).to_be_in_viewport()
+    while len(questions(chat)) < PAIRS:
+        scroll_up(chat, top)
+        assert abs(chat.page.evaluate(MOVED)) < 1
+    assert questions(chat) == QUESTIONS
+    expect(chat.page.get_by_role("link", name="Earlier messages")).to_have_count(0)
+    ids = chat.page.locator("#messages > article").evaluate_all("(all) => all.map((one) => one.id)")
+    assert ids == [f"a{number}" for number in range(1, 2 * PAIRS + 1)]
+
+
+def test_one_step_up_brings_one_part(chat: Chat) -> None:
+    scroll_up(chat, 300)
+    chat.page.wait_for_load_state("networkidle")
+    assert questions(chat) == QUESTIONS[-30:]
+
+
+def test_by_keyboard_the_focus_stays_at_the_top(chat: Chat) -> None:
+    link = chat.page.get_by_role("link", name="Earlier messages")
+    while len(known := questions(chat)) < PAIRS:
+        link.evaluate("(one) => one.focus({preventScroll: true})")
+        chat.page.keyboard.press("Enter")
+        expect(chat.page.locator(".bubble").nth(len(known))).to_be_attached()
+        first = chat.page.locator("#messages > :is(a, article)").first
+        expect(first).to_be_focused()
+    chat.page.keyboard.press("Tab")
+    expect(chat.page.get_by_role("link", name="Edit").first).to_be_focused()
+
+
+def test_an_answer_comes_at_the_end_of_what_is_there(chat: Chat, addresses: list[str], ollama: ScriptedOllama) -> None:
+    chat.page.goto(addresses[1])
+    scroll_up(chat, 300)
+    ollama.script("Of course.")
+    answer = chat.ask("One more?")
+    assert answer.get_attribute("id") == chat.answers.last.get_attribute("id")
+    expect(answer).to_have_attribute("data-state", "done")
+    assert questions(chat) == [*QUESTIONS[-30:], "One more?"]
+
+
+def test_without_javascript_the_parts_are_pages(browser: Browser, long: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(long)
+    chat = Chat(page, "", [])
+    newest = questions(chat)
+    found = list(newest)
+    while (link := page.get_by_role("link", name="Earlier messages")).count():
+        with page.expect_navigation():
+            link.click()
+        found[:0] = questions(chat)
+    assert found == QUESTIONS
+    while (link := page.get_by_role("link", name="Later messages")).count():
+        with page.expect_navigation():
+            link.click()
+    assert questions(chat) == newest
+    context.close()
