@@ -339,7 +339,7 @@ def test_deleting_a_conversation_stops_its_answer(visitor: Visitor, ollama: Scri
     assert visitor.send(visitor.url + "/delete").status_code == 303
     assert answer.client_gone.wait(5)
     assert visitor.client.get(visitor.url).status_code == 404
-    assert not services.conversations.newest_conversations()
+    assert not services.conversations.newest_conversations().conversations
 
 
 def test_what_is_written_survives_a_restart(visitor: Visitor, settings: Settings, ollama: ScriptedOllama) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -38,6 +39,14 @@ class Conversation:
     id: str
     title: str
     updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Some conversations, the one with the newest message first; `has_older`: whether there are more after them."""
+
+    conversations: Sequence[Conversation]
+    has_older: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from flask import render_template, request, url_for
 from markupsafe import Markup
 
 from insight_app.chat import stream
-from insight_app.chat.messages import Conversation, Message, State
+from insight_app.chat.messages import Conversation, Listed, Message, State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
@@ -115,20 +115,16 @@ def _ready(last: Message) -> str:
     return swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
 
 
-def row(found: Conversation) -> str:
-    """The conversation's line in the list of the page that asks for it."""
-    current = found.id if _is_open(found) else ""
-    return render_template("chat/_conversation.html", conversation=found, current=current, base=conversations_base())
+def rows(listed: Listed, template: str = "chat/_conversation_rows.html") -> str:
+    """Lines of the list for the page that asks for them."""
+    path = request.headers.get("HX-Current-URL", "").partition("?")[0]
+    current = path.rpartition("/c/")[2]
+    return render_template(template, listed=listed, current=current, base=conversations_base())
 
 
 def conversations_base() -> str:
     """The address of conversations, without an id."""
     return url_for("chat.conversation", conversation_id="-").removesuffix("-")
-
-
-def _is_open(found: Conversation) -> bool:
-    """Whether the page that asks shows this conversation."""
-    return request.headers.get("HX-Current-URL", "").partition("?")[0].endswith(f"/c/{found.id}")
 
 
 def forget() -> None:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.chat import pages
 from insight_app.chat.forms import PromptForm, TitleForm, new_key
-from insight_app.chat.messages import Message
+from insight_app.chat.messages import Listed, Message
 from insight_app.errors import NotThere
 from insight_app.limits import rates
 from insight_app.web import from_htmx, services
@@ -144,6 +144,16 @@ def text(answer_id: int) -> Response:
     return Response(_message(answer_id, "assistant").text, content_type="text/plain; charset=utf-8")
 
 
+@chat.get("/conversations")
+def older() -> str:
+    """The conversations after the one whose time is ?before= and whose id is ?id=."""
+    before = request.args.get("before", type=float)
+    if before is None:
+        raise NotThere
+    listed = services().conversations.newest_conversations((before, request.args.get("id", "")))
+    return pages.rows(listed) if from_htmx() else pages.rows(listed, "chat/older.html")
+
+
 @chat.get("/c/<conversation_id>/edit")
 def edit(conversation_id: str) -> str:
     found = services().conversations.conversation(conversation_id)
@@ -159,13 +169,13 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     if name:
         store.rename(conversation_id, name)
         found = store.conversation(conversation_id)
-    return pages.row(found) if from_htmx() else _to_conversation(conversation_id)
+    return pages.rows(Listed([found])) if from_htmx() else _to_conversation(conversation_id)
 
 
 @chat.get("/c/<conversation_id>/row")
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
-    return pages.row(services().conversations.conversation(conversation_id))
+    return pages.rows(Listed([services().conversations.conversation(conversation_id)]))
 
 
 @chat.post("/c/<conversation_id>/delete")

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
-from insight_app.chat.messages import LIVE, Conversation, Figures, Message, Outcome, State, title_of
+from insight_app.chat.messages import LIVE, Conversation, Figures, Listed, Message, Outcome, State, title_of
 from insight_app.chat.tree import Tree
 from insight_app.errors import NotThere, ServerStopped
 from insight_app.storage.database import Database
@@ -38,10 +38,15 @@ class ConversationStore:
             raise NotThere
         return Conversation(*row)
 
-    def newest_conversations(self, limit: int = 200) -> list[Conversation]:
-        query = select(*_CONVERSATION).order_by(conversations.c.updated_at.desc()).limit(limit)
+    def newest_conversations(self, older_than: tuple[float, str] | None = None, limit: int = 50) -> Listed:
+        """At most `limit` of them; those that come after one, given by its `updated_at` and id."""
+        place = tuple_(conversations.c.updated_at, conversations.c.id)
+        query = select(*_CONVERSATION).order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
+        if older_than is not None:
+            query = query.where(place < older_than)
         with self._database.reading() as connection:
-            return [Conversation(*row) for row in connection.execute(query)]
+            found = [Conversation(*row) for row in connection.execute(query.limit(limit + 1))]
+        return Listed(found[:limit], has_older=len(found) > limit)
 
     def tree(self, conversation_id: str) -> Tree:
         query = select(messages.c.id, messages.c.parent_id).where(messages.c.conversation_id == conversation_id)

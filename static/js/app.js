@@ -99,21 +99,17 @@ addEventListener("DOMContentLoaded", () => {
   follow.observe(dock);
 });
 
-// Earlier messages come in above: what one reads stays where it is, and the focus stays up there.
+// A link to more gives way to it: what one reads stays where it is, and the focus goes to what came.
 let held = null;
 document.addEventListener("htmx:before:swap", (event) => {
-  if (event.target.id !== "earlier") return;
+  if (!event.target.matches?.(".more")) return;
   const next = event.target.nextElementSibling;
-  held = {next, top: next.getBoundingClientRect().top, focused: document.activeElement === event.target, of: event.detail.ctx};
+  held = {by: event.detail.ctx, next, top: next?.getBoundingClientRect().top, focused: document.activeElement === event.target};
 });
 document.addEventListener("htmx:after:swap", (event) => {
-  if (held?.of !== event.detail.ctx) return;
-  scrollBy(0, held.next.getBoundingClientRect().top - held.top);
-  if (held.focused && !document.getElementById("earlier")) {
-    const first = document.querySelector("#messages > article");
-    first.tabIndex = -1;
-    first.focus({preventScroll: true});
-  }
+  if (held?.by !== event.detail.ctx) return;
+  if (held.next) scrollBy(0, held.next.getBoundingClientRect().top - held.top);
+  if (held.focused) (event.target.closest("a") ?? event.target.querySelector("a"))?.focus({preventScroll: true});
   held = null;
 });
 

@@ -26,6 +26,8 @@ MOVED = "() => window.read.getBoundingClientRect().top - window.at"
 def addresses(tmp_path_factory: pytest.TempPathFactory, shared_ollama: ScriptedOllama) -> Iterator[list[str]]:
     """Two long conversations: one to read, one to go on with."""
     folder = tmp_path_factory.mktemp("long")
+    for _ in range(120):
+        write_conversation(folder, 1)
     paths = [write_conversation(folder, PAIRS) for _ in range(2)]
     with running(folder, OLLAMA_BASE_URL=shared_ollama.url) as url:
         yield [url + path for path in paths]
@@ -66,7 +68,8 @@ def test_who_scrolls_up_finds_every_message_once_and_in_order_and_nothing_jumps(
     assert questions(chat) == QUESTIONS
     expect(chat.page.get_by_role("link", name="Earlier messages")).to_have_count(0)
     ids = chat.page.locator("#messages > article").evaluate_all("(all) => all.map((one) => one.id)")
-    assert ids == [f"a{number}" for number in range(1, 2 * PAIRS + 1)]
+    assert ids == sorted(set(ids), key=lambda one: int(one[1:]))
+    assert len(ids) == 2 * PAIRS
 
 
 def test_one_step_up_brings_one_part(chat: Chat) -> None:
@@ -81,10 +84,9 @@ def test_by_keyboard_the_focus_stays_at_the_top(chat: Chat) -> None:
         link.evaluate("(one) => one.focus({preventScroll: true})")
         chat.page.keyboard.press("Enter")
         expect(chat.page.locator(".bubble").nth(len(known))).to_be_attached()
-        first = chat.page.locator("#messages > :is(a, article)").first
-        expect(first).to_be_focused()
-    chat.page.keyboard.press("Tab")
-    expect(chat.page.get_by_role("link", name="Edit").first).to_be_focused()
+        if link.count():
+            expect(link).to_be_focused()
+    expect(chat.page.get_by_role("link", name="Edit", exact=True).first).to_be_focused()
 
 
 def test_an_answer_comes_at_the_end_of_what_is_there(chat: Chat, addresses: list[str], ollama: ScriptedOllama) -> None:
@@ -95,6 +97,15 @@ def test_an_answer_comes_at_the_end_of_what_is_there(chat: Chat, addresses: list
     assert answer.get_attribute("id") == chat.answers.last.get_attribute("id")
     expect(answer).to_have_attribute("data-state", "done")
     assert questions(chat) == [*QUESTIONS[-30:], "One more?"]
+
+
+def test_the_list_of_conversations_goes_on_as_one_scrolls(chat: Chat) -> None:
+    rows = chat.page.locator(".conversations > li > .title")
+    for number in (50, 100, 122):
+        expect(rows).to_have_count(number)
+        rows.last.scroll_into_view_if_needed()
+        chat.page.locator(".conversations").evaluate("(list) => list.scrollTo(0, list.scrollHeight)")
+    assert len(set(rows.evaluate_all("(all) => all.map((one) => one.href)"))) == 122
 
 
 def test_without_javascript_the_parts_are_pages(browser: Browser, long: str) -> None:
