@@ -15,7 +15,7 @@ from flask import Flask, Response, abort, request, url_for
 
 BUNDLES = {
     "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
-    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js"),
+    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

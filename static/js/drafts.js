@@ -1,0 +1,49 @@
+// What was typed and not sent: this tab alone keeps it, until the server has it.
+{
+  const DRAFTS = "textarea[name=message]";
+  const place = (area) => `draft ${area.form.getAttribute("action")} ${area.id}`;
+  const untouched = (area) => area.id === "message" ? "" : area.defaultValue;
+  const sending = () => JSON.parse(sessionStorage.getItem("sending") ?? "[]");
+
+  const keep = (area) => {
+    if (area.value === untouched(area)) sessionStorage.removeItem(place(area));
+    else sessionStorage.setItem(place(area), area.value);
+  };
+  const recall = (area) => {
+    // Browsers bring back what was in a field too, also what was sent.
+    area.form.autocomplete = "off";
+    // A text that the server gives back is newer than what is kept.
+    if (area.value === untouched(area)) area.value = sessionStorage.getItem(place(area)) ?? area.value;
+  };
+
+  document.addEventListener("input", (event) => {
+    if (event.target.matches(DRAFTS)) keep(event.target);
+  });
+  document.addEventListener("sent", () => keep(document.getElementById("message")));
+  document.addEventListener("htmx:after:swap", (event) => event.target.querySelectorAll?.(`.rewrite ${DRAFTS}`).forEach(recall));
+  document.addEventListener("click", (event) => {
+    const area = event.target.closest(".rewrite a")?.closest("form").querySelector(DRAFTS);
+    if (area) sessionStorage.removeItem(place(area));
+  });
+
+  // Where the browser posts a form by itself, a redirect says that the server has it. A deleted conversation takes its drafts along.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    const area = event.target.querySelector(DRAFTS);
+    const whole = `draft ${event.target.getAttribute("action").replace(/delete$/, "")}`;
+    const gone = area ? [place(area)] : Object.keys(sessionStorage).filter((key) => key.startsWith(whole));
+    sessionStorage.setItem("sending", JSON.stringify([...sending(), ...gone]));
+  });
+  addEventListener("pageshow", (event) => {
+    const areas = [...document.querySelectorAll(DRAFTS)];
+    if (!event.persisted && performance.getEntriesByType("navigation")[0].redirectCount) {
+      sending().forEach((key) => sessionStorage.removeItem(key));
+    }
+    // A text that was refused is sent once more.
+    if (!areas.some((area) => area.defaultValue !== untouched(area))) sessionStorage.removeItem("sending");
+    for (const area of areas) {
+      if (event.persisted) area.value = untouched(area);
+      recall(area);
+    }
+  });
+}
