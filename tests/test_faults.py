@@ -182,7 +182,7 @@ def test_a_prompt_that_cannot_be_kept_comes_back_to_its_author(
     assert f"{LONG}</textarea>" in page.text
     assert program.json == {"error": {"code": fault.problem, "message": str(error)}}
     assert services.conversations.history(url.removeprefix("/c/")) == before
-    assert len(services.conversations.newest_conversations()) == 1
+    assert len(services.conversations.newest_conversations().conversations) == 1
     assert counted(visitor, fault.metric) == 3
     output = capsys.readouterr()
     lines = [json.loads(entry) for entry in output.err.splitlines()]
@@ -334,7 +334,11 @@ def test_a_clock_that_is_set_back_changes_nothing(
     visitor.asks_and_waits("New")
     visitor.open("/")
     visitor.asks_and_waits("Newest")
-    assert [found.title for found in services.conversations.newest_conversations()] == ["Newest", "Old", "Older"]
+    assert [found.title for found in services.conversations.newest_conversations().conversations] == [
+        "Newest",
+        "Old",
+        "Older",
+    ]
     assert kept.created_at > kept.finished_at > kept.created_at - 3700  # what is shown is what clocks show
 
 
