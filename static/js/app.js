@@ -97,6 +97,8 @@ addEventListener("DOMContentLoaded", () => {
   });
   follow.observe(messages);
   follow.observe(dock);
+  // Before the frame is drawn: a scroll that the observer makes costs another one.
+  document.addEventListener("htmx:after:swap", () => { if (atEnd) toEnd(); });
 });
 
 // A swap that takes away what had the focus leaves it to the composer, not to nobody.
