@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Reply
-from insight_app.chat.stream import Reader, follow
+from insight_app.chat.stream import MERGE_SECONDS, MOST_MERGE_SECONDS, Reader, follow, merge_seconds
 from insight_app.rendering.markdown import render
 
 SWAP = re.compile(r'<hx-partial hx-target="([^"]*)" hx-swap="(\S+) settle:0">(.*?)</hx-partial>', re.DOTALL)
@@ -105,3 +106,25 @@ def test_a_place_is_good_for_one_run_of_the_server() -> None:
         assert reply.position_of(other) is None
         assert not Reader(reply).go_to(other)
     assert Reply(1, "c").place(7) == "7"
+
+
+def test_fast_text_comes_in_larger_pieces_but_never_in_pauses_that_one_sees() -> None:
+    assert merge_seconds(0) == MERGE_SECONDS
+    assert MERGE_SECONDS < merge_seconds(10) < merge_seconds(30) < MOST_MERGE_SECONDS
+    assert merge_seconds(10_000) == MOST_MERGE_SECONDS
+
+
+def test_a_reader_that_collects_text_hears_of_the_end_at_once() -> None:
+    reply = Reply(1, "c")
+    reader = threading.Thread(target=reply.rest, args=(60,))
+    reader.start()
+    reply.end(reply.outcome(State.DONE))
+    reader.join(10)
+    assert not reader.is_alive()
+
+
+def test_blocks_that_came_together_are_appended_together() -> None:
+    reply = Reply(1, "c")
+    reply.append("# One\n\nTwo\n\nThree\n\nFour")
+    html = Reader(reply).news(lambda activity, begun: "")
+    assert html.count("beforeend") == 1

@@ -55,6 +55,7 @@ class Reply:
         self.spent: dict[State, float] = {}  # the seconds of each state that is over
         self.receipt = Figures()  # what of the conversation is read
         self._changed = threading.Condition()
+        self._over = threading.Event()
 
     @property
     def state(self) -> State:
@@ -109,6 +110,7 @@ class Reply:
     def end(self, outcome: Outcome) -> None:
         """Nothing comes any more; what there is is in the database already."""
         self.enter(Activity(outcome.state, outcome.model, problem=outcome.problem))
+        self._over.set()
 
     def outcome(self, state: State, done: Done | None = None, *, problem: str = "") -> Outcome:
         """What there is now, as an end."""
@@ -126,6 +128,10 @@ class Reply:
         """Waits until there is more than `version`; False where nothing changed within `seconds`."""
         with self._changed:
             return self._changed.wait_for(lambda: self.version != version, seconds)
+
+    def rest(self, seconds: float) -> None:
+        """Waits so long whatever comes, but not beyond the end."""
+        self._over.wait(seconds)
 
     def wake(self) -> None:
         """Has all who wait look again, although nothing came."""

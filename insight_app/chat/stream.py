@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Activity, Reply
@@ -13,8 +14,12 @@ from insight_app.rendering.progress import START, GrowingText, Progress
 from insight_app.rendering.swaps import swap
 
 HEARTBEAT_SECONDS = 15.0
-# Two pieces within this time become one event: the eye sees no difference, the server and the browser do.
+# What comes within this time becomes one event: the eye sees no difference, the server and the browser do. Text that
+# comes faster than anybody reads waits longer, the more there was last time: an event costs the browser about the
+# same with one word and with a line.
 MERGE_SECONDS = 0.08
+MERGE_SECONDS_PER_CHARACTER = 0.003
+MOST_MERGE_SECONDS = 0.2
 # After this much silence a reader gets all there is, also what was not yet worth sending.
 SETTLE_SECONDS = 0.25
 # Until the answer itself grows, a page counts the seconds of what is going on.
@@ -59,6 +64,11 @@ class Reader:
     def ticks(self) -> bool:
         """Whether the page counts seconds now."""
         return self.state is not State.WRITING
+
+    @property
+    def seen(self) -> int:
+        """How many characters the page has been shown, for good or not."""
+        return self._thinking.read + self._answer.read
 
     @property
     def _before_answer(self) -> int:
@@ -138,14 +148,15 @@ def follow(
     if not reply.ended and not reader.go_to(place):
         yield from last_events(anew())
         return
-    sent = 0.0
+    next_event = 0.0
     eager = False
     while not reply.ended:
         version = reply.version
-        known = reader.state
+        known, shown = reader.state, reader.seen
         if html := reader.news(status, eager=eager):
             yield sse.event(html, id=reader.place)
-            sent = time.monotonic() if reply.position else 0.0  # the first text is never held back
+            # The first text is never held back.
+            next_event = time.monotonic() + merge_seconds(reader.seen - shown) if reader.seen else 0.0
         if reader.state is not known:
             yield sse.event(str(reader.state), name="state")
         if closing():
@@ -155,9 +166,14 @@ def follow(
         if not changed and eager and not reader.ticks:
             yield sse.comment("still there")
         eager = not changed
-        if changed and (early := sent + MERGE_SECONDS - time.monotonic()) > 0 and not reply.ended:
-            time.sleep(early)
+        if changed and (early := next_event - time.monotonic()) > 0:
+            reply.rest(early)
     yield from last_events(finished())
+
+
+def merge_seconds(characters: int) -> float:
+    """How long text is collected after an event that brought so many characters."""
+    return min(MERGE_SECONDS + MERGE_SECONDS_PER_CHARACTER * characters, MOST_MERGE_SECONDS)
 
 
 def last_events(html: str) -> Iterator[bytes]:
@@ -168,9 +184,10 @@ def last_events(html: str) -> Iterator[bytes]:
 
 def _advance(swaps: list[str], part: str, text: GrowingText, seen: Progress, *, ended: bool, eager: bool) -> Progress:
     step = progress.advance(text, seen, ended=ended, eager=eager)
-    for change in step.changes:
-        place, how = _PLACES[change.kind]
-        swaps.append(swap(place.format(done=f"#{part}"), how, change.html))
+    # What goes to the same place is one swap: to the browser, each costs more than its words.
+    for kind, alike in groupby(step.changes, key=lambda change: change.kind):
+        place, how = _PLACES[kind]
+        swaps.append(swap(place.format(done=f"#{part}"), how, "".join(change.html for change in alike)))
     if step.tail is not None:
         swaps.append(swap(f"#{part}-tail", "innerHTML", step.tail))
     return step.progress
