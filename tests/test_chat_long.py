@@ -9,7 +9,7 @@ import pytest
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
-from insight_app.chat.messages import Outcome, State
+from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.services import Services
 
 PAIRS = 40
@@ -129,3 +129,15 @@ def test_the_page_asks_the_database_as_often_as_for_a_short_one(
     event.listen(services.database.engine, "before_cursor_execute", lambda *what: asked.append(what[2]))
     visitor.open(long)
     assert len(asked) == 4, asked  # the conversation, its tree, the messages, the list beside it
+
+
+def test_the_line_where_the_memory_begins_comes_with_the_part_that_it_is_in(
+    visitor: Visitor, long: str, services: Services
+) -> None:
+    store = services.conversations
+    figures = Figures(messages_before=79, messages_read=40, memory_from=41)
+    store.finish(80, Outcome(State.DONE, "A40.", model="small", figures=figures))
+    assert "remembers from here on" not in visitor.open(long)
+    url = link(visitor, "Earlier messages") or ""
+    page = visitor.client.get(url, headers={"HX-Request": "true"}).text
+    assert page.index('id="a40"') < page.index("small remembers from here on") < page.index('id="a41"')
