@@ -42,21 +42,21 @@ WARM_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 60
 BARE_SECONDS = 10
 
-Row = tuple[float, float, float]  # ms of the main thread per token, of these on the processor, seconds behind
+Row = tuple[float, float, float]  # ms of the main thread per token, on the processor and as they pass; seconds behind
 
 
 class MainThread:
     """All work of a page's main thread: scripts, style, layout and painting."""
 
     def __init__(self, page: Page) -> None:
-        # "Wall" also counts while the thread waits for a core, or for the thread that draws.
-        self._clocks = [_clock(page, domain) for domain in ("timeTicks", "threadTicks")]
+        # What passes counts also while the thread waits for a core, or for the thread that draws.
+        self._clocks = [_clock(page, domain) for domain in ("threadTicks", "timeTicks")]
         self._began = self._seconds()
 
     def used(self) -> tuple[float, float]:
-        """Seconds since it was made: those that passed, and those of the processor."""
-        wall, cpu = (now - before for now, before in zip(self._seconds(), self._began, strict=True))
-        return wall, cpu
+        """Seconds since it was made: those of the processor, and those that passed."""
+        cpu, passed = (now - before for now, before in zip(self._seconds(), self._began, strict=True))
+        return cpu, passed
 
     def _seconds(self) -> list[float]:
         metrics = [clock.send("Performance.getMetrics")["metrics"] for clock in self._clocks]
@@ -88,9 +88,9 @@ def answer(browser: Browser, tokens: int, rate: float) -> Row:
         while page.evaluate(STATE) != "done" and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
         behind = time.monotonic() - asked - tokens / rate
-        wall, cpu = (seconds / (tokens - missed) * 1e3 for seconds in thread.used())
+        cpu, passed = (seconds / (tokens - missed) * 1e3 for seconds in thread.used())
         page.close()
-        return wall, cpu, behind
+        return cpu, passed, behind
 
 
 def bare(browser: Browser, updates: float, rate: float) -> Row:
@@ -102,9 +102,9 @@ def bare(browser: Browser, updates: float, rate: float) -> Row:
     time.sleep(WARM_SECONDS)
     thread, began = MainThread(page), time.monotonic()
     time.sleep(BARE_SECONDS)
-    wall, cpu = (seconds / ((time.monotonic() - began) * rate) * 1e3 for seconds in thread.used())
+    cpu, passed = (seconds / ((time.monotonic() - began) * rate) * 1e3 for seconds in thread.used())
     page.close()
-    return wall, cpu, 0
+    return cpu, passed, 0
 
 
 def rows(tokens: list[int], rate: float) -> dict[str, Callable[[Browser], Row]]:
@@ -132,12 +132,14 @@ def main() -> None:
             for name, measure in measured.items():
                 found[name].append(measure(browser))
         browser.close()
-    print("| page | main thread, ms per token (each run) | on the processor | behind at the end (s) |")
+    print("| page | on the processor, ms per token | time that passed, ms per token | behind at the end (s) |")
     print("|---|---|---|---|")
     for name, runs in found.items():
-        wall, cpu, behind = (statistics.median(column) for column in zip(*runs, strict=True))
-        each = ", ".join(f"{run[0]:.2f}" for run in runs)
-        print(f"| {name} | {wall:.2f} ({each}) | {cpu:.2f} | {behind:.2f} |")
+        cells = (
+            f"{statistics.median(each):.2f} ({', '.join(f'{one:.2f}' for one in each)})"
+            for each in zip(*runs, strict=True)
+        )
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
