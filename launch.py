@@ -398,16 +398,30 @@ ENDS = {
 # ---- Tests ----
 
 
-def find_chromium() -> None:
-    """Installs Debian's chromium where there is none, if that is possible; otherwise says what follows."""
-    if shutil.which("chromium") or shutil.which("chromium-browser"):
+# What some tests need, each with the programs of which one is enough, and Debian's packages.
+PROGRAMS = {
+    "browser": (("chromium", "chromium-browser"), ("chromium", "fonts-liberation")),
+    "Redis": (("redis-server",), ("redis-server",)),
+}
+
+
+def find_programs() -> None:
+    """Installs Debian's where one is missing, if that is possible; otherwise says what follows."""
+    missing = [what for what, (names, _) in PROGRAMS.items() if not any(map(shutil.which, names))]
+    if not missing:
         return
+    follows = " and ".join(missing) + " tests will be skipped."
+    packages = [package for what in missing for package in PROGRAMS[what][1]]
     if shutil.which("apt-get") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
-        say("There is no chromium, and only root on Debian can install it here: browser tests will be skipped.")
+        say(
+            f"There is no {' or '.join(PROGRAMS[what][0][0] for what in missing)}, and only root on Debian can "
+            f"install it here: {follows}"
+        )
         return
-    progress = Progress("Installing chromium")
-    environ = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-liberation"]):
+    progress = Progress("Installing " + " and ".join(PROGRAMS[what][0][0] for what in missing))
+    # Debian would start a Redis of its own; the tests start theirs.
+    environ = dict(os.environ, DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1")
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         done = subprocess.run(
             ["apt-get", "-q", *command],
             env=environ,
@@ -418,14 +432,14 @@ def find_chromium() -> None:
     progress.end()
     if done.returncode != 0:
         said = last_line(done.stdout.decode(errors="replace"))
-        say(f"chromium cannot be installed ({said}): browser tests will be skipped.")
+        say(f"It cannot be installed ({said}): {follows}")
 
 
 def test(pytest_options: "list[str]") -> int:
     """Sets everything up, runs the tests, returns pytest's status."""
     set_up("requirements.txt", "requirements-dev.txt")
     has_embedded_engine()
-    find_chromium()
+    find_programs()
     command = [PYTHON, "-m", "pytest", *pytest_options]
     os.chdir(PROJECT)
     if os.name == "nt":

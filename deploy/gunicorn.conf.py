@@ -1,4 +1,4 @@
-"""gunicorn's settings for one process. An open stream costs a greenlet, not a thread, so one worker has thousands.
+"""gunicorn's settings. An open stream costs a greenlet, not a thread, so one worker has thousands.
 
 launch.py adds the address (--bind), which is a setting of the product: APP_HOST and APP_PORT.
 """
@@ -6,13 +6,29 @@ launch.py adds the address (--bind), which is a setting of the product: APP_HOST
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import gevent
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from insight_app.config import load
+from insight_app.errors import ConfigError
+
+
+def processes() -> int:
+    """Without Redis one: what is being written is in the memory of its process."""
+    try:
+        settings = load()
+    except ConfigError:
+        return 1  # the app says what is wrong
+    return settings.web_concurrency if settings.redis_url else 1
+
+
 worker_class = "gevent"
-workers = 1  # replies that are being written live in the memory of their process
+workers = processes()
 worker_connections = 4000
 keepalive = 30
 graceful_timeout = 10

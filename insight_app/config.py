@@ -133,6 +133,16 @@ def _database(value: str) -> str:
     return value
 
 
+def _redis(value: str) -> str:
+    """`value` as redis-py takes it: redis:// and rediss:// (TLS) name a host, unix:// a socket's path."""
+    with suppress(ValueError):
+        parts = urlsplit(value)
+        named = parts.path.startswith("/") if parts.scheme == "unix" else parts.hostname and parts.port != 0
+        if not value or (re.fullmatch(r"(rediss?|unix)://\S+", value) and named):
+            return value
+    raise ValueError("an address such as redis://127.0.0.1:6379/0, rediss://host or unix:///path/to/socket, or empty")
+
+
 def _folder(value: str) -> Path:
     return PROJECT / Path(value).expanduser()
 
@@ -205,7 +215,7 @@ class Settings:
         "MAX_CONCURRENT_ANSWERS",
         "4",
         _whole(1, 1_000),
-        "How many answers are written at a time; others wait.",
+        "How many answers each server process writes at a time; others wait.",
     )
     max_prompt_chars: int = _variable(
         "MAX_PROMPT_CHARS", "100000", _whole(1, 10_000_000), "The longest message, in characters."
@@ -243,9 +253,17 @@ class Settings:
     redis_url: str = _variable(
         "REDIS_URL",
         "",
-        _text,
-        "Redis, for more than one server process. This version has one and does not use it.",
+        _redis,
+        "A Redis of your own (redis://, rediss:// or unix://) through which several server processes know what each is "
+        "writing. It holds answers while they are written: keep it private and without persistence. "
+        "Empty: one process, no Redis.",
         secret=True,
+    )
+    web_concurrency: int = _variable(
+        "WEB_CONCURRENCY",
+        "1",
+        _whole(1, 64),
+        "How many server processes share the work. Without REDIS_URL it is always one.",
     )
     log_level: str = _variable(
         "LOG_LEVEL",

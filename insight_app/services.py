@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from insight_app.chat.answering import Answering
 from insight_app.chat.replies import Replies, RepliesInMemory
@@ -12,6 +13,7 @@ from insight_app.config import Settings
 from insight_app.engines.base import Options
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
+from insight_app.limits import rates
 from insight_app.storage.database import Database, sqlite_url
 from insight_app.telemetry.metrics import Metrics
 
@@ -27,6 +29,7 @@ class Services:
     engine: Fallback
     answering: Answering
     metrics: Metrics
+    rates: dict[str, Any]  # how Flask-Limiter counts
     closing: bool = False
 
     def engine_facts(self, model: str, context: int | None = None) -> dict[str, object]:
@@ -41,16 +44,16 @@ class Services:
     def close(self) -> None:
         """Lets every stream end and keeps what is written."""
         self.closing = True
-        for reply in self.replies.live():
-            reply.wake()
+        self.replies.wake()
         self.engine.close()
         self.answering.close()
+        self.replies.leave()  # after the last checkpoint: others go on from there
 
 
 def build_services(settings: Settings) -> Services:
-    """Raises ConfigError where the database cannot be used."""
-    replies = RepliesInMemory()
-    metrics = Metrics(live_answers=lambda: len(replies.live()))
+    """Raises ConfigError where the database, or the address of Redis, cannot be used."""
+    replies, counting = _shared(settings)
+    metrics = Metrics(live_answers=replies.count, redis_up=replies.connected)
     address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
     database = Database(address, metrics.database_failed)
     database.bring_up_to_date()
@@ -67,7 +70,17 @@ def build_services(settings: Settings) -> Services:
         report=metrics.answer_ended,
     )
     answering.carry_on()
-    return Services(settings, database, conversations, replies, engine, answering, metrics)
+    return Services(settings, database, conversations, replies, engine, answering, metrics, counting)
+
+
+def _shared(settings: Settings) -> tuple[Replies, dict[str, Any]]:
+    """What several processes share, if there may be several: the replies, and how rates are counted."""
+    if not settings.redis_url:
+        return RepliesInMemory(), rates.in_memory()
+    # Imported here: who has no Redis need not wait for its library, nor keep it in memory.
+    from insight_app.chat.replies_redis import RepliesInRedis
+
+    return RepliesInRedis(settings.redis_url), rates.in_redis(settings.redis_url)
 
 
 def _engines(settings: Settings) -> list[Ollama]:

@@ -67,7 +67,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     services: Services = app.extensions["insight"]
     services.engine.look()
     yield app
-    for reply in services.replies.live():
+    for reply in services.replies.here():
         reply.stop.ask()
     services.close()
     services.database.close()

@@ -64,7 +64,7 @@ def test_a_checkpoint_that_comes_late_does_not_shorten_a_finished_answer(service
     _, answer = services.conversations.ask("Hi", model="")
     assert answer is not None
     services.conversations.finish(answer.id, Outcome(State.DONE, "All of it."))
-    services.conversations.checkpoint([(answer.id, "", "All")])
+    services.conversations.checkpoint([(answer.id, 0, "", "All")])
     assert services.conversations.message(answer.id).text == "All of it."
 
 

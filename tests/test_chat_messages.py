@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from insight_app.chat import prompts
 from insight_app.chat.messages import Message, State, title_of
 from insight_app.chat.queue import Line
-from insight_app.chat.replies import RepliesInMemory, Reply
+from insight_app.chat.replies import Reply
 from insight_app.engines.base import Stop
 from insight_app.errors import EmptyPrompt, PromptTooLarge
 
@@ -117,13 +117,3 @@ def test_waiting_ends_without_a_change_too() -> None:
     reply = Reply(1, "c")
     assert not reply.wait(reply.version, 0.001)
     assert reply.wait(reply.version - 1, 5)
-
-
-def test_replies_are_there_until_they_are_closed() -> None:
-    replies = RepliesInMemory()
-    reply = replies.open(7, "c", "m")
-    assert replies.get(7) is reply
-    assert replies.live() == [reply]
-    replies.close(reply)
-    replies.close(reply)
-    assert replies.get(7) is None

@@ -88,6 +88,15 @@ def test_a_closing_server_ends_the_stream_without_ending_the_answer() -> None:
     assert b"done" not in said
 
 
+def test_a_lost_reply_ends_the_stream_without_ending_the_answer() -> None:
+    reply = Reply(1, "c")
+    reply.append("Some")
+    reply.lose()
+    said = b"".join(follow(reply, "0", status=lambda *now: "", finished=lambda: "", anew=lambda: ""))
+    assert b"Some" in said
+    assert b"done" not in said
+
+
 def test_an_answer_that_ended_is_sent_finished() -> None:
     reply = Reply(1, "c")
     reply.append("Some")

@@ -131,6 +131,12 @@ def test_a_folder_in_place_of_the_file_is_an_error_with_a_reason(env_file: Path)
         ("OLLAMA_BASE_URL", "http://[::1"),
         ("OLLAMA_BASE_URL", "http://"),
         ("OLLAMA_BASE_URL", "two words"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("REDIS_URL", "redis://host:port"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "unix://socket"),
+        ("WEB_CONCURRENCY", "0"),
     ],
 )
 def test_a_value_that_is_not_allowed_names_its_variable_and_its_place(env_file: Path, name: str, value: str) -> None:
@@ -159,6 +165,14 @@ def test_accounts_are_announced_for_a_later_version() -> None:
 def test_ollamas_address_is_taken_in_every_form_people_write_it(given_url: str, meant: str) -> None:
     assert loaded({"OLLAMA_BASE_URL": given_url}).ollama_base_url == meant
     assert loaded({"OLLAMA_BASE_URL": meant}).ollama_base_url == meant
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://127.0.0.1:6379/0", "redis://:word@cache", "rediss://me:word@cache:6380", "unix:///run/redis.sock?db=1"],
+)
+def test_redis_may_be_a_host_or_a_socket(url: str) -> None:
+    assert loaded({"REDIS_URL": url}).redis_url == url
 
 
 @pytest.mark.parametrize(("value", "meant"), [("300", "300s"), ("-1", "-1s"), ("10m", "10m"), ("", "")])

@@ -244,7 +244,7 @@ def test_a_server_starts_and_shows_what_there_is_although_nothing_can_be_kept(
     prompt, _ = services.conversations.ask("Hi", model="")
     if fault.broken is full:  # which is the state of one connection, and the next start has its own
 
-        def refuse(_store: object) -> None:
+        def refuse(_store: object, _answer_id: int) -> None:
             raise explain(fault.problem)
 
         monkeypatch.setattr(ConversationStore, "left_behind", refuse)

@@ -17,6 +17,7 @@ FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 WEB = {"flask", "flask_wtf", "flask_limiter", "wtforms", "werkzeug", "prometheus_flask_exporter"}
 SQL = {"sqlalchemy", "alembic"}
 HTTP = {"requests", "urllib3", "http", "socket"}
+REDIS = {"redis"}
 LICENCES: dict[str, set[str]] = {
     "routes.py": WEB,
     "pages.py": {"flask"},
@@ -28,7 +29,8 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/env.py": SQL,
     "storage/migrations/versions/0001_conversations.py": SQL,
     "storage/migrations/versions/0002_figures.py": SQL,
-    "limits/rates.py": WEB,
+    "chat/redis_link.py": REDIS,
+    "limits/rates.py": WEB | REDIS,
     "engines/ollama.py": HTTP,
     "engines/ollama_wire.py": HTTP,
     "engines/chunks.py": HTTP,
@@ -67,7 +69,7 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_file_imports_only_what_its_name_allows(path: Path) -> None:
     allowed = LICENCES.get(path.as_posix(), LICENCES.get(path.name, set()))
-    used = {name.split(".")[0] for name in imports(path)} & (WEB | SQL | HTTP | {"gevent"})
+    used = {name.split(".")[0] for name in imports(path)} & (WEB | SQL | HTTP | REDIS | {"gevent"})
     assert used <= allowed, f"{path} may not import {', '.join(sorted(used - allowed))}"
 
 

@@ -429,7 +429,7 @@ def test_a_wrong_port_on_the_command_line_is_explained(ready: Path) -> None:
 
 @pytest.mark.parametrize(("user", "commands"), [(0, ["update", "install"]), (1000, [])])
 @on_posix
-def test_chromium_is_installed_where_that_is_possible(
+def test_programs_for_the_tests_are_installed_where_that_is_possible(
     launch: ModuleType,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -445,16 +445,17 @@ def test_chromium_is_installed_where_that_is_possible(
     monkeypatch.setattr(launch.shutil, "which", lambda name: "/usr/bin/apt-get" if name == "apt-get" else None)
     monkeypatch.setattr(launch.os, "geteuid", lambda: user)
     monkeypatch.setattr(launch.subprocess, "run", run)
-    launch.find_chromium()
+    launch.find_programs()
     assert calls == commands
-    assert capsys.readouterr().out.endswith("rowser tests will be skipped.\n")
+    assert capsys.readouterr().out.endswith("browser and Redis tests will be skipped.\n")
 
 
 @on_posix
 def test_the_tests_status_is_handed_on(ready: Path) -> None:
     (ready / "test_one.py").write_text("def test_one(): assert False")
-    (ready / "chromium").write_text("")
-    (ready / "chromium").chmod(0o755)
+    for program in ("chromium", "redis-server"):
+        (ready / program).write_text("")
+        (ready / program).chmod(0o755)
     ran = subprocess.run(
         [sys.executable, "launch.py", "test", "-p", "no:cacheprovider", "test_one.py"],
         cwd=ready,

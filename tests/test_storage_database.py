@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +22,8 @@ from insight_app.errors import ConfigError, DatabaseBusy
 from insight_app.storage import database as storage
 from insight_app.storage.database import MIGRATIONS, NEWEST, Database, sqlite_url
 from insight_app.storage.tables import metadata
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -159,3 +163,27 @@ def test_what_is_deleted_leaves_the_files_when_its_last_reader_has_gone(
         database.forget()
     for file in Path(str(database.url.database)).parent.iterdir():
         assert b"xylophone" not in file.read_bytes()
+
+
+def test_processes_that_start_together_share_a_new_database(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from insight_app.storage.database import Database
+database = Database("sqlite:///{tmp_path}/new.db")
+print("ready", flush=True)
+sys.stdin.readline()
+database.bring_up_to_date()
+"""
+    command_line = [sys.executable, "-c", program]
+    processes = [
+        subprocess.Popen(command_line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    assert [process.communicate()[0] for process in processes] == [b""] * 3
+    assert [process.returncode for process in processes] == [0] * 3

@@ -59,6 +59,7 @@ class Answering:
         self._patience_seconds = patience_seconds
         self._report = report
         self._log = structlog.get_logger("answer")
+        self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
         self._closed = threading.Event()
         threading.Thread(target=self._keep_checkpoints, name="checkpoints", daemon=True).start()
@@ -77,34 +78,35 @@ class Answering:
         return reply
 
     def carry_on(self) -> None:
-        """Goes on with the answers that a former run of the server left unfinished, or leaves them to the next one.
+        """Goes on with the answers that a former run of the server, or another process that died, left unfinished.
 
         One that ended two servers, perhaps by its own doing, is interrupted.
         """
         try:
-            for answer in self._store.left_behind():
-                if answer.problem == ServerStopped.code:
+            for answer_id in self._replies.orphans(self._suspects):
+                self._suspects.add(answer_id)  # until it goes on: the disk may be full
+                answer = self._store.left_behind(answer_id)
+                if answer is not None and answer.problem == ServerStopped.code:
                     self._give_up(answer)
-                    continue
-                history = self._store.history(answer.conversation_id, answer.id)[:-1]
-                self.start(replace(answer, problem=ServerStopped.code), history)
-        except DatabaseError as error:  # what is there can be read nevertheless
+                elif answer is not None:
+                    history = self._store.history(answer.conversation_id, answer.id)[:-1]
+                    self.start(replace(answer, problem=ServerStopped.code), history)
+                self._suspects.discard(answer_id)
+        except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
             self._log.error("answers not carried on", exc_info=error)
 
     def expect_idle(self, conversation_id: str) -> None:
         """Raises StillAnswering where an answer of this conversation is being written."""
-        if any(reply.conversation_id == conversation_id for reply in self._replies.live()):
+        if self._store.unfinished(conversation_id):
             raise StillAnswering
 
     def stop(self, answer_id: int) -> None:
         """Ends an answer now, at the engine too; one that has ended stays as it is."""
-        if reply := self._replies.get(answer_id):
-            reply.stop.ask()
+        self._replies.stop(answer_id)
 
     def stop_conversation(self, conversation_id: str) -> None:
-        for reply in self._replies.live():
-            if reply.conversation_id == conversation_id:
-                reply.stop.ask()
+        for answer_id in self._store.unfinished(conversation_id):
+            self._replies.stop(answer_id)
 
     def close(self) -> None:
         """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end."""
@@ -114,7 +116,7 @@ class Answering:
     def _give_up(self, answer: Message) -> None:
         ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
         outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, answer.figures)
-        self._store.finish(answer.id, outcome)
+        self._store.finish(answer.id, outcome, run=1)
         self._report(ended.value, outcome.problem, max(0.0, time.time() - answer.created_at), {})
 
     def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:
@@ -178,7 +180,7 @@ class Answering:
         seconds = time.monotonic() - reply.began
         while True:
             try:
-                self._store.finish(reply.id, outcome)
+                self._store.finish(reply.id, outcome, reply.run)
                 break
             except Exception as error:  # a full disk, a locked file: what is written stays here until it is kept
                 self._log.error("answer not kept yet", answer=reply.id, exc_info=error)
@@ -195,6 +197,7 @@ class Answering:
     def _keep_checkpoints(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
             self._try_to_checkpoint()
+            self.carry_on()
 
     def _try_to_checkpoint(self) -> None:
         try:
@@ -203,11 +206,13 @@ class Answering:
             self._log.error("checkpoint failed", exc_info=error)
 
     def _checkpoint(self) -> None:
-        live = self._replies.live()
+        live = self._replies.here()
         lengths = {reply.id: reply.position for reply in live}
         grown = [reply for reply in live if lengths[reply.id] != self._kept.get(reply.id, 0)]
         if grown:
-            self._store.checkpoint([(reply.id, reply.thinking.since(0), reply.answer.since(0)) for reply in grown])
+            self._store.checkpoint(
+                [(each.id, each.run, each.thinking.since(0), each.answer.since(0)) for each in grown]
+            )
         self._kept = lengths
 
 

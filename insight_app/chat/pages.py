@@ -16,6 +16,7 @@ from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
 from insight_app.errors import DatabaseError, InsightError, NotThere, explain
+from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.web import guarded, services
@@ -45,10 +46,12 @@ class Article:
 def article(message: Message, tries: Sequence[int]) -> Article:
     if message.role == "user":
         return Article(message, tries)
-    if reply := services().replies.get(message.id):
-        return Article(message, tries, live=Reader(reply).snapshot())
-    if message.state.is_live:  # it ended after this row was read
-        message = services().conversations.message(message.id)
+    if message.state.is_live:
+        if reply := services().replies.get(message.id):
+            return Article(message, tries, live=Reader(reply).snapshot())
+        message = services().conversations.message(message.id)  # it may have ended after this row was read
+        if message.state.is_live:
+            return Article(message, tries, live=stream.unknown(message))
     return Article(message, tries, _finished(message.text), _finished(message.thinking), problem=_problem(message))
 
 
@@ -153,9 +156,14 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
 
 
 def ended(answer_id: int) -> Iterator[bytes]:
-    """The stream of an answer that nobody writes: its finished form, or, where it is gone, its removal."""
+    """The stream of an answer that nobody writes: its finished form, or, where it is gone, its removal.
+
+    One that has not ended is written by somebody unknown, or will be again soon: the page connects again by itself.
+    """
     try:
         found = services().conversations.message(answer_id)
+        if found.state.is_live:
+            return iter((sse.comment("nobody knows yet"),))
         html = swap(f"#a{answer_id}", "outerMorph", message_html(found)) + _announce(_end_of(found))
     except NotThere as gone:
         told = swap("#notice", "innerHTML", render_template("_notice.html", error=gone))

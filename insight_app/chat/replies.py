@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -49,6 +50,7 @@ class Reply:
         self.thinking = GrowingText()
         self.answer = GrowingText()
         self.version = 0
+        self.lost = False  # nobody goes on with it here: whoever follows it asks for it again
         self.stop = Stop()
         self.began = time.monotonic()
         self.first_text_seconds: float | None = None
@@ -82,8 +84,10 @@ class Reply:
 
     def begin_with(self, thinking: str, text: str) -> None:
         """What was there before: an answer that is continued grows from it."""
-        self.thinking.append(thinking)
-        self.answer.append(text)
+        with self._changed:
+            self.thinking.append(thinking)
+            self.answer.append(text)
+            self._tell()
 
     def append(self, text: str, *, thought: bool = False) -> None:
         if not text or (thought and len(self.answer)):
@@ -110,7 +114,6 @@ class Reply:
     def end(self, outcome: Outcome) -> None:
         """Nothing comes any more; what there is is in the database already."""
         self.enter(Activity(outcome.state, outcome.model, problem=outcome.problem))
-        self._over.set()
 
     def outcome(self, state: State, done: Done | None = None, *, problem: str = "") -> Outcome:
         """What there is now, as an end."""
@@ -133,6 +136,12 @@ class Reply:
         """Waits so long whatever comes, but not beyond the end."""
         self._over.wait(seconds)
 
+    def lose(self) -> None:
+        """Its writer is gone, or it was given to another one."""
+        with self._changed:
+            self.lost = True
+            self._tell()
+
     def wake(self) -> None:
         """Has all who wait look again, although nothing came."""
         with self._changed:
@@ -148,23 +157,56 @@ class Reply:
 
     def _tell(self) -> None:
         self.version += 1
+        if self.ended or self.lost:
+            self._over.set()
         self._changed.notify_all()
 
 
 class Replies(Protocol):
-    """The answers that are being written now."""
+    """The answers that are being written now, by whichever process."""
 
-    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply: ...
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply:
+        """A reply that this process writes."""
+        ...
 
     def get(self, answer_id: int) -> Reply | None:
-        """None: nobody writes this answer (any more); the database has it."""
+        """The reply, whoever writes it. None: nobody is known to; only the database says whether it has ended."""
         ...
 
     def close(self, reply: Reply) -> None:
         """The answer is in the database; readers that hold the reply finish reading it."""
         ...
 
-    def live(self) -> list[Reply]: ...
+    def stop(self, answer_id: int) -> None:
+        """Asks whichever process writes it to end it; soon, where that cannot be reached now."""
+        ...
+
+    def here(self) -> list[Reply]:
+        """Those that this process writes."""
+        ...
+
+    def count(self) -> int:
+        """How many are being written, by all processes together."""
+        ...
+
+    def orphans(self, suspects: Collection[int]) -> list[int]:
+        """The answers that this process is to go on with, since their writers have ended.
+
+        `suspects` are answers that were unfinished when this process began. Each orphan is given to one process, once.
+        """
+        ...
+
+    def connected(self) -> bool:
+        """Whether this process knows what other processes write."""
+        ...
+
+    def wake(self) -> None:
+        """Has everybody who waits in this process look again."""
+        ...
+
+    def leave(self) -> None:
+        """This process ends; others may go on with what it writes."""
+        ...
 
 
 class RepliesInMemory:
@@ -183,5 +225,25 @@ class RepliesInMemory:
     def close(self, reply: Reply) -> None:
         self._open.pop(reply.id, None)
 
-    def live(self) -> list[Reply]:
+    def stop(self, answer_id: int) -> None:
+        if (reply := self.get(answer_id)) is not None:
+            reply.stop.ask()
+
+    def here(self) -> list[Reply]:
         return list(self._open.values())
+
+    def count(self) -> int:
+        return len(self._open)
+
+    def orphans(self, suspects: Collection[int]) -> list[int]:
+        return [answer_id for answer_id in suspects if answer_id not in self._open]
+
+    def connected(self) -> bool:
+        return True
+
+    def wake(self) -> None:
+        for reply in self.here():
+            reply.wake()
+
+    def leave(self) -> None:
+        pass

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Figures, Listed, Message, Outcome, State, title_of
@@ -140,21 +140,22 @@ class ConversationStore:
             connection.execute(delete(messages).where(messages.c.id == prompt.id))
         self._database.forget()
 
-    def checkpoint(self, written: Iterable[tuple[int, str, str]]) -> None:
-        """Keeps what is written so far: (message id, thinking, text) of any number of answers at once.
+    def checkpoint(self, written: Iterable[tuple[int, int, str, str]]) -> None:
+        """Keeps what is written so far: (message id, run, thinking, text) of any number of answers at once.
 
         An answer that has ended meanwhile stays as it is: what comes here late is older than its end.
         """
         with self._database.writing() as connection:
-            for message_id, thinking, text in written:
-                query = update(messages).where(messages.c.id == message_id, _IS_LIVE)
+            for message_id, run, thinking, text in written:
+                query = update(messages).where(_written(message_id, run))
                 connection.execute(query.values(thinking=thinking, text=text))
 
-    def finish(self, message_id: int, outcome: Outcome) -> None:
+    def finish(self, message_id: int, outcome: Outcome, run: int = 0) -> None:
+        """Keeps an answer's end; does nothing where another process goes on with it."""
         values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
         values |= {**asdict(values.pop("figures")), "state": outcome.state.value, "finished_at": time.time()}
         with self._database.writing() as connection:
-            connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+            connection.execute(update(messages).where(_written(message_id, run)).values(values))
 
     def usual_loading_seconds(self, model: str) -> float | None:
         """How long this model took to load here, in the median of its last loads; None where nobody has seen it."""
@@ -168,15 +169,24 @@ class ConversationStore:
             seen = list(connection.execute(query).scalars())
         return median(seen) if seen else None
 
-    def left_behind(self) -> list[Message]:
-        """The answers that a former run of the server left unfinished, as it left them; notes that they were met.
+    def unfinished(self, conversation_id: str | None = None) -> list[int]:
+        """The answers that have not ended, of one conversation or of all."""
+        query = select(messages.c.id).where(_IS_LIVE)
+        if conversation_id is not None:
+            query = query.where(messages.c.conversation_id == conversation_id)
+        with self._database.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def left_behind(self, message_id: int) -> Message | None:
+        """An answer whose writer is gone, as it left it; notes that it was met. None where it has ended.
 
         One that has `problem` server_stopped already was met before, so it has ended two servers.
         """
+        left = and_(messages.c.id == message_id, _IS_LIVE)
         with self._database.writing() as connection:
-            found = [_message(row) for row in connection.execute(select(*_MESSAGE).where(_IS_LIVE))]
-            connection.execute(update(messages).where(_IS_LIVE).values(problem=ServerStopped.code))
-        return found
+            row = connection.execute(select(*_MESSAGE).where(left)).first()
+            connection.execute(update(messages).where(left).values(problem=ServerStopped.code))
+        return None if row is None else _message(row)
 
     def rename(self, conversation_id: str, title: str) -> None:
         with self._database.writing() as connection:
@@ -186,6 +196,11 @@ class ConversationStore:
         with self._database.writing() as connection:
             connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
         self._database.forget()
+
+
+def _written(message_id: int, run: int) -> ColumnElement[bool]:
+    """An answer that is still this run's to write: a process that was taken for dead may come back."""
+    return and_(messages.c.id == message_id, _IS_LIVE, messages.c.problem == (ServerStopped.code if run else ""))
 
 
 def _begin(connection: Connection, title: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from insight_app.chat.messages import State
+from insight_app.chat.messages import Message, State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.rendering import progress, sse
 from insight_app.rendering.progress import START, GrowingText, Progress
@@ -24,6 +24,8 @@ MOST_MERGE_SECONDS = 0.2
 SETTLE_SECONDS = 0.25
 # Until the answer itself grows, a page counts the seconds of what is going on.
 TICK_SECONDS = 1.0
+# A place that no reply has.
+NOWHERE = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,12 @@ class Snapshot:
     thinking: tuple[str, str]
     answer: tuple[str, str]
     place: str
+
+
+def unknown(answer: Message) -> Snapshot:
+    """What a page shows of an answer that nobody is known to write now: what is kept, at a place that is drawn anew."""
+    thinking, text = (progress.snapshot(GrowingText(kept))[:2] for kept in (answer.thinking, answer.text))
+    return Snapshot(Activity(answer.state, answer.choice), thinking, text, NOWHERE)
 
 
 class Reader:
@@ -139,7 +147,7 @@ def follow(
     anew: Callable[[], str],
     closing: Callable[[], bool] = lambda: False,
 ) -> Iterator[bytes]:
-    """The events for a page that has everything before `place`, until the reply ends or `closing()` is true.
+    """The events for a page that has everything before `place`, until the reply ends, is lost, or `closing()` is true.
 
     `status` draws the line that says what is going on (see Reader.news), `finished` the swap of the growing message
     for the finished one, `anew` the same for a page whose place nobody knows: that one connects again by itself.
@@ -159,8 +167,8 @@ def follow(
             next_event = time.monotonic() + merge_seconds(reader.seen - shown) if reader.seen else 0.0
         if reader.state is not known:
             yield sse.event(str(reader.state), name="state")
-        if closing():
-            return
+        if closing() or reply.lost:
+            return  # the page connects again, and finds who goes on
         silence = (TICK_SECONDS if reader.ticks else HEARTBEAT_SECONDS) if eager else SETTLE_SECONDS
         changed = reply.wait(version, silence)
         if not changed and eager and not reader.ticks:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class Database:
 
     def bring_up_to_date(self) -> None:
         try:
-            if self._version() != NEWEST:
+            with self.reading() as connection:
+                version = _version(connection)
+            if version != NEWEST:
                 self._migrate()
         except DatabaseError as problem:
             raise ConfigError(problem.cause, problem.next_step) from problem
@@ -120,12 +123,6 @@ class Database:
             self._report(problem.code)
             raise problem from error
 
-    def _version(self) -> str | None:
-        with self.reading() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
     def _migrate(self) -> None:
         from alembic import command
         from alembic.config import Config
@@ -133,8 +130,9 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.writing() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if _version(connection) != NEWEST:  # another process may have started at the same time
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
 
 
 def sqlite_url(path: Path) -> str:
@@ -148,9 +146,16 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    with suppress(sqlite3.OperationalError):  # locked: another process is just doing it, for the file and so for all
+        connection.execute("PRAGMA journal_mode=WAL")
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
         "secure_delete=ON",

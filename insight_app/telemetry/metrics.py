@@ -11,7 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 class Metrics:
     """One app's figures, in a registry of its own."""
 
-    def __init__(self, live_answers: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, live_answers: Callable[[], int] = lambda: 0, redis_up: Callable[[], bool] = lambda: True
+    ) -> None:
         self.registry = CollectorRegistry()
         self.answers = Counter(
             "insight_answers_total", "Answers by how they ended.", ["state", "problem"], registry=self.registry
@@ -37,6 +39,8 @@ class Metrics:
         self.readers = Gauge("insight_stream_readers", "Open streams of answers.", registry=self.registry)
         live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
         live.set_function(live_answers)
+        redis = Gauge("insight_redis_up", "1 while Redis answers, or none is needed.", registry=self.registry)
+        redis.set_function(redis_up)
         self._log = structlog.get_logger("answer")
 
     def database_failed(self, problem: str) -> None:

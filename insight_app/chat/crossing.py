@@ -1,0 +1,80 @@
+"""A reply that crosses from the process that writes it to others that read it: text by position, all else as facts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from insight_app.chat.messages import State
+from insight_app.chat.replies import Activity, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What somebody lacks who has so much of each text: the rest of both, and the facts as they are now."""
+
+    facts: dict[str, Any]  # made for JSON
+    thinking: str
+    answer: str
+
+    @property
+    def is_last(self) -> bool:
+        return not State(self.facts["state"]).is_live
+
+
+class Written(Reply):
+    """A reply that this process writes; calls `changed` whenever there is more."""
+
+    def __init__(self, answer_id: int, conversation_id: str, model: str, run: int, changed: Callable[[], None]) -> None:
+        super().__init__(answer_id, conversation_id, model, run)
+        self._notice = changed
+        # What is going on, and since when in the time of day: the only clock that others have too.
+        self._stamped: tuple[Activity | None, float] = None, 0.0
+
+    def news(self, thought: int, said: int) -> News:
+        """For somebody who has so many characters of the reasoning and of the answer."""
+        with self._changed:
+            activity = self.activity
+            if activity is not self._stamped[0]:
+                self._stamped = activity, time.time() - activity.seconds
+            facts = {**asdict(activity), "since": self._stamped[1]}
+            facts |= {"conversation": self.conversation_id, "run": self.run}
+            return News(facts, self.thinking.since(thought), self.answer.since(said))
+
+    def _tell(self) -> None:
+        super()._tell()
+        self._notice()
+
+
+class Mirror(Reply):
+    """A reply that another process writes, as far as it is known here."""
+
+    def __init__(self, answer_id: int, facts: dict[str, Any]) -> None:
+        super().__init__(answer_id, facts["conversation"], run=facts["run"])
+        self.sizes = (0, 0)  # of the reasoning and of the answer, in bytes
+        self._facts: dict[str, Any] = {}
+
+    def take(self, facts: dict[str, Any] | None, thinking: bytes, answer: bytes) -> None:
+        """What came to both texts, and the facts as they are now; None where nobody knows any more.
+
+        Whoever waits is told once all of it is there.
+        """
+        with self._changed:
+            if facts is None or facts["run"] != self.run:
+                self.lose()
+            elif thinking or answer or facts != self._facts:
+                self.thinking.append(thinking.decode())
+                self.answer.append(answer.decode())
+                self.sizes = (self.sizes[0] + len(thinking), self.sizes[1] + len(answer))
+                if facts != self._facts:
+                    self._facts = facts
+                    self.activity = _activity(facts)
+                self._tell()
+
+
+def _activity(facts: dict[str, Any]) -> Activity:
+    known = {each.name: facts[each.name] for each in fields(Activity)}
+    ago = max(0.0, time.time() - facts["since"])
+    return Activity(**{**known, "state": State(facts["state"]), "since": time.monotonic() - ago})

@@ -1,0 +1,184 @@
+"""Keeps Redis up to date with what this process writes: every 50 ms with all that changed, and a new reply at once.
+
+What Redis does not have as expected is put there anew in the next round; so neither a lost command nor an emptied
+Redis matters, and what is there is always the beginning of the real text.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import structlog
+
+from insight_app.chat import redis_keys as keys
+from insight_app.chat.crossing import Written
+from insight_app.chat.redis_link import Command, Link
+
+ROUND_SECONDS = 0.05
+# Lets a reply grow, whole or not at all: only where its texts are as long as its writer thinks, or are sent anew,
+# and only for the process that writes it: one that was taken for dead may come back.
+GROW = """
+local owner = redis.call('HGET', KEYS[4], ARGV[1])
+if owner and owner ~= ARGV[2] then return 'taken' end
+if ARGV[3] == 'anew' then
+  redis.call('SET', KEYS[2], ARGV[6], 'EX', ARGV[9])
+  redis.call('SET', KEYS[3], ARGV[7], 'EX', ARGV[9])
+  redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
+else
+  local thought, said = redis.call('STRLEN', KEYS[2]), redis.call('STRLEN', KEYS[3])
+  if not owner or redis.call('EXISTS', KEYS[1]) == 0 then return 'lost' end
+  if thought ~= tonumber(ARGV[4]) or said ~= tonumber(ARGV[5]) then return 'lost' end
+  if ARGV[6] ~= '' then redis.call('APPEND', KEYS[2], ARGV[6]) end
+  if ARGV[7] ~= '' then redis.call('APPEND', KEYS[3], ARGV[7]) end
+end
+if ARGV[8] ~= '' then redis.call('SET', KEYS[1], ARGV[8], 'EX', ARGV[9]) end
+if ARGV[10] == 'over' then
+  for text = 1, 3 do redis.call('EXPIRE', KEYS[text], ARGV[11]) end
+  redis.call('HDEL', KEYS[4], ARGV[1])
+end
+return 'grown'
+"""
+
+
+class Outbox:
+    """What this process, known by its `token`, writes."""
+
+    def __init__(self, link: Link, token: str) -> None:
+        self._link = link
+        self._token = token
+        self._parcels: dict[int, _Parcel] = {}
+        self._over: set[int] = set()  # ended while Redis was gone
+        self._sending = threading.Lock()
+        self._changed = threading.Event()
+        self._closed = threading.Event()
+        self.tried = threading.Event()  # whether Redis is there has been found out
+        self._renew_at = self._keep_at = 0.0
+        self._known = False  # whether Redis has heard of this process
+        self._thread = threading.Thread(target=self._run, name="redis-outbox", daemon=True)
+
+    def begin(self) -> None:
+        """From now on everything is sent as it comes."""
+        self._thread.start()
+
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int) -> Written:
+        reply = Written(answer_id, conversation_id, model, run, self._changed.set)
+        self._parcels[answer_id] = _Parcel(reply)
+        if self._link.up:
+            self._round()  # now, so that the next request finds it, whichever process that comes to
+        self._changed.set()
+        return reply
+
+    def has(self, answer_id: int) -> bool:
+        """Whether this process writes it, or has not yet told of its end."""
+        return answer_id in self._parcels
+
+    def leave(self) -> None:
+        """Sends no more, and gives up what is unfinished, so that others need not wait to take it."""
+        self._closed.set()
+        self._changed.set()
+        self._thread.join()
+        given_up: list[Command] = [("HSET", keys.WRITING, answer_id, "") for answer_id in list(self._parcels)]
+        self._link.transact([*given_up, ("DEL", keys.lease(self._token))])
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            self._changed.clear()
+            self._round()
+            self.tried.set()
+            self._closed.wait(ROUND_SECONDS)  # so long, what comes is put together
+            self._changed.wait(max(0.0, self._renew_at - time.monotonic()))
+
+    def _round(self) -> None:
+        try:
+            with self._sending:
+                self.send()
+        except Exception as error:  # a fault of ours must neither fail a prompt nor leave all readers without news
+            structlog.get_logger("redis").error("outbox broke", exc_info=error)
+
+    def send(self) -> None:
+        """One round: all that Redis lacks. Not thread-safe."""
+        now = time.monotonic()
+        renewing, keeping = now >= self._renew_at, now >= self._keep_at
+        if not (renewing or self._link.up):
+            return
+        over, parcels = list(self._over), list(self._parcels.values())
+        packed = [(parcel, command) for parcel in parcels if (command := parcel.pack(self._token))]
+        commands = [command for _, command in packed]
+        if changed := over + [parcel.reply.id for parcel, _ in packed]:
+            commands.append(("PUBLISH", keys.NEWS, ",".join(map(str, changed))))
+        for answer_id in over:
+            commands += [("DEL", *keys.all_of(answer_id)), ("HDEL", keys.WRITING, answer_id)]
+        if keeping:
+            self._keep_at = now + keys.KEPT_SECONDS / 3
+            for parcel in parcels:
+                commands += [("EXPIRE", key, keys.KEPT_SECONDS) for key in keys.all_of(parcel.reply.id)]
+        if renewing:
+            self._renew_at = now + keys.RENEW_SECONDS
+            lease = keys.lease(self._token)
+            commands.append(("SET", lease, "", "PX", int(keys.LEASE_SECONDS * 1000), "GET"))
+        results = self._link.transact(commands, probing=renewing)
+        if results is None:
+            self._start_again()
+            return
+        self._over.difference_update(over)
+        for (parcel, _), result in zip(packed, results, strict=False):
+            self._settle(parcel, result)
+        if renewing:
+            if self._known and results[-1] is None:  # Redis was emptied, or this process slept
+                self._start_again()
+            self._known = True
+
+    def _settle(self, parcel: _Parcel, result: bytes) -> None:
+        if result == b"lost":
+            parcel.forget()
+            self._changed.set()
+        elif result == b"taken":  # another process goes on with it
+            del self._parcels[parcel.reply.id]
+            parcel.reply.lose()
+            parcel.reply.stop.ask()
+        elif parcel.is_over:
+            del self._parcels[parcel.reply.id]
+
+    def _start_again(self) -> None:
+        """Redis may have nothing of ours."""
+        for parcel in list(self._parcels.values()):
+            if parcel.reply.ended:
+                self._over.add(parcel.reply.id)
+                del self._parcels[parcel.reply.id]
+            parcel.forget()
+
+
+class _Parcel:
+    """One reply, and what Redis has of it."""
+
+    def __init__(self, reply: Written) -> None:
+        self.reply = reply
+        self.forget()
+
+    def forget(self) -> None:
+        """Redis may have nothing of it."""
+        self._facts = ""  # as JSON; "": nothing is there
+        self._characters = (0, 0)  # of the reasoning and of the answer
+        self._sizes = (0, 0)  # the same in bytes
+        self.is_over = False
+
+    def pack(self, token: str) -> Command | None:
+        """What brings Redis up to date; None where it is."""
+        news = self.reply.news(*self._characters)
+        facts = json.dumps(news.facts)
+        thinking, answer = news.thinking.encode(), news.answer.encode()
+        if facts == self._facts and not thinking and not answer:
+            return None
+        self.is_over = news.is_last
+        command: Command = (
+            *("EVAL", GROW, 4, *keys.all_of(self.reply.id), keys.WRITING),
+            *(self.reply.id, token, "more" if self._facts else "anew", *self._sizes, thinking, answer),
+            *("" if facts == self._facts else facts, keys.KEPT_SECONDS),
+            *("over" if self.is_over else "", keys.ENDED_SECONDS),
+        )
+        self._facts = facts
+        self._characters = (self._characters[0] + len(news.thinking), self._characters[1] + len(news.answer))
+        self._sizes = (self._sizes[0] + len(thinking), self._sizes[1] + len(answer))
+        return command
