@@ -156,7 +156,7 @@ class DatabaseError(InsightError):
     status = 503
     code = "database"
     cause = "The database cannot be used now."
-    next_step = "Try again in a moment."
+    next_step = "Check that its disk is there, whole, and may be written to, then try again."
 
 
 class DatabaseBusy(DatabaseError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from flask import Flask, Request, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Request, Response, current_app, g, jsonify, make_response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
@@ -161,6 +161,7 @@ def _show(error: InsightError) -> ResponseReturnValue:
         return jsonify(error={"code": error.code, "message": str(error)}), error.status
     if from_htmx():
         return notice(error), error.status
+    g.tells_an_error = True
     return render_template("error.html", error=error, draft=_typed("message"), after=_typed("parent")), error.status
 
 

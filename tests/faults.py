@@ -291,22 +291,30 @@ class DatabaseFault:
         """What is told while an answer has ended and waits to be kept."""
         return f"{explain(self.problem).cause} The answer is kept as soon as that is possible"
 
+    @property
+    def _counted(self) -> str:
+        return f"`database`, `insight_database_faults_total`: problem `{self.problem}`"
+
+    def page_row(self) -> tuple[str, ...]:
+        error = explain(self.problem)
+        logged = f"{self._counted}; `request`: status {error.status}"
+        return (f"{self.name} when a page is opened", f"“{error}”", "what was there", logged, "`test_faults.py`")
+
     def rows(self) -> tuple[tuple[str, ...], ...]:
         error = explain(self.problem)
-        counted = f"`database`, `insight_database_faults_total`: problem `{self.problem}`"
         return (
             (
                 f"{self.name} when a prompt is sent",
                 f"“{error}” What was typed stays where it was.",
                 "nothing, and not half a conversation",
-                f"{counted}; `request`: status {error.status}",
+                f"{self._counted}; `request`: status {error.status}",
                 "`test_faults.py`",
             ),
             (
                 f"{self.name} while an answer is written",
                 f"The answer goes on. At its end: “{self.waiting}”. It is shown as finished when it is kept.",
                 f"as soon as that can be: state `{self.state}`; all of it",
-                f"{counted}; `{'`, `'.join(self.late)}`; then `answer`, `insight_answers_total`: state `{self.state}`",
+                f"{self._counted}; `{'`, `'.join(self.late)}`; then as for every answer: state `{self.state}`",
                 "`test_faults.py`",
             ),
         )
@@ -332,6 +340,20 @@ def full(database: Database) -> Iterator[None]:
         connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
 
 
+@contextmanager
+def gone(database: Database) -> Iterator[None]:
+    """The disk with the database is not there."""
+    file = Path(str(database.url.database))
+    database.close()
+    kept = file.rename(file.with_suffix(".kept"))
+    file.mkdir()
+    yield
+    database.close()
+    file.rmdir()
+    kept.rename(file)
+
+
+GONE = DatabaseFault("database gone", "database", gone)
 DATABASE_FAULTS = (
     DatabaseFault("database locked", "database_busy", locked),
     DatabaseFault("disk full", "database_full", full),
@@ -342,6 +364,7 @@ def table() -> str:
     """The table as docs/faults.md has it."""
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in ENGINE_FAULTS)]
     rows += [row for fault in DATABASE_FAULTS for row in fault.rows()]
+    rows += [GONE.page_row()]
     rows += [fault.row() for fault in (KILLED, KILLED_TWICE, SET_BACK)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 

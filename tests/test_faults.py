@@ -23,6 +23,7 @@ from faults import (
     DATABASE_FAULTS,
     ENGINE_FAULTS,
     EXAMPLE,
+    GONE,
     KILLED,
     KILLED_TWICE,
     SET_BACK,
@@ -192,6 +193,28 @@ def test_a_prompt_that_cannot_be_kept_comes_back_to_its_author(
     visitor.open(url)
     visitor.asks_and_waits(LONG)
     assert 'data-state="done"' in visitor.page
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["page", "swap"])
+def test_a_page_that_cannot_be_read_says_so_and_is_there_again_later(
+    htmx: bool, capsys: pytest.CaptureFixture[str], visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    ollama.script(CANARY)
+    visitor.asks_and_waits(CANARY)
+    error, headers = explain(GONE.problem), {"HX-Request": "true"} if htmx else {}
+    with GONE.broken(services.database):
+        response = visitor.client.get(visitor.url, headers=headers)
+        assert response.status_code == error.status
+        assert str(error).replace(" ", "") in plain(response.text).replace(" ", "")
+        response.close()
+    page = visitor.open(visitor.url)
+    assert page.count(CANARY) > 2
+    assert counted(visitor, GONE.metric) >= 1
+    output = capsys.readouterr()
+    lines = [json.loads(entry) for entry in output.err.splitlines()]
+    assert GONE.problem in [entry["problem"] for entry in lines if entry["event"] == "database"]
+    assert error.status in [entry["status"] for entry in lines if entry["event"] == "request"]
+    assert CANARY not in output.out + output.err
 
 
 @of_the_database

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from insight_app.chat import pages
 from insight_app.chat.forms import PromptForm, TitleForm, new_key
 from insight_app.chat.messages import Listed, Message
-from insight_app.errors import NotThere
+from insight_app.errors import DatabaseError, NotThere
 from insight_app.limits import rates
 from insight_app.web import from_htmx, services
 
@@ -212,9 +212,19 @@ def _to_conversation(conversation_id: str) -> ResponseReturnValue:
     return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
 
 
+def _newest_conversations() -> Listed:
+    """For every page; the one that tells that the database cannot be read has to do without them."""
+    try:
+        return services().conversations.newest_conversations()
+    except DatabaseError:
+        if "tells_an_error" not in g:
+            raise
+        return Listed(())
+
+
 def register(app: Flask) -> None:
     app.register_blueprint(chat)
-    app.jinja_env.globals["newest_conversations"] = lambda: services().conversations.newest_conversations()
+    app.jinja_env.globals["newest_conversations"] = _newest_conversations
     app.jinja_env.globals["conversations_base"] = pages.conversations_base
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for

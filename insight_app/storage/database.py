@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError as Refusal
+from sqlalchemy.exc import SQLAlchemyError
 
 from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
 
@@ -23,10 +24,14 @@ LOOK_AGAIN_SECONDS = 0.02
 READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait
 
 
+# What SQLite says when its file is gone, damaged or protected.
+UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
+
+
 class Database:
     """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date.
 
-    Every transaction raises DatabaseBusy or DatabaseFull where that is what is wrong; `report` is told their codes.
+    Every transaction raises a DatabaseError where that is what is wrong; `report` is told its code.
     """
 
     def __init__(self, url: str | URL, report: Callable[[str], None] = lambda problem: None) -> None:
@@ -71,9 +76,9 @@ class Database:
                 version = _version(connection)
             if version != NEWEST:
                 self._migrate()
-        except DatabaseError as problem:
+        except (DatabaseBusy, DatabaseFull) as problem:
             raise ConfigError(problem.cause, problem.next_step) from problem
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, DatabaseError) as error:
             raise ConfigError(
                 f"The database {self.url.render_as_string()} cannot be used ({type(error).__name__}).",
                 "Check that its folder exists, has free space and may be written to.",
@@ -117,7 +122,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
+        except Refusal as error:
             if (problem := _meaning(error)) is None:
                 raise
             self._report(problem.code)
@@ -169,15 +174,17 @@ def _patiently(begin: Callable[[], object], until: float) -> None:
         try:
             begin()
             return
-        except OperationalError as error:
+        except Refusal as error:
             if not isinstance(_meaning(error), DatabaseBusy) or time.monotonic() >= until:
                 raise
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def _meaning(error: OperationalError) -> DatabaseError | None:
+def _meaning(error: Refusal) -> DatabaseError | None:
     """What a person can do something about; None where it is a fault of ours."""
     said = str(error.orig)  # Python 3.10 knows no codes of SQLite's
     if "is locked" in said:
         return DatabaseBusy()
-    return DatabaseFull() if "is full" in said else None
+    if "is full" in said:
+        return DatabaseFull()
+    return DatabaseError() if any(words in said for words in UNUSABLE) else None
