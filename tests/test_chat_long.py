@@ -7,10 +7,12 @@ from html import unescape
 
 import pytest
 from scripted_ollama import ScriptedOllama
+from sqlalchemy import update
 from visitor import Visitor
 
-from insight_app.chat.messages import Figures, Outcome, State
+from insight_app.chat.messages import Outcome, State
 from insight_app.services import Services
+from insight_app.storage.tables import messages
 
 PAIRS = 40
 WHOLE = list(range(1, 2 * PAIRS + 1))
@@ -134,9 +136,9 @@ def test_the_page_asks_the_database_as_often_as_for_a_short_one(
 def test_the_line_where_the_memory_begins_comes_with_the_part_that_it_is_in(
     visitor: Visitor, long: str, services: Services
 ) -> None:
-    store = services.conversations
-    figures = Figures(messages_before=79, messages_read=40, memory_from=41)
-    store.finish(80, Outcome(State.DONE, "A40.", model="small", figures=figures))
+    read = {"model": "small", "messages_before": 79, "messages_read": 40, "memory_from": 41}
+    with services.database.writing() as connection:
+        connection.execute(update(messages).where(messages.c.id == 80).values(read))
     assert "remembers from here on" not in visitor.open(long)
     url = link(visitor, "Earlier messages") or ""
     page = visitor.client.get(url, headers={"HX-Request": "true"}).text
