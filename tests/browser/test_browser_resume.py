@@ -14,7 +14,7 @@ import pytest
 from chat_page import Chat, chat_in
 from cutting_proxy import CuttingProxy
 from playwright.sync_api import BrowserContext, expect
-from scripted_ollama import ScriptedOllama, thinking
+from scripted_ollama import ScriptedOllama, gate, thinking
 
 RUNS = int(os.environ.get("RESUME_RUNS", "6"))
 BLOCKS = [
@@ -88,3 +88,24 @@ def test_a_page_that_was_cut_off_hidden_or_loaded_again_ends_like_a_fresh_one(
         expect(tab.answers.last).to_have_attribute("data-state", "done", timeout=30_000)
         assert tab.messages_html() == fresh.messages_html()
     proxy.close()
+
+
+def test_the_seventh_tab_shows_the_answer_too(
+    context: BrowserContext, server: str, chat: Chat, ollama: ScriptedOllama
+) -> None:
+    """A browser has six connections to a server; the tabs that nobody sees must leave theirs to the one in front."""
+    opened = threading.Event()
+    ollama.script("It has begun", gate(opened), " and it has ended.")
+    expect(chat.ask("Seven at once")).to_contain_text("It has begun")
+    tabs = [chat]
+    for _ in range(6):
+        tabs[-1].page.evaluate(HIDE, True)
+        tabs.append(chat_in(context, server))
+        tabs[-1].page.goto(chat.page.url)
+        expect(tabs[-1].answers.first).to_contain_text("It has begun")
+    opened.set()
+    expect(tabs[-1].answers.first).to_have_attribute("data-state", "done")
+    for tab in tabs:
+        tab.page.evaluate(HIDE, False)
+        expect(tab.answers.first).to_have_attribute("data-state", "done")
+        assert tab.messages_html() == tabs[-1].messages_html()
