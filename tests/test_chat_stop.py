@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from faults import CANARY
+from faults_of_engines import CANARY
 from flask import Flask
 from scripted_ollama import ScriptedOllama, Step, headers, silence, thinking
 from visitor import Visitor

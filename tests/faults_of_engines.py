@@ -1,0 +1,236 @@
+"""What becomes of an answer when its engine goes wrong, as values: each is a test and a row of docs/faults.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scripted_ollama import Answer, Step, closed, cut, done, error, line, silence, status
+
+from insight_app.errors import explain
+
+CANARY = "canary-3b91-nobodys-business"
+# What the texts of errors are filled with in the table; in the tests the app itself knows better.
+EXAMPLE = {"model": "llama3.2", "url": "http://127.0.0.1:11434", "seconds": "120"}
+BUTTONS = ("Continue", "Try again")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An engine that goes wrong while it answers, and what becomes of the answer.
+
+    `kept` is the text that is stored, `keeps` the same in words; `problem` the code of the error that is told.
+    `heartbeats`: the stream says that it lives while the engine says nothing. `down`: nobody listens until the engine
+    is asked again. `waits_for` is the code of what the answer waits for, `then` what the engine says when it is back.
+    """
+
+    name: str
+    steps: Sequence[Step]
+    state: str
+    problem: str = ""
+    kept: str = ""
+    keeps: str = "nothing of an answer, as there was none"
+    settings: Mapping[str, object] = field(default_factory=dict)
+    heartbeats: bool = False
+    down: bool = False
+    waits_for: str = ""
+    then: Sequence[Step] = ()
+    test: str = "test_faults_of_engines.py"
+
+    @property
+    def waiting(self) -> str:
+        """What is told while the answer waits."""
+        cause = explain(self.waits_for, **EXAMPLE).cause
+        return f"{cause} The answer begins by itself as soon as it can" if self.waits_for else ""
+
+    @property
+    def buttons(self) -> tuple[str, ...]:
+        """Which of BUTTONS the answer has: continuing needs something to go on from, and a reason to."""
+        return BUTTONS if self.kept and self.problem else BUTTONS[1:]
+
+    @property
+    def log(self) -> dict[str, str]:
+        return {"event": "answer", "state": self.state, "problem": self.problem}
+
+    @property
+    def metric(self) -> str:
+        return f'insight_answers_total{{problem="{self.problem}",state="{self.state}"}}'
+
+    def row(self) -> tuple[str, ...]:
+        whole = "The whole answer, as it comes." if self.heartbeats else "The whole answer."
+        told = f"“{explain(self.problem, **EXAMPLE)}”" if self.problem else whole
+        first = f"First “{self.waiting}”, with Stop. Then: " if self.waits_for else ""
+        written = "What was written. " if self.kept and self.problem else ""
+        problem = f", problem `{self.problem}`" if self.problem else ""
+        return (
+            self.name,
+            f"{first}{written}{told} {' · '.join(self.buttons)}",
+            f"state `{self.state}`{problem}; {self.keeps}",
+            f"`answer`, `insight_answers_total`: state `{self.state}`{problem}",
+            f"`{self.test}`",
+        )
+
+
+def said(text: str) -> bytes:
+    """A line of an answer as Ollama writes it, to be broken somewhere."""
+    return b'{"model":"llama3.2","message":{"role":"assistant","content":"%b"},"done":false}\n' % text.encode()
+
+
+def pause(answer: Answer) -> None:
+    """A minute, where REQUEST_TIMEOUT_SECONDS is four; here all of it is quicker."""
+    answer.client_gone.wait(0.25)
+
+
+HALF_AN_E = said("é").index("é".encode()) + 1
+BEGUN = f"So far {CANARY}"
+PATIENT = {"engine_wait_seconds": 60}
+NO_MEMORY = {"error": f"CUDA error: out of memory {CANARY}"}
+BUSY = {"error": f"server busy, please try again. {CANARY}"}
+AT_LAST = f"At last {CANARY}"
+SILENT = {"request_timeout_seconds": 1}
+HUNDRED = tuple(f"{CANARY} {number} " for number in range(100))
+LONG = f" {CANARY}" * 180_000
+UNBROKEN = tuple(f"word{number} " for number in range(50_000))
+BURST = tuple(f"{CANARY} {number}\n\n" if number % 10 == 0 else f"word{number} " for number in range(10_000))
+
+
+def at_once(tokens: Sequence[str]) -> bytes:
+    return b"".join(said(token.replace("\n", "\\n")) for token in tokens)
+
+
+ENGINE_FAULTS = (
+    Fault(
+        "refused connection",
+        [],
+        "done",
+        kept=AT_LAST,
+        keeps="all of it",
+        settings=PATIENT,
+        down=True,
+        waits_for="engine_unreachable",
+        then=[AT_LAST],
+    ),
+    Fault("refused connection for longer than ENGINE_WAIT_SECONDS", [], "failed", "engine_unreachable", down=True),
+    Fault("accepted and silent", [silence], "failed", "engine_silent", settings=SILENT),
+    Fault(
+        "silent in mid-answer",
+        [BEGUN, silence],
+        "interrupted",
+        "engine_silent",
+        kept=BEGUN,
+        keeps="what was written",
+        settings=SILENT,
+    ),
+    Fault(
+        "closed in mid-line",
+        [BEGUN, said(" and more")[:70], cut],
+        "interrupted",
+        "answer_cut",
+        kept=BEGUN,
+        keeps="the last whole token",
+    ),
+    Fault(
+        "half a UTF-8 character at the end",
+        [BEGUN, said("é")[:HALF_AN_E], closed],
+        "interrupted",
+        "answer_cut",
+        kept=BEGUN,
+        keeps="the last whole character",
+    ),
+    Fault(
+        "half a UTF-8 character in a whole line",
+        [BEGUN, said("é")[:HALF_AN_E] + said("é")[HALF_AN_E + 1 :], done()],
+        "done",
+        kept=BEGUN + "\ufffd",
+        keeps="all of it, with � for the half character",
+    ),
+    Fault(
+        "an error line after 100 tokens",
+        [*HUNDRED, error(f"broke at {CANARY}")],
+        "interrupted",
+        "engine_broke",
+        kept="".join(HUNDRED),
+        keeps="the 100 tokens",
+    ),
+    Fault(
+        "`done` missing",
+        [BEGUN, closed],
+        "interrupted",
+        "answer_cut",
+        kept=BEGUN,
+        keeps="what was written",
+    ),
+    Fault(
+        "a line that is no JSON",
+        [BEGUN, f"<html>{CANARY}</html>\n".encode(), " never read"],
+        "interrupted",
+        "engine_broke",
+        kept=BEGUN,
+        keeps="what was written before it",
+    ),
+    Fault(
+        "a 5 MB line",
+        [BEGUN, said(LONG), " and more", done()],
+        "done",
+        kept=f"{BEGUN}{LONG} and more",
+        keeps="all of it",
+    ),
+    Fault(
+        "a line without an end",
+        [BEGUN, *[b"x" * 2**20] * 17, silence],
+        "interrupted",
+        "engine_broke",
+        kept=BEGUN,
+        keeps="what was written before it; after 16 MB the engine is not listened to any more",
+    ),
+    Fault(
+        "50,000 tokens without a newline",
+        [at_once(UNBROKEN), done()],
+        "done",
+        kept="".join(UNBROKEN),
+        keeps="all of it",
+    ),
+    Fault("10,000 tokens in one burst", [at_once(BURST), done()], "done", kept="".join(BURST), keeps="all of it"),
+    Fault(
+        "a token a minute",
+        ["One ", pause, "two ", pause, f"{CANARY} ", pause, "four ", pause, "five ", pause, "six."],
+        "done",
+        kept=f"One two {CANARY} four five six.",
+        keeps="all of it",
+        settings=SILENT,
+        heartbeats=True,
+    ),
+    Fault("404", [status(404, {"error": f"model 'llama3.2' not found {CANARY}"})], "failed", "model_missing"),
+    Fault("403 with an empty body", [status(403)], "failed", "engine_forbids"),
+    Fault(
+        "500 out of memory",
+        [status(500, NO_MEMORY)],
+        "done",
+        kept=AT_LAST,
+        keeps="all of it",
+        settings=PATIENT,
+        waits_for="out_of_memory",
+        then=[AT_LAST],
+    ),
+    Fault(
+        "500 out of memory, twice",
+        [status(500, NO_MEMORY)],
+        "failed",
+        "out_of_memory",
+        settings=PATIENT,
+        waits_for="out_of_memory",
+        then=[status(500, NO_MEMORY)],
+    ),
+    Fault(
+        "503",
+        [status(503, BUSY)],
+        "done",
+        kept=AT_LAST,
+        keeps="all of it",
+        settings=PATIENT,
+        waits_for="engine_busy",
+        then=[AT_LAST],
+    ),
+    Fault("503 for longer than ENGINE_WAIT_SECONDS", [status(503, BUSY)], "failed", "engine_busy"),
+    Fault("an answer of 0 tokens", [line(message={"content": ""}, done=False), done()], "done", keeps="an empty text"),
+)
