@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,10 @@ def visitor(client: FlaskClient) -> Visitor:
     found = Visitor(client)
     found.open("/")
     return found
+
+
+@pytest.fixture
+def at_end() -> Iterator[ExitStack]:
+    """What is to be closed when the test is over."""
+    with ExitStack() as stack:
+        yield stack

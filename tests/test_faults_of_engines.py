@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -26,13 +25,6 @@ def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
     """With what the fault of this test needs."""
     params = getattr(request.node, "callspec", None) and request.node.callspec.params
     return replace(settings, **getattr(params.get("fault"), "settings", {})) if params else settings
-
-
-@pytest.fixture
-def at_end() -> Iterator[ExitStack]:
-    """What is to be closed when the test is over."""
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.mark.parametrize("fault", ENGINE_FAULTS, ids=lambda fault: fault.name)

@@ -1,22 +1,30 @@
-"""A server that is killed and a clock that is set back: the answer goes on, and is logged and counted."""
+"""A server that is killed, a clock set back, Redis gone: the answer goes on, and is logged and counted."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import threading
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chat_page import free_port, started
 from faults_of_engines import BEGUN, BUTTONS, CANARY, Fault
-from faults_of_servers import KILLED, KILLED_TWICE, SET_BACK
+from faults_of_servers import KILLED, KILLED_TWICE, REDIS, SET_BACK
 from faults_seen import article, counted, plain, written
-from scripted_ollama import ScriptedOllama, silence
+from flask import Flask
+from own_redis import OwnRedis
+from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import RealClient, Visitor
 
+from insight_app import create_app
+from insight_app.config import Settings
 from insight_app.errors import explain
+from insight_app.limits.rates import limiter
 from insight_app.services import Services
 
 
@@ -92,3 +100,54 @@ def test_a_clock_that_is_set_back_changes_nothing(
         "Older",
     ]
     assert kept.created_at > kept.finished_at > kept.created_at - 3700  # what is shown is what clocks show
+
+
+def test_an_answer_goes_on_while_redis_is_gone(
+    capsys: pytest.CaptureFixture[str],
+    settings: Settings,
+    ollama: ScriptedOllama,
+    at_end: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for switch in ("_storage_dead", "_in_memory_fallback_enabled"):  # of an object that all apps of a process share
+        monkeypatch.setattr(limiter, switch, False)
+    redis, go_on = OwnRedis(), threading.Event()
+    at_end.callback(redis.close)
+    redis.start()
+    here, there = (Visitor(app(settings, redis, at_end).test_client()) for _ in range(2))
+    here.open("/")
+    ollama.script(BEGUN, gate(go_on), REDIS.kept.removeprefix(BEGUN))
+    answer_id = here.ask(f"Tell me of {CANARY}")
+    while BEGUN not in there.open(here.url):
+        pass  # until it came over by Redis
+    redis.stop()
+    while counted(here, REDIS.gauge):
+        pass
+    assert BEGUN in here.open(here.url)
+    assert there.client.get(here.url).status_code == 200
+    go_on.set()
+    seen = article(here.watch(answer_id), answer_id)
+    written(answer_id)
+    redis.start()
+    while not counted(here, REDIS.gauge):
+        pass
+    assert seen == article(here.open(here.url), answer_id) == article(there.open(here.url), answer_id)
+    assert f'data-state="{REDIS.state}"' in seen
+    assert REDIS.kept in plain(seen)
+    assert counted(here, REDIS.metric) == 1
+    output = capsys.readouterr()
+    lines = [json.loads(entry) for entry in output.err.splitlines()]
+    assert [entry for entry in lines if REDIS.log.items() <= entry.items()]
+    said = [entry["event"] for entry in lines]
+    assert said.index(REDIS.gone) < len(said) - 1 - said[::-1].index(REDIS.back)
+    assert CANARY not in output.out + output.err + here.client.get("/metrics").text
+
+
+def app(settings: Settings, redis: OwnRedis, at_end: ExitStack) -> Flask:
+    """One process of several."""
+    made = create_app(replace(settings, redis_url=redis.url))
+    services = made.extensions["insight"]
+    services.engine.look()
+    at_end.callback(services.database.close)
+    at_end.callback(services.close)
+    return made
