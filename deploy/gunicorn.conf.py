@@ -3,6 +3,7 @@
 launch.py adds the address (--bind), which is a setting of the product: APP_HOST and APP_PORT.
 """
 
+import gc
 import signal
 import sys
 import time
@@ -48,7 +49,17 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
 
 
 def post_worker_init(worker: Any) -> None:
-    """Streams stay open for minutes: at SIGTERM they are told to end, and their pages connect again elsewhere."""
+    """Keeps the collector of garbage small, and has streams end at SIGTERM."""
+    # What is there now stays. Looking through it, and through everything that belongs to open streams, after every
+    # few thousand new objects took a seventh of the time at 500 streams, a fifth of a second each time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    end_streams_at_sigterm(worker)
+
+
+def end_streams_at_sigterm(worker: Any) -> None:
+    """Streams stay open for minutes: they are told to end, and their pages connect again elsewhere."""
     services = worker.wsgi.extensions["insight"]
 
     def leave() -> None:
