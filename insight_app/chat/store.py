@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Figures, Listed, Message, Outcome, State, title_of
@@ -24,6 +24,40 @@ _CONVERSATION = [conversations.c[name] for name in Conversation.__dataclass_fiel
 _IS_LIVE = messages.c.state.in_([state.value for state in LIVE])
 
 
+def _history() -> Select[Any]:
+    """The messages from a conversation's first one to `last` or, where that is None, to its newest one."""
+    step = select(messages.c.id, messages.c.parent_id)
+    mine = messages.c.conversation_id == bindparam("conversation_id")
+    newest = select(func.max(messages.c.id)).where(mine).scalar_subquery()
+    end = func.coalesce(bindparam("last", type_=messages.c.id.type), newest)
+    line = step.where(mine, messages.c.id == end).cte(recursive=True)
+    line = line.union_all(step.where(messages.c.id == line.c.parent_id))
+    return select(*_MESSAGE).join(line, messages.c.id == line.c.id).order_by(messages.c.id)
+
+
+# What every prompt and answer needs is composed once: that takes three times as long as running it.
+_BY_ID = messages.c.id == bindparam("message_id")
+_FIND = select(*_MESSAGE).where(_BY_ID)
+_FIND_SENT = select(*_MESSAGE).where(messages.c.form_key == bindparam("form_key"))
+_FIND_TRIES = select(messages.c.id).where(
+    messages.c.conversation_id == bindparam("conversation_id"),
+    messages.c.role == bindparam("role"),
+    messages.c.parent_id.is_not_distinct_from(bindparam("parent_id")),
+)
+_FIND_SOME = select(*_MESSAGE).where(messages.c.id.in_(bindparam("ids", expanding=True))).order_by(messages.c.id)
+_FIND_HISTORY = _history()
+_FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
+    messages.c.conversation_id == bindparam("conversation_id")
+)
+_FIND_CONVERSATION = select(*_CONVERSATION).where(conversations.c.id == bindparam("conversation_id"))
+_LATEST = select(func.max(conversations.c.updated_at))
+_BEGIN = insert(conversations)
+_ADD = insert(messages).returning(messages.c.id)
+# An answer that is still this run's to write: a process that was taken for dead may come back.
+_FILL = update(messages).where(_BY_ID, messages.c.finished_at.is_(None), messages.c.problem == bindparam("met"))
+_MOVE = update(conversations).where(conversations.c.id == bindparam("conversation_id"))
+
+
 class ConversationStore:
     """Everything about conversations that is kept. Raises NotThere for an id that is not (or no more) there."""
 
@@ -31,9 +65,8 @@ class ConversationStore:
         self._database = database
 
     def conversation(self, conversation_id: str) -> Conversation:
-        query = select(*_CONVERSATION).where(conversations.c.id == conversation_id)
         with self._database.reading() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_FIND_CONVERSATION, {"conversation_id": conversation_id}).first()
         if row is None:
             raise NotThere
         return Conversation(*row)
@@ -49,25 +82,20 @@ class ConversationStore:
         return Listed(found[:limit], has_older=len(found) > limit)
 
     def tree(self, conversation_id: str) -> Tree:
-        query = select(messages.c.id, messages.c.parent_id).where(messages.c.conversation_id == conversation_id)
         with self._database.reading() as connection:
-            return Tree({row.id: row.parent_id for row in connection.execute(query)})
+            rows = connection.execute(_FIND_TREE, {"conversation_id": conversation_id})
+            return Tree({row.id: row.parent_id for row in rows})
 
     def messages(self, ids: Iterable[int]) -> list[Message]:
         """These messages, oldest first; those that are gone are not among them."""
-        query = select(*_MESSAGE).where(messages.c.id.in_(ids)).order_by(messages.c.id)
         with self._database.reading() as connection:
-            return [_message(row) for row in connection.execute(query)]
+            return [_message(row) for row in connection.execute(_FIND_SOME, {"ids": list(ids)})]
 
     def history(self, conversation_id: str, last: int | None = None) -> list[Message]:
         """From the first message of a conversation to this one or, without it, to the newest one."""
-        mine = messages.c.conversation_id == conversation_id
-        end = select(func.max(messages.c.id)).where(mine).scalar_subquery() if last is None else last
-        line = select(messages.c.id, messages.c.parent_id).where(mine, messages.c.id == end).cte(recursive=True)
-        line = line.union_all(select(messages.c.id, messages.c.parent_id).where(messages.c.id == line.c.parent_id))
-        query = select(*_MESSAGE).join(line, messages.c.id == line.c.id).order_by(messages.c.id)
+        place = {"conversation_id": conversation_id, "last": last}
         with self._database.reading() as connection:
-            found = [_message(row) for row in connection.execute(query)]
+            found = [_message(row) for row in connection.execute(_FIND_HISTORY, place)]
         if last is not None and not found:
             raise NotThere
         return found
@@ -75,28 +103,22 @@ class ConversationStore:
     def message(self, message_id: int) -> Message:
         if message_id >= 2**63:  # more than a database can count to
             raise NotThere
-        query = select(*_MESSAGE).where(messages.c.id == message_id)
         with self._database.reading() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_FIND, {"message_id": message_id}).first()
         if row is None:
             raise NotThere
         return _message(row)
 
     def tries(self, message: Message) -> list[int]:
         """The ids of this message and of the others in its place: answers to one prompt, versions of one prompt."""
-        query = select(messages.c.id).where(
-            messages.c.conversation_id == message.conversation_id,
-            messages.c.role == message.role,
-            messages.c.parent_id.is_not_distinct_from(message.parent_id),
-        )
+        place = {name: getattr(message, name) for name in ("conversation_id", "role", "parent_id")}
         with self._database.reading() as connection:
-            return sorted(connection.execute(query).scalars())
+            return sorted(connection.execute(_FIND_TRIES, place).scalars())
 
     def sent_with(self, form_key: str) -> Message | None:
         """The prompt that came with this form, if it came before."""
-        query = select(*_MESSAGE).where(messages.c.form_key == form_key)
         with self._database.reading() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_FIND_SENT, {"form_key": form_key}).first()
         return None if row is None else _message(row)
 
     def ask(
@@ -114,7 +136,7 @@ class ConversationStore:
         """
         try:
             with self._database.writing() as connection:
-                home = conversation_id or _begin(connection, title_of(text))
+                home = _moved(connection, conversation_id) if conversation_id else _begin(connection, title_of(text))
                 prompt = _add(connection, home, parent_id, "user", State.DONE, text=text, form_key=form_key)
                 return prompt, _add_answer(connection, prompt, model)
         except IntegrityError:
@@ -128,6 +150,7 @@ class ConversationStore:
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
         """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far."""
         with self._database.writing() as connection:
+            _moved(connection, prompt.conversation_id)
             return _add_answer(connection, prompt, model, so_far)
 
     def delete_pair(self, prompt: Message) -> None:
@@ -145,17 +168,19 @@ class ConversationStore:
 
         An answer that has ended meanwhile stays as it is: what comes here late is older than its end.
         """
+        rows = [
+            {"message_id": message_id, "met": _met(run), "thinking": thinking, "text": text}
+            for message_id, run, thinking, text in written
+        ]
         with self._database.writing() as connection:
-            for message_id, run, thinking, text in written:
-                query = update(messages).where(_written(message_id, run))
-                connection.execute(query.values(thinking=thinking, text=text))
+            connection.execute(_FILL, rows)
 
     def finish(self, message_id: int, outcome: Outcome, run: int = 0) -> None:
         """Keeps an answer's end; does nothing where another process goes on with it."""
         values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
         values |= {**asdict(values.pop("figures")), "state": outcome.state.value, "finished_at": time.time()}
         with self._database.writing() as connection:
-            connection.execute(update(messages).where(_written(message_id, run)).values(values))
+            connection.execute(_FILL, {"message_id": message_id, "met": _met(run), **values})
 
     def usual_loading_seconds(self, model: str) -> float | None:
         """How long this model took to load here, in the median of its last loads; None where nobody has seen it."""
@@ -198,16 +223,29 @@ class ConversationStore:
         self._database.forget()
 
 
-def _written(message_id: int, run: int) -> ColumnElement[bool]:
-    """An answer that is still this run's to write: a process that was taken for dead may come back."""
-    return and_(messages.c.id == message_id, _IS_LIVE, messages.c.problem == (ServerStopped.code if run else ""))
+def _met(run: int) -> str:
+    """The problem that an answer has while this run writes it: its mark tells the runs apart."""
+    return ServerStopped.code if run else ""
 
 
 def _begin(connection: Connection, title: str) -> str:
-    now = time.time()
     new = secrets.token_urlsafe(9)
-    connection.execute(insert(conversations).values(id=new, title=title, created_at=now, updated_at=now))
+    values = {"id": new, "title": title, "created_at": time.time(), "updated_at": _latest(connection)}
+    connection.execute(_BEGIN, values)
     return new
+
+
+def _moved(connection: Connection, conversation_id: str) -> str:
+    """The conversation, which now is the newest. Raises NotThere."""
+    moved = {"conversation_id": conversation_id, "updated_at": _latest(connection)}
+    if not connection.execute(_MOVE, moved).rowcount:
+        raise NotThere
+    return conversation_id
+
+
+def _latest(connection: Connection) -> float:
+    """Now, or just after every time there is where a clock was set back: what came last stands first in the list."""
+    return max(time.time(), (connection.execute(_LATEST).scalar() or 0.0) + 0.000_001)
 
 
 def _add_answer(connection: Connection, prompt: Message, model: str, so_far: Message | None = None) -> Message:
@@ -218,32 +256,18 @@ def _add_answer(connection: Connection, prompt: Message, model: str, so_far: Mes
 def _add(
     connection: Connection, conversation_id: str, parent_id: int | None, role: str, state: State, **values: Any
 ) -> Message:
-    now = time.time()
-    moved = connection.execute(
-        update(conversations).where(conversations.c.id == conversation_id).values(updated_at=_latest(connection, now))
-    )
-    if not moved.rowcount:
-        raise NotThere
-    kept: Mapping[str, Any] = {"text": "", "thinking": "", "model": "", "choice": "", "problem": "", **values}
-    query = (
-        insert(messages)
-        .values(
-            conversation_id=conversation_id,
-            parent_id=parent_id,
-            role=role,
-            state=state.value,
-            created_at=now,
-            **kept,
-        )
-        .returning(*_MESSAGE)
-    )
-    return _message(connection.execute(query).one())
-
-
-def _latest(connection: Connection, now: float) -> float:
-    """Now, or just after every time there is where a clock was set back: what came last stands first in the list."""
-    newest = connection.execute(select(func.max(conversations.c.updated_at))).scalar()
-    return max(now, (newest or 0.0) + 0.000_001)
+    values = {
+        "conversation_id": conversation_id,
+        "parent_id": parent_id,
+        "role": role,
+        "state": state.value,
+        "created_at": time.time(),
+        "text": "",
+        **values,
+    }
+    message_id = connection.execute(_ADD, values).scalar_one()
+    values.pop("form_key", None)
+    return Message(id=message_id, **{**values, "state": state})
 
 
 def _message(row: Row[Any]) -> Message:
