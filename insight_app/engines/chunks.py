@@ -11,18 +11,23 @@ from http.client import HTTPResponse
 
 class EagerResponse(HTTPResponse):
     def read1(self, n: int = -1) -> bytes:
-        """Waits for the first chunk only; `n` is the most to take of each."""
-        arrived = [super().read1(n)]
-        while arrived[-1] and self._another_is_here():
-            arrived.append(super().read1(n))
-        return arrived[0] if len(arrived) == 1 else b"".join(arrived)
+        """Waits for the first chunk only; `n` is the most to take of that one."""
+        first = super().read1(n)
+        return b"".join((first, *self._others())) if first and self.chunked and self.chunk_left == 0 else first
 
-    def _another_is_here(self) -> bool:
-        if not self.chunked or self.chunk_left != 0:
-            return False
+    def _others(self) -> list[bytes]:
+        """The chunks that have arrived whole behind the first, without the empty one that ends the body."""
+        found: list[bytes] = []
+        taken = 0
         with suppress(OSError, ValueError):  # will be met again, by the read that has nothing to give
             # Does not wait: the line end behind the last chunk, which servers send along with it, is still unread.
             ahead = self.fp.peek()
-            size_ends = ahead.find(b"\r\n", 2)
-            return size_ends > 0 and len(ahead) >= size_ends + 4 + int(ahead[2:size_ends], 16)
-        return False
+            while True:
+                begin = ahead.index(b"\r\n", taken + 2) + 2
+                end = begin + int(ahead[taken + 2 : begin], 16)
+                if end <= begin or len(ahead) < end + 2:
+                    break
+                found.append(ahead[begin:end])
+                taken = end
+        self.fp.read(taken)
+        return found
