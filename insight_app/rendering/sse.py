@@ -18,7 +18,8 @@ def event(data: str, *, id: int | str | None = None, name: str | None = None) ->
         lines.append(f"event: {_field(name)}")
     if id is not None:
         lines.append(f"id: {_field(str(id))}")
-    lines.extend(f"data: {line}" for line in LINE_END.split(data))
+    data = data.replace("\r\n", "\n").replace("\r", "\n")
+    lines.append("data: " + data.replace("\n", "\ndata: "))
     return ("\n".join(lines) + "\n\n").encode("utf-8", "replace")
 
 
