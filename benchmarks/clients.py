@@ -130,11 +130,14 @@ class Follower(Client):
     def _opened(self, data: bytes) -> None:
         if (whole := self._whole(data)) is None:
             return
-        stream = STREAM_URL.findall(whole)
-        assert stream, whole
+        assert b'data-part="answer"' in whole, whole
         answer = whole.rpartition(b'data-part="answer">')[2].partition(b'<div class="live"')[0]
         if TAGS.sub(b"", answer).strip():
             self.first = time.monotonic()
+        stream = STREAM_URL.findall(whole)
+        if not stream:  # a short answer, which was over before its page came
+            self.end()
+            return
         self._expects = self._followed
         self.transport.write(self._visit.get(stream[-1].decode(), "Accept: text/event-stream"))
 
