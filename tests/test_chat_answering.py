@@ -71,7 +71,7 @@ def test_a_checkpoint_that_comes_late_does_not_shorten_a_finished_answer(service
 def test_one_checkpoint_keeps_every_answer_that_is_being_written(services: Services) -> None:
     answers = [answer for _, answer in (services.conversations.ask("Hi", model="") for _ in range(3)) if answer]
     services.conversations.finish(answers[1].id, Outcome(State.DONE, "All of it."))
-    services.conversations.checkpoint([(answer.id, "Hm.", "Some") for answer in answers])
+    services.conversations.checkpoint([(answer.id, 0, "Hm.", "Some") for answer in answers])
     kept = services.conversations.messages(answer.id for answer in answers)
     assert [(one.thinking, one.text) for one in kept] == [("Hm.", "Some"), ("", "All of it."), ("Hm.", "Some")]
 

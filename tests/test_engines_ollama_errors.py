@@ -290,7 +290,7 @@ def test_every_error_of_the_layer_below_is_translated(
     monkeypatch.setattr(urllib3.HTTPResponse, "read1", fail)
     with pytest.raises(EngineError):
         next(events)
-    monkeypatch.setattr(requests.Session, "request", fail)
+    monkeypatch.setattr(requests.Session, "send", fail)
     with pytest.raises(EngineError):
         engine.models()
     with pytest.raises(EngineError):

@@ -35,7 +35,7 @@ class Written(Reply):
 
     def news(self, thought: int, said: int) -> News:
         """For somebody who has so many characters of the reasoning and of the answer."""
-        with self._changed:
+        with self._changing:
             activity = self.activity
             if activity is not self._stamped[0]:
                 self._stamped = activity, time.time() - activity.seconds
@@ -61,7 +61,7 @@ class Mirror(Reply):
 
         Whoever waits is told once all of it is there.
         """
-        with self._changed:
+        with self._changing:
             if facts is None or facts["run"] != self.run:
                 self.lose()
             elif thinking or answer or facts != self._facts:

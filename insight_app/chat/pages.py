@@ -93,8 +93,9 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
     }
 
 
-def message_html(message: Message) -> str:
-    tries = services().conversations.tries(message)
+def message_html(message: Message, tries: Sequence[int] = ()) -> str:
+    """The message with its `tries`, which are looked up where nobody knows them."""
+    tries = tries or services().conversations.tries(message)
     return render_template("chat/_message.html", article=article(message, tries))
 
 
@@ -104,7 +105,7 @@ def prompt_form(prompt: Message, *, alone: bool) -> str:
 
 def sent(prompt: Message, answer: Message) -> str:
     """What a page gets for a prompt it sent: both messages, and a composer that is ready for the next."""
-    return swap("#messages", "beforeend", message_html(prompt) + message_html(answer)) + _ready(answer)
+    return swap("#messages", "beforeend", message_html(prompt) + message_html(answer, [answer.id])) + _ready(answer)
 
 
 def instead(old: Message, new: Message) -> str:

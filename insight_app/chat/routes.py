@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.chat import pages
 from insight_app.chat.forms import PromptForm, TitleForm, new_key
 from insight_app.chat.messages import Listed, Message
-from insight_app.errors import DatabaseError, NotThere
+from insight_app.errors import DatabaseError, NotThere, StillAnswering
 from insight_app.limits import rates
 from insight_app.web import from_htmx, services
 
@@ -52,8 +52,11 @@ def send(conversation_id: str) -> ResponseReturnValue:
     form = PromptForm()
     text = form.prompt(services().settings.max_prompt_chars)
     store = services().conversations
-    if store.sent_with(form.form_key) is None:
+    try:
         services().answering.expect_idle(conversation_id)
+    except StillAnswering:
+        if store.sent_with(form.form_key) is None:  # the same form again brings its own answer back
+            raise
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
     prompt, answer = store.ask(
         text,

@@ -32,6 +32,7 @@ class Wire:
         self.url = re.sub(r"//[^/]*@", "//", self._address)  # is shown, so without name and password
         self._silence_seconds = silence_seconds
         self._session = session or interruptible_session()
+        self._composed: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def get(self, path: str, grip: Grip) -> bytes:
         """The body of a quick answer; waits a second at most."""
@@ -75,17 +76,23 @@ class Wire:
             raise errors.AnswerCut(url=self.url, because="stopped")
         try:
             with grip.around():
-                return self._session.request(
-                    method,
-                    self._address + path,
-                    data=body,
-                    headers=_HEADERS,
+                return self._session.send(
+                    self._request(method, path, body),
                     timeout=(connect, silence),
                     stream=True,
                     allow_redirects=False,  # a prompt goes where it was sent and nowhere else
                 )
         except _FAILURES as problem:
             raise self._failed(problem, silence) from None
+
+    def _request(self, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
+        """A request to that path, composed but once: that takes as long as sending it."""
+        if (method, path) not in self._composed:
+            request = requests.Request(method, self._address + path, headers=_HEADERS)
+            self._composed[method, path] = self._session.prepare_request(request)
+        prepared = self._composed[method, path].copy()
+        prepared.prepare_body(body, None)
+        return prepared
 
     def _body(self, response: requests.Response, *, silence: float, most: int | None = None) -> bytes:
         try:
