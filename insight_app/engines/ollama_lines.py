@@ -72,28 +72,28 @@ def events(lines: Iterable[bytes], *, model: str, url: str) -> Iterator[Piece | 
 
     Neighbours of one kind are joined: whoever fell behind catches up with one event instead of hundreds.
     """
-    waiting: Piece | None = None
+    joined: list[str] = []
+    thought = False
     try:
-        for event in _each(lines, model, url):
-            if waiting is not None:
-                if isinstance(event, Piece) and event.thought is waiting.thought:
-                    waiting = Piece(waiting.text + event.text, event.thought)
-                    continue
-                yield waiting
-            if isinstance(event, Piece):
-                waiting = event
+        for said in _each(lines, model, url):
+            if joined and (isinstance(said, Done) or said[0] is not thought):
+                yield Piece("".join(joined), thought)
+                joined.clear()
+            if isinstance(said, Done):
+                yield said
             else:
-                waiting = None
-                yield event
+                thought = said[0]
+                joined.append(said[1])
     except EngineError:
-        if waiting is not None:
-            yield waiting
+        if joined:
+            yield Piece("".join(joined), thought)
         raise
-    if waiting is not None:
-        yield waiting
+    if joined:
+        yield Piece("".join(joined), thought)
 
 
-def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[Piece | Done]:
+def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[tuple[bool, str] | Done]:
+    """Each text, with whether it is reasoning, and the end mark."""
     for raw in lines:
         if not raw or raw.isspace():
             continue
@@ -106,9 +106,9 @@ def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[Piece | Done
         message = line.message
         if message is not None:
             if message.thinking:
-                yield Piece(message.thinking, thought=True)
+                yield True, message.thinking
             if message.content:
-                yield Piece(message.content)
+                yield False, message.content
         if line.done:
             yield _done(line)
             return
