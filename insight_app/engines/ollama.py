@@ -28,7 +28,7 @@ from insight_app.errors import EngineError
 # While this many answers are written, waking for each token of each takes most of a core. Then each is read more
 # rarely the more there are, so that all of them together ask for about as much as one core can draw and send.
 MANY_ANSWERS = 150
-READS_PER_SECOND = 4000
+READS_PER_SECOND = 3000
 # Others get their turn while an engine is waited for. One that is quicker than we are would never let them, so whoever
 # has read from it for so long rests a moment.
 LONGEST_RUN_SECONDS = 0.02
