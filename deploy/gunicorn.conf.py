@@ -54,7 +54,7 @@ def post_worker_init(worker: Any) -> None:
     # few thousand new objects took a seventh of the time at 500 streams, a fifth of a second each time.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(5_000, 20, 20)
     end_streams_at_sigterm(worker)
 
 

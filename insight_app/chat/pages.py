@@ -138,13 +138,14 @@ def forget() -> None:
 
 def follow(reply: Reply, place: str) -> Iterator[bytes]:
     """The events that bring a page up to date that has everything before `place`."""
+    found = services()
 
     def now(how: str, *, announced: bool) -> str:
-        found = services().conversations.message(reply.id)
+        answer = found.conversations.message(reply.id)
         # A notice may be about this very answer, as "still being written" is.
-        html = swap(f"#a{reply.id}", how, message_html(found)) + swap("#notice", "innerHTML", "")
-        html += _memory_line(found)
-        return html + (_announce(_end_of(found)) if announced else "")
+        html = swap(f"#a{reply.id}", how, message_html(answer)) + swap("#notice", "innerHTML", "")
+        html += _memory_line(answer)
+        return html + (_announce(_end_of(answer)) if announced else "")
 
     return stream.follow(
         reply,
@@ -152,7 +153,7 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         status=lambda activity, changed: _status(reply.id, activity, changed=changed),
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
-        closing=lambda: services().closing,
+        closing=lambda: found.closing,
     )
 
 

@@ -20,8 +20,9 @@ HEARTBEAT_SECONDS = 15.0
 MERGE_SECONDS = 0.08
 MERGE_SECONDS_PER_CHARACTER = 0.003
 MOST_MERGE_SECONDS = 0.2
-# After this much silence a reader gets all there is, also what was not yet worth sending.
-SETTLE_SECONDS = 0.25
+# After this much silence a reader gets all there is, also what was not yet worth sending. Longer than the pauses
+# between two reads of an answer where a thousand are written, or each would be taken for silence.
+SETTLE_SECONDS = 0.5
 # Until the answer itself grows, a page counts the seconds of what is going on.
 TICK_SECONDS = 1.0
 # A place that no reply has.

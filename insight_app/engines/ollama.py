@@ -28,7 +28,7 @@ from insight_app.errors import EngineError
 # While this many answers are written, waking for each token of each takes most of a core. Then each is read more
 # rarely the more there are, so that all of them together ask for about as much as one core can draw and send.
 MANY_ANSWERS = 150
-READS_PER_SECOND = 3000
+READS_PER_SECOND = 2500
 # Others get their turn while an engine is waited for. One that is quicker than we are would never let them, so whoever
 # has read from it for so long rests a moment.
 LONGEST_RUN_SECONDS = 0.02
@@ -116,6 +116,7 @@ class Ollama(Engine):
                 raise errors.AnswerCut(url=self.url, because="no end mark")
             if len(self._under_way) >= MANY_ANSWERS:
                 time.sleep(len(self._under_way) / READS_PER_SECOND)
+                waited = time.monotonic()
 
     def _chat(self, task: Task, model: str, grip: Grip) -> requests.Response:
         """The response whose body is the answer; raises the EngineError that a refusal means."""
