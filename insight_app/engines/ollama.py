@@ -25,9 +25,10 @@ from insight_app.engines.ollama_lines import Lines, events
 from insight_app.engines.ollama_wire import Wire
 from insight_app.errors import EngineError
 
-# While this many answers are written, waking for each token of each takes most of a core. Then each is read more
-# rarely the more there are, so that all of them together ask for about as much as one core can draw and send.
-MANY_ANSWERS = 150
+# While this many answers are written, nobody is woken for each token of each: pages are sent less often anyway. The
+# more there are, the more rarely each is read, so that all together ask for no more than one core can draw and send.
+MANY_ANSWERS = 20
+PAUSE_SECONDS = 0.06
 READS_PER_SECOND = 2500
 # Others get their turn while an engine is waited for. One that is quicker than we are would never let them, so whoever
 # has read from it for so long rests a moment.
@@ -115,7 +116,7 @@ class Ollama(Engine):
             if not data:
                 raise errors.AnswerCut(url=self.url, because="no end mark")
             if len(self._under_way) >= MANY_ANSWERS:
-                time.sleep(len(self._under_way) / READS_PER_SECOND)
+                time.sleep(max(PAUSE_SECONDS, len(self._under_way) / READS_PER_SECOND))
                 waited = time.monotonic()
 
     def _chat(self, task: Task, model: str, grip: Grip) -> requests.Response:
