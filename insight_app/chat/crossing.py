@@ -61,10 +61,11 @@ class Mirror(Reply):
 
         Whoever waits is told once all of it is there.
         """
+        if facts is None or facts["run"] != self.run:
+            self.lose()
+            return
         with self._changing:
-            if facts is None or facts["run"] != self.run:
-                self.lose()
-            elif thinking or answer or facts != self._facts:
+            if thinking or answer or facts != self._facts:
                 self.thinking.append(thinking.decode())
                 self.answer.append(answer.decode())
                 self.sizes = (self.sizes[0] + len(thinking), self.sizes[1] + len(answer))
