@@ -15,7 +15,7 @@ from redis.retry import Retry
 from insight_app.errors import ConfigError
 
 # No request waits longer than this for Redis, and only the first one after it went.
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 1.0
 Command = tuple[str | bytes | int, ...]
 
 

@@ -17,7 +17,7 @@ from insight_app.chat.redis_outbox import Outbox
 from insight_app.chat.replies import Reply
 
 # How long a start waits to learn whether Redis is there.
-START_SECONDS = 1.0
+START_SECONDS = 1.5
 # How long nobody else takes an answer that one process took.
 CLAIM_SECONDS = 30
 
