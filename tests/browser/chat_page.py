@@ -124,9 +124,18 @@ NORMAL_FORM = """() => {
 }"""
 
 
+# A browser that is short of time leaves out the transition from one page to the next, and says so.
+LATE_TRANSITION = "Transition was aborted"
+
+
 def chat_in(context: BrowserContext, server: str) -> Chat:
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def note(said: str) -> None:
+        if not said.startswith(LATE_TRANSITION):
+            complaints.append(said)
+
+    page.on("console", lambda said: note(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: note(str(error)))
     return Chat(page, server, complaints)
