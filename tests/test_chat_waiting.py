@@ -16,6 +16,7 @@ from insight_app import create_app
 from insight_app.chat import patience, stream
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.chat.queue import Line
+from insight_app.chat.replies import Reply
 from insight_app.config import Settings
 from insight_app.engines import fallback
 from insight_app.engines.base import Stop
@@ -36,28 +37,52 @@ def statuses(said: str) -> list[str]:
     return [" ".join(line.replace("data: ", "").split()) for line in found]
 
 
-def test_an_answer_waits_for_an_engine_that_is_away_and_begins_by_itself(
-    settings: Settings, ollama: ScriptedOllama
-) -> None:
+@pytest.fixture
+def lonely(settings: Settings, ollama: ScriptedOllama) -> Iterator[Visitor]:
+    """Somebody whose server has no engine."""
     ollama.close()
     app = create_app(settings)
-    services: Services = app.extensions["insight"]
-    visitor = Visitor(app.test_client())
-    visitor.open("/")
+    found = Visitor(app.test_client())
+    found.open("/")
+    yield found
+    app.extensions["insight"].close()
+    app.extensions["insight"].database.close()
+
+
+def services_of(visitor: Visitor) -> Services:
+    found: Services = visitor.client.application.extensions["insight"]
+    return found
+
+
+def waiting(visitor: Visitor) -> Reply:
+    """The reply to a prompt of theirs, once it waits for an engine."""
     answer_id = visitor.ask("Anybody there?")
-    lines = services.replies.get(answer_id)
-    assert lines is not None
-    while not lines.activity.problem:
-        assert lines.wait(lines.version, 5)
-    page = visitor.open(visitor.url)
+    reply = services_of(visitor).replies.get(answer_id)
+    assert reply is not None
+    while not reply.activity.problem:
+        assert reply.wait(reply.version, 5)
+    return reply
+
+
+def test_an_answer_waits_for_an_engine_that_is_away_and_begins_by_itself(
+    lonely: Visitor, ollama: ScriptedOllama
+) -> None:
+    reply = waiting(lonely)
+    page = lonely.open(lonely.url)
     assert "No engine answers at" in page
     assert "The answer begins by itself" in page
     with ScriptedOllama(port=ollama.port) as back:
         back.script("Here I am.")
-        assert "Here I am." in visitor.watch(answer_id)
-    assert services.conversations.message(answer_id).state is State.DONE
-    services.close()
-    services.database.close()
+        assert "Here I am." in lonely.watch(reply.id)
+    assert reply.state is State.DONE
+
+
+def test_who_waits_for_an_engine_can_stop(lonely: Visitor) -> None:
+    reply = waiting(lonely)
+    lonely.send(f"/answers/{reply.id}/stop")
+    while not reply.ended:
+        assert reply.wait(reply.version, 5)
+    assert services_of(lonely).conversations.message(reply.id).state is State.STOPPED
 
 
 def test_an_answer_that_was_refused_because_the_engine_is_busy_is_asked_again(
@@ -68,25 +93,6 @@ def test_an_answer_that_was_refused_because_the_engine_is_busy_is_asked_again(
     answer_id = visitor.ask("Hi")
     assert "At last." in visitor.watch(answer_id)
     assert len(ollama.chats()) == 2
-
-
-def test_who_waits_for_an_engine_can_stop(settings: Settings, ollama: ScriptedOllama) -> None:
-    ollama.close()
-    app = create_app(settings)
-    services: Services = app.extensions["insight"]
-    visitor = Visitor(app.test_client())
-    visitor.open("/")
-    answer_id = visitor.ask("Anybody there?")
-    reply = services.replies.get(answer_id)
-    assert reply is not None
-    while not reply.activity.problem:
-        assert reply.wait(reply.version, 5)
-    visitor.send(f"/answers/{answer_id}/stop")
-    while not reply.ended:
-        assert reply.wait(reply.version, 5)
-    assert services.conversations.message(answer_id).state is State.STOPPED
-    services.close()
-    services.database.close()
 
 
 def test_a_program_is_told_at_once(app: Flask, ollama: ScriptedOllama) -> None:
