@@ -50,6 +50,11 @@ _FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
     messages.c.conversation_id == bindparam("conversation_id")
 )
 _FIND_CONVERSATION = select(*_CONVERSATION).where(conversations.c.id == bindparam("conversation_id"))
+_AGE = (conversations.c.updated_at, conversations.c.id)
+_FIND_NEWEST = select(*_CONVERSATION).order_by(*(each.desc() for each in _AGE)).limit(bindparam("most"))
+_FIND_OLDER = _FIND_NEWEST.where(tuple_(*_AGE) < tuple_(bindparam("updated_at"), bindparam("conversation_id")))
+_FIND_LIVE = select(messages.c.id).where(_IS_LIVE)
+_FIND_LIVE_IN = _FIND_LIVE.where(messages.c.conversation_id == bindparam("conversation_id"))
 _LATEST = select(func.max(conversations.c.updated_at))
 _BEGIN = insert(conversations)
 _ADD = insert(messages).returning(messages.c.id)
@@ -73,12 +78,11 @@ class ConversationStore:
 
     def newest_conversations(self, older_than: tuple[float, str] | None = None, limit: int = 50) -> Listed:
         """At most `limit` of them; those that come after one, given by its `updated_at` and id."""
-        place = tuple_(conversations.c.updated_at, conversations.c.id)
-        query = select(*_CONVERSATION).order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
-        if older_than is not None:
-            query = query.where(place < older_than)
+        query = _FIND_NEWEST if older_than is None else _FIND_OLDER
+        updated_at, last = older_than or (None, None)
+        place = {"updated_at": updated_at, "conversation_id": last, "most": limit + 1}
         with self._database.reading() as connection:
-            found = [Conversation(*row) for row in connection.execute(query.limit(limit + 1))]
+            found = [Conversation(*row) for row in connection.execute(query, place)]
         return Listed(found[:limit], has_older=len(found) > limit)
 
     def tree(self, conversation_id: str) -> Tree:
@@ -196,11 +200,9 @@ class ConversationStore:
 
     def unfinished(self, conversation_id: str | None = None) -> list[int]:
         """The answers that have not ended, of one conversation or of all."""
-        query = select(messages.c.id).where(_IS_LIVE)
-        if conversation_id is not None:
-            query = query.where(messages.c.conversation_id == conversation_id)
+        query = _FIND_LIVE if conversation_id is None else _FIND_LIVE_IN
         with self._database.reading() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(query, {"conversation_id": conversation_id}).scalars())
 
     def left_behind(self, message_id: int) -> Message | None:
         """An answer whose writer is gone, as it left it; notes that it was met. None where it has ended.
