@@ -101,5 +101,13 @@ def test_nothing_is_said_behind_the_end_mark() -> None:
     assert said(content("a"), b'{"done":true}', content("b"), b"nonsense") == [Piece("a"), Done("stop")]
 
 
+@pytest.mark.parametrize("number", [-1, 2**31, 10**30, 10**400])
+def test_a_count_that_no_database_could_keep_is_no_count(number: int) -> None:
+    end = {"done": True, "prompt_eval_count": number, "eval_count": number, "eval_duration": number}
+    (found,) = said(json.dumps(end).encode())
+    assert (found.prompt_tokens, found.answer_tokens) == (None, None)
+    assert found.answer_seconds is None or found.answer_seconds > 0
+
+
 def test_reasoning_and_text_of_one_line_stay_apart_and_in_order() -> None:
     assert said(content("Yes.", thinking="Hm.")) == [Piece("Hm.", thought=True), Piece("Yes.")]

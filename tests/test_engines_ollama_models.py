@@ -52,6 +52,11 @@ def test_a_model_is_found_by_its_name_without_the_tag_and_in_any_case() -> None:
     assert running("llama3.2:1b", body) is None
 
 
+def test_a_context_that_no_database_could_keep_is_not_known() -> None:
+    for length in (-1, 0, 2**31, 10**30):
+        assert running("it", listed({"name": "it", "context_length": length})) == Running(None)
+
+
 def test_a_tag_is_not_mistaken_for_the_port_of_a_registry() -> None:
     assert full_name("localhost:5000/me/it") == "localhost:5000/me/it:latest"
     assert full_name("it:1b") == "it:1b"

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+# More is no count of tokens but a fault, and more than a database can keep: then nobody knows how many.
+MOST_TOKENS = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

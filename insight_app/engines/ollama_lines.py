@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from insight_app.engines.base import Done, Piece
+from insight_app.engines.base import MOST_TOKENS, Done, Piece
 from insight_app.engines.ollama_errors import meaning
 from insight_app.errors import EngineBroke, EngineError
 
 _NANOSECONDS = 1e9
+_LONGEST = 2**63  # nanoseconds, as Ollama counts them
 # In bytes. A line is a token, or at most a whole answer; what goes on for longer is neither, and would fill the memory.
 LONGEST_LINE = 2**24
 
@@ -117,16 +118,20 @@ def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[tuple[bool, 
 def _done(line: _Line) -> Done:
     return Done(
         reason="length" if line.done_reason == "length" else "stop",
-        prompt_tokens=line.prompt_eval_count,
-        answer_tokens=line.eval_count,
+        prompt_tokens=_count(line.prompt_eval_count),
+        answer_tokens=_count(line.eval_count),
         load_seconds=_seconds(line.load_duration),
         prompt_seconds=_seconds(line.prompt_eval_duration),
         answer_seconds=_seconds(line.eval_duration),
     )
 
 
+def _count(said: int | None) -> int | None:
+    return said if said is not None and 0 <= said <= MOST_TOKENS else None
+
+
 def _seconds(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / _NANOSECONDS
+    return nanoseconds / _NANOSECONDS if nanoseconds is not None and 0 <= nanoseconds < _LONGEST else None
 
 
 def _decode_leniently(raw: bytes) -> _Line:

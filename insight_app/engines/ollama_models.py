@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from insight_app.engines.base import Model, full_name
+from insight_app.engines.base import MOST_TOKENS, Model, full_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def running(model: str, body: bytes) -> Running | None:
     for entry in _entries(body):
         if full_name(_text(entry, "name", "model")).casefold() == wanted:
             context = entry.get("context_length")
-            return Running(context if isinstance(context, int) and context > 0 else None)
+            return Running(context if isinstance(context, int) and 0 < context <= MOST_TOKENS else None)
     return None
 
 
