@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from flask import Flask, Request, Response, current_app, g, jsonify, make_response, render_template, request
+from flask import Flask, Request, Response, current_app, g, jsonify, make_response, render_template, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
-from flask_wtf.csrf import CSRFError, CSRFProtect
-from itsdangerous import BadSignature
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -70,6 +71,22 @@ def from_htmx() -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def draw(template: str, **names: object) -> str:
+    """A part of a page, told all it needs: to look up what whole pages know would cost as much as drawing it."""
+    return current_app.jinja_env.get_template(template).render(names)
+
+
+def csrf_token() -> str:
+    """What shows that a form is of this session; signed but once, for it is good as long as the session is."""
+    known = session.get("csrf_token")
+    return generate_csrf() if known is None else _signed(known, current_app.secret_key)
+
+
+@lru_cache(maxsize=1000)
+def _signed(_token: str, _secret_key: object) -> str:
+    return str(generate_csrf())
+
+
 def for_program() -> bool:
     return request.path.startswith(("/api/", "/v1/"))
 
@@ -87,10 +104,12 @@ def configure(app: Flask, settings: Settings) -> None:
         TRUSTED_HOSTS=list(settings.hosts),
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
     )
-    app.session_interface = _Sessions()
+    app.session_interface = _Sessions(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
     csrf.init_app(app)
+    app.jinja_env.globals["csrf_token"] = csrf_token
+    app.context_processor(lambda: {"csrf_token": csrf_token})  # after the extension's own
     app.wsgi_app = _KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
     app.after_request(_secure)
     app.register_error_handler(InsightError, _show)
@@ -98,14 +117,22 @@ def configure(app: Flask, settings: Settings) -> None:
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Sessions that end with their browser and not by a clock: one that was set back would refuse all open pages."""
+    """Sessions that end with their browser and not by a clock: one that was set back would refuse all open pages.
+
+    A browser sends the same cookie with each request, so what the last ones say is kept, as is who reads them.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._serializer = super().get_signing_serializer(app)
+        assert self._serializer, "there is a SECRET_KEY"
+        self._read = lru_cache(maxsize=1000)(self._serializer.loads)
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        return self._serializer
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        serializer = self.get_signing_serializer(app)
-        if serializer is None:
-            return None
         try:
-            return SecureCookieSession(serializer.loads(request.cookies.get(self.get_cookie_name(app), "")))
+            return SecureCookieSession(self._read(request.cookies.get(self.get_cookie_name(app), "")))
         except BadSignature:
             return SecureCookieSession()
 
@@ -167,8 +194,8 @@ def _show(error: InsightError) -> ResponseReturnValue:
 
 def notice(error: InsightError) -> str:
     """The error as a swap of the page's notice, with fresh keys for the form that could not be sent."""
-    keys = render_template("chat/_composer_keys.html", after=_typed("parent"))
-    told = swap("#notice", "innerHTML", render_template("_notice.html", error=error))
+    keys = draw("chat/_composer_keys.html", after=_typed("parent"))
+    told = swap("#notice", "innerHTML", draw("_notice.html", error=error))
     return told + swap("#composer-keys", "outerHTML", keys)
 
 

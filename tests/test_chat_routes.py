@@ -108,6 +108,23 @@ def test_a_wrong_token_gives_the_text_back(visitor: Visitor, ollama: ScriptedOll
     assert not ollama.chats()
 
 
+def test_the_token_of_another_session_is_a_wrong_one(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    stranger = Visitor(visitor.client.application.test_client())
+    stranger.open("/")
+    visitor.page = stranger.page
+    assert visitor.send("/messages", message="Hi", key="k").status_code == 400
+    assert stranger.send("/messages", message="Hi", key="k").status_code == 303
+
+
+def test_a_page_of_another_session_has_another_token(visitor: Visitor) -> None:
+    mine = visitor.field("csrf_token")
+    visitor.open("/")
+    assert visitor.field("csrf_token") == mine
+    visitor.client.set_cookie("insight-8000", "made.up")
+    visitor.open("/")
+    assert visitor.field("csrf_token") != mine
+
+
 def test_a_wrong_token_through_htmx_leaves_the_text_and_brings_a_new_token(visitor: Visitor) -> None:
     visitor.asks_and_waits("Hi")
     response = visitor.client.post(

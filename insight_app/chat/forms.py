@@ -10,7 +10,12 @@ from wtforms import HiddenField, StringField, TextAreaField
 from insight_app.chat import prompts
 
 
-class PromptForm(FlaskForm):  # type: ignore[misc]
+class _Form(FlaskForm):  # type: ignore[misc]
+    class Meta:
+        csrf = False  # every post was checked before it came here (web.py): no token is looked at, or made, again
+
+
+class PromptForm(_Form):
     """A prompt, the model that shall answer it ("" = the first one), and the key that tells one form from another."""
 
     message = TextAreaField("Message")
@@ -38,7 +43,7 @@ class PromptForm(FlaskForm):  # type: ignore[misc]
         return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else None
 
 
-class TitleForm(FlaskForm):  # type: ignore[misc]
+class TitleForm(_Form):
     """A conversation's name."""
 
     title = StringField("Name")

@@ -19,7 +19,7 @@ from insight_app.errors import DatabaseError, InsightError, NotThere, explain
 from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
-from insight_app.web import guarded, services
+from insight_app.web import draw, guarded, services
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def conversation(found: Conversation, at: int | None, before: int | None) -> str
 def earlier(found: Conversation, at: int | None, before: int) -> str:
     """What a page gets in the place of its link to the messages before one."""
     names = _part(found, at, before)
-    return render_template("chat/_messages.html", **names) + _announce("Earlier messages are there")
+    return draw("chat/_messages.html", **names) + _announce("Earlier messages are there")
 
 
 def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
 def message_html(message: Message, tries: Sequence[int] = ()) -> str:
     """The message with its `tries`, which are looked up where nobody knows them."""
     tries = tries or services().conversations.tries(message)
-    return render_template("chat/_message.html", article=article(message, tries))
+    return draw("chat/_message.html", article=article(message, tries))
 
 
 def prompt_form(prompt: Message, *, alone: bool) -> str:
@@ -115,7 +115,7 @@ def instead(old: Message, new: Message) -> str:
 
 def _ready(last: Message) -> str:
     """A composer without notice, for a prompt that comes after `last`."""
-    keys = render_template("chat/_composer_keys.html", after=last.id)
+    keys = draw("chat/_composer_keys.html", after=last.id)
     return swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
 
 
@@ -168,7 +168,7 @@ def ended(answer_id: int) -> Iterator[bytes]:
             return iter((sse.comment("nobody knows yet"),))
         html = swap(f"#a{answer_id}", "outerMorph", message_html(found)) + _announce(_end_of(found))
     except NotThere as gone:
-        told = swap("#notice", "innerHTML", render_template("_notice.html", error=gone))
+        told = swap("#notice", "innerHTML", draw("_notice.html", error=gone))
         html = swap(f"#a{answer_id}", "delete", "") + told
     return stream.last_events(html)
 
@@ -184,7 +184,7 @@ def counted(events: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _status(answer_id: int, activity: Activity, *, changed: bool) -> str:
-    line = render_template("chat/_status.html", activity=activity)
+    line = draw("chat/_status.html", activity=activity)
     said = swap(f"#a{answer_id}-status", "innerHTML", line)
     return said + (_announce(_beginning(activity)) if changed else "")
 
@@ -218,7 +218,7 @@ def size_of(model: str) -> int:
 def _memory_line(answer: Message) -> str:
     """Moves the line to where this answer's memory begins, if it is at all on the page."""
     start = answer.figures.memory_from
-    line = swap(f"#a{start}", "beforebegin", render_template("chat/_memory.html", answer=answer)) if start else ""
+    line = swap(f"#a{start}", "beforebegin", draw("chat/_memory.html", answer=answer)) if start else ""
     return swap(".memory", "delete", "") + line
 
 
