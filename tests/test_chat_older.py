@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from visitor import Visitor
 
+from insight_app.chat import pages
 from insight_app.services import Services
 
 MANY = 120
@@ -75,3 +76,20 @@ def test_a_place_in_the_list_that_is_none_is_said_so(visitor: Visitor, query: st
 @pytest.mark.parametrize("before", ["nan", "inf", "-inf", "1e400", "0"])
 def test_any_number_is_a_place_in_the_list(visitor: Visitor, before: str) -> None:
     assert visitor.client.get(f"/conversations?before={before}").status_code == 200
+
+
+def test_a_conversation_is_marked_in_the_list_of_its_own_page_only(visitor: Visitor) -> None:
+    visitor.asks_and_waits("First")
+    first = visitor.url
+    visitor.open("/")
+    visitor.asks_and_waits("Second")
+    for url in (first, visitor.url, first):
+        assert re.findall(r'href="([^"]*)" dir="auto" aria-current', visitor.open(url)) == [url]
+    assert "aria-current" not in visitor.open("/")
+
+
+def test_nothing_of_a_deleted_conversation_stays_drawn(visitor: Visitor) -> None:
+    visitor.asks_and_waits("xylophone")
+    assert pages._line.cache_info().currsize > 0
+    visitor.send(visitor.url + "/delete")
+    assert pages._line.cache_info().currsize == 0

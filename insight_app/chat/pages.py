@@ -126,6 +126,17 @@ def rows(listed: Listed, template: str = "chat/_conversation_rows.html") -> str:
     return render_template(template, listed=listed, current=current, base=conversations_base())
 
 
+def lines(listed: Listed, base: str, current: str) -> Markup:
+    """Those conversations, a line each."""
+    return Markup("\n".join([_line(each.id, each.title, base, each.id == current) for each in listed.conversations]))
+
+
+@lru_cache(maxsize=1000)
+def _line(id: str, title: str, base: str, is_current: bool) -> str:
+    """Most lines are the same on each page that anybody opens: to draw all would take as long as the rest of it."""
+    return draw("chat/_conversation_line.html", id=id, title=title, address=base + id, is_current=is_current)
+
+
 def conversations_base() -> str:
     """The address of conversations, without an id."""
     return url_for("chat.conversation", conversation_id="-").removesuffix("-")
@@ -134,6 +145,7 @@ def conversations_base() -> str:
 def forget() -> None:
     """Nothing of what was deleted stays in memory."""
     _finished.cache_clear()
+    _line.cache_clear()
 
 
 def follow(reply: Reply, place: str) -> Iterator[bytes]:

@@ -228,6 +228,7 @@ def _newest_conversations() -> Listed:
 def register(app: Flask) -> None:
     app.register_blueprint(chat)
     app.jinja_env.globals["newest_conversations"] = _newest_conversations
+    app.jinja_env.globals["conversation_lines"] = pages.lines
     app.jinja_env.globals["conversations_base"] = pages.conversations_base
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for
