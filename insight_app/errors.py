@@ -45,11 +45,13 @@ class InsightError(Exception):
     """An error with a `cause` and a `next_step`, each one plain sentence; `str()` is both.
 
     Keyword arguments fill the placeholders of the class's texts. `status` is the HTTP status where the error
-    meets a request that has no byte of its response sent yet.
+    meets a request that has no byte of its response sent yet; `promise` is what happens by itself where an answer waits
+    for the cause to end.
     """
 
     cause: str = "Something went wrong."
     next_step: str = "Please try again."
+    promise: ClassVar[str] = "The answer begins by itself as soon as it can"
     status: ClassVar[int] = 500
     code: ClassVar[str] = "error"
 
@@ -155,6 +157,7 @@ class StillAnswering(InsightError):
 class DatabaseError(InsightError):
     status = 503
     code = "database"
+    promise = "The answer is kept as soon as that is possible"
     cause = "The database cannot be used now."
     next_step = "Check that its disk is there, whole, and may be written to, then try again."
 
@@ -195,6 +198,7 @@ class EngineError(InsightError):
 class EngineUnreachable(EngineError):
     status = 503
     code = "engine_unreachable"
+    promise = "Start Ollama, and the answer begins by itself"
     passing = True
     cause = "No engine answers at {url}."
     next_step = "Start Ollama (“ollama serve”, or its app) and try again."

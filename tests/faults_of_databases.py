@@ -31,7 +31,7 @@ class DatabaseFault:
     @property
     def waiting(self) -> str:
         """What is told while an answer has ended and waits to be kept."""
-        return f"{explain(self.problem).cause} The answer is kept as soon as that is possible"
+        return f"{explain(self.problem).cause} {explain(self.problem).promise}"
 
     @property
     def _counted(self) -> str:

@@ -40,8 +40,8 @@ class Fault:
     @property
     def waiting(self) -> str:
         """What is told while the answer waits."""
-        cause = explain(self.waits_for, **EXAMPLE).cause
-        return f"{cause} The answer begins by itself as soon as it can" if self.waits_for else ""
+        known = explain(self.waits_for, **EXAMPLE)
+        return f"{known.cause} {known.promise}" if self.waits_for else ""
 
     @property
     def buttons(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Reply
+from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import MERGE_SECONDS, MOST_MERGE_SECONDS, Reader, follow, merge_seconds
 from insight_app.rendering.markdown import render
 
@@ -137,3 +137,24 @@ def test_blocks_that_came_together_are_appended_together() -> None:
     reply.append("# One\n\nTwo\n\nThree\n\nFour")
     html = Reader(reply).news(lambda activity, begun: "")
     assert html.count("beforeend") == 1
+
+
+def test_something_else_that_goes_on_is_said_aloud_and_more_of_the_same_is_not() -> None:
+    reply = Reply(1, "c")
+    reader, said = Reader(reply), list[bool]()
+
+    def present(_activity: Activity, changed: bool) -> str:
+        said.append(changed)
+        return ""
+
+    for activity in (
+        Activity(),
+        Activity(place=2),
+        Activity(place=1),
+        Activity(problem="engine_unreachable"),
+        Activity(State.WRITING),
+        Activity(State.WRITING, problem="database_full"),
+    ):
+        reply.enter(activity)
+        reader.news(present)
+    assert said == [True, True, False, True, True, True]

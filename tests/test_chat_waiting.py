@@ -13,7 +13,7 @@ from scripted_ollama import ScriptedOllama, done, gate, silence, status
 from visitor import Visitor
 
 from insight_app import create_app
-from insight_app.chat import patience, stream
+from insight_app.chat import pages, patience, stream
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import Reply
@@ -70,7 +70,7 @@ def test_an_answer_waits_for_an_engine_that_is_away_and_begins_by_itself(
     reply = waiting(lonely)
     page = lonely.open(lonely.url)
     assert "No engine answers at" in page
-    assert "The answer begins by itself" in page
+    assert "Start Ollama, and the answer begins by itself" in page
     with ScriptedOllama(port=ollama.port) as back:
         back.script("Here I am.")
         assert "Here I am." in lonely.watch(reply.id)
@@ -214,6 +214,15 @@ def test_a_line_marks_where_the_memory_begins(visitor: Visitor, ollama: Scripted
     line = visitor.page.index("llama3.2:latest remembers from here on")
     assert visitor.page.index("first first") < line < visitor.page.rindex("second second")
     assert "<dt>Messages read</dt><dd>1 of 3</dd>" in visitor.page
+    assert "· read 1 of 3 messages</summary>" in visitor.page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.35, "0.35 s"), (8, "8 s"), (8.3, "8.3 s"), (59.4, "59.4 s"), (60, "1 min 0 s"), (754.2, "12 min 34 s")],
+)
+def test_a_long_time_is_said_in_minutes(seconds: float, said: str) -> None:
+    assert pages.lasting(seconds).replace("\u00a0", " ") == said
 
 
 def test_a_prompt_that_cannot_fit_is_not_sent(visitor: Visitor, ollama: ScriptedOllama) -> None:

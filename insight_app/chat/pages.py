@@ -15,7 +15,7 @@ from insight_app.chat.messages import Conversation, Listed, Message, State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
-from insight_app.errors import DatabaseError, InsightError, NotThere, explain
+from insight_app.errors import InsightError, NotThere, explain
 from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
@@ -202,12 +202,20 @@ def _status(answer_id: int, activity: Activity, *, changed: bool) -> str:
 
 
 def _beginning(activity: Activity) -> str:
-    """What is said once of a state; the seconds that are counted are for the eye."""
-    if activity.state in (State.THINKING, State.WRITING):
-        return "Answer started"
-    if activity.state is State.LOADING:
-        return "The model is being loaded"
-    return waited_for(activity).cause if activity.problem else ""
+    """What is said once of what is going on; the seconds that are counted are for the eye."""
+    if activity.problem:
+        return f"{waited_for(activity).cause} {waited_for(activity).promise}"
+    if activity.state is State.QUEUED and not activity.place:
+        return ""
+    return _BEGINNINGS.get(activity.state, "")
+
+
+_BEGINNINGS = {
+    State.QUEUED: "The answer waits for a free place",
+    State.LOADING: "The model is being loaded",
+    State.THINKING: "The model is thinking",
+    State.WRITING: "Answer started",
+}
 
 
 def waited_for(activity: Activity) -> InsightError:
@@ -215,11 +223,10 @@ def waited_for(activity: Activity) -> InsightError:
     return explain(activity.problem, **services().engine_facts(activity.model))
 
 
-def promise(activity: Activity) -> str:
-    """What happens by itself when that is mended."""
-    if isinstance(waited_for(activity), DatabaseError):
-        return "The answer is kept as soon as that is possible"
-    return "The answer begins by itself as soon as it can"
+def lasting(seconds: float) -> str:
+    """A time as one says it: 8 s, 8.3 s, 2 min 5 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}\u00a0min {rest}\u00a0s" if minutes else f"{seconds}\u00a0s"
 
 
 def size_of(model: str) -> int:

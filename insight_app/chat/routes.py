@@ -232,5 +232,5 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["conversations_base"] = pages.conversations_base
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for
-    app.jinja_env.globals["promise"] = pages.promise
+    app.jinja_env.globals["lasting"] = pages.lasting
     app.jinja_env.globals["new_key"] = new_key

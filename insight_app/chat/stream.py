@@ -115,7 +115,8 @@ class Reader:
     def news(self, present: Callable[[Activity, bool], str], *, eager: bool = False) -> str:
         """The swaps that bring the page up to date, "" where nothing is new.
 
-        `present` draws the status line; it is told whether the state is another one than the page was told before.
+        `present` draws the status line; it is told whether something else is going on than the page was told before,
+        and not only for longer.
         """
         reply = self._reply
         swaps: list[str] = []
@@ -127,9 +128,9 @@ class Reader:
             self._thinking_over = answering
         if answering:
             self._answer = _advance(swaps, f"a{reply.id}-answer", reply.answer, self._answer, ended=False, eager=eager)
-        activity, known = reply.activity, self.state
+        activity, known = reply.activity, self._told and _worth_saying(self._told[0])
         if activity.state.is_live and self._tell(activity):
-            swaps.append(present(activity, activity.state is not known))
+            swaps.append(present(activity, _worth_saying(activity) != known))
         return "".join(swaps)
 
     def _tell(self, activity: Activity) -> bool:
@@ -137,6 +138,11 @@ class Reader:
         telling = (activity, 0 if activity.state is State.WRITING else int(activity.seconds))
         before, self._told = self._told, telling
         return telling != before
+
+
+def _worth_saying(activity: Activity) -> tuple[State, str, bool]:
+    """What of an activity is said aloud when it changes; its seconds and its place in the line are for the eye."""
+    return activity.state, activity.problem, activity.place > 0
 
 
 def follow(
