@@ -29,7 +29,10 @@ document.addEventListener("state", (event) => {
 // A stream that breaks off connects again by itself, and then says anew what is going on.
 document.addEventListener("htmx:sse:error", (event) => {
   const status = event.target.closest("article")?.querySelector(".status");
-  if (status) status.textContent = "Connection lost, trying again";
+  const lost = "Connection lost, trying again";
+  if (!status || status.textContent === lost) return;
+  status.textContent = lost;
+  document.getElementById("announcer").textContent = lost;
 });
 
 // The server cannot be reached: say so, keep everything.
@@ -88,7 +91,9 @@ addEventListener("DOMContentLoaded", () => {
   if (list) list.scrollTop = here.offsetTop - list.clientHeight / 2;
   const messages = document.getElementById("messages");
   if (!messages) return;
-  toEnd();
+  // Who goes to one message, as to another answer in its place, stays there.
+  if (location.hash && document.getElementById(location.hash.slice(1))) atEnd = false;
+  else toEnd();
   const dock = document.querySelector(".dock");
   const follow = new ResizeObserver(() => {
     // Stop and whatever has the focus must stay above the dock, which grows with what is typed.
@@ -101,12 +106,12 @@ addEventListener("DOMContentLoaded", () => {
   document.addEventListener("htmx:after:swap", () => { if (atEnd) toEnd(); });
 });
 
-// A swap that takes away what had the focus leaves it to the composer, not to nobody.
+// A swap that takes away what had the focus leaves it to what led there, or to the composer, but not to nobody.
 let focused = null;
-let row = "";
+let edited = "";
 document.addEventListener("focusin", (event) => {
   focused = event.target;
-  row = focused.closest(".conversations > li")?.id ?? "";
+  edited = focused.closest(".conversations > li, .prompt")?.id ?? "";
 });
 // Escape leaves a row that is edited as it was.
 document.addEventListener("keydown", (event) => {
@@ -117,7 +122,7 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => {
   if (document.activeElement === document.body && focused && !focused.isConnected) {
-    const near = row && document.querySelector(`#${row} .edit`);
+    const near = edited && document.querySelector(`#${edited} .edit`);
     (near || document.getElementById("message"))?.focus({preventScroll: true});
   }
 });

@@ -322,6 +322,51 @@ def test_an_edited_prompt_becomes_a_branch_that_can_be_left_again(chat: Chat, ol
     expect(chat.page.get_by_role("navigation", name="Versions of this message")).to_contain_text("1 of 2")
 
 
+def test_who_goes_to_another_version_stays_at_that_message(chat: Chat, ollama: ScriptedOllama) -> None:
+    for number in range(2):
+        ollama.script("A long answer. " * 300)
+        expect(chat.ask(f"Version {number}")).to_have_attribute("data-state", "done")
+    chat.page.get_by_role("link", name="Edit").first.press("Enter")
+    ollama.script("Short.")
+    chat.page.get_by_role("button", name="Send again").click()
+    expect(chat.answers.last).to_contain_text("Short.")
+    chat.page.get_by_role("link", name="Previous").click()
+    expect(chat.page.get_by_role("link", name="Next")).to_be_in_viewport()
+
+
+def test_the_focus_goes_back_to_edit_when_a_prompt_is_not_edited_after_all(chat: Chat, ollama: ScriptedOllama) -> None:
+    expect(chat.ask("As it is")).to_have_attribute("data-state", "done")
+    edit = chat.page.locator('article[data-role="user"]').get_by_role("link", name="Edit")
+    edit.press("Enter")
+    expect(chat.page.get_by_role("textbox", name="Edit your message")).to_be_focused()
+    chat.page.keyboard.press("Escape")
+    expect(edit).to_be_focused()
+
+
+def test_a_name_from_right_to_left_leaves_room_for_its_button(chat: Chat, ollama: ScriptedOllama) -> None:
+    expect(chat.ask("كيف يعمل المد والجزر؟")).to_have_attribute("data-state", "done")
+    row = chat.page.locator(".conversations > li").first
+    row.hover()
+    name, button = row.locator(".title").bounding_box(), row.locator(".edit").bounding_box()
+    assert name
+    assert button
+    assert name["x"] + name["width"] <= button["x"] + 4
+
+
+def test_what_a_page_waits_for_is_said_aloud_with_what_helps(context: BrowserContext, tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, OLLAMA_BASE_URL=f"http://127.0.0.1:{port}", EMBEDDED_ENGINE="off") as server:
+        chat = chat_in(context, server)
+        chat.open()
+        chat.ask("Anybody there?")
+        heard = chat.page.locator("#announcer")
+        expect(heard).to_have_text(
+            f"No engine answers at http://127.0.0.1:{port}. Start Ollama, and the answer begins by itself"
+        )
+        with ScriptedOllama(port=port):
+            expect(heard).to_have_text("Answer complete")
+
+
 def test_without_javascript_everything_works(browser: Browser, server: str, ollama: ScriptedOllama) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(15_000)
