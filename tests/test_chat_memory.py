@@ -101,6 +101,18 @@ def test_counts_that_cannot_be_compared_are_not_used(second: Message) -> None:
     assert memory.tokens_of(history)[1:3] == [memory.estimate("b" * 100), memory.estimate("c" * 100)]
 
 
+def test_what_was_deleted_is_not_counted_for_what_is_left() -> None:
+    history = [
+        prompt(1, "a" * 100),
+        answer(2, "b" * 100, prompt_tokens=40, messages_before=1),
+        prompt(5, "c" * 100),  # before it a prompt of 30,000 tokens stood, and an answer
+        answer(6, "d" * 100, prompt_tokens=30_100, messages_before=5),
+    ]
+    assert sum(memory.tokens_of(history)) < 200
+    after = [*history, prompt(7, "e" * 100), answer(8, "", prompt_tokens=190, messages_before=5)]
+    assert sum(memory.tokens_of(after)[:5]) == pytest.approx(190, abs=3)
+
+
 @pytest.mark.parametrize(("context", "left"), [(4096, 2050), (32768, 16386), (65536, 32770)])
 def test_a_prompt_of_just_the_length_that_ollama_leaves_was_cut(context: int, left: int) -> None:
     assert Figures(prompt_tokens=left, context_tokens=context).was_cut

@@ -93,6 +93,8 @@ def tokens_of(messages: Sequence[Message]) -> list[int]:
     for number, message in enumerate(messages):
         if message.role != "assistant" or not (read := message.figures.prompt_tokens) or message.figures.was_cut:
             continue
+        if message.figures.messages_before not in (None, number):
+            continue  # it read something that was deleted since
         if before is None:
             known = number if message.figures.memory_from is None else 0
         else:
