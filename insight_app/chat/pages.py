@@ -153,7 +153,10 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
     found = services()
 
     def now(how: str, *, announced: bool) -> str:
-        answer = found.conversations.message(reply.id)
+        try:
+            answer = found.conversations.message(reply.id)
+        except NotThere as gone:
+            return _removal(reply.id, gone)
         # A notice may be about this very answer, as "still being written" is.
         html = swap(f"#a{reply.id}", how, message_html(answer)) + swap("#notice", "innerHTML", "")
         html += _memory_line(answer)
@@ -180,9 +183,14 @@ def ended(answer_id: int) -> Iterator[bytes]:
             return iter((sse.comment("nobody knows yet"),))
         html = swap(f"#a{answer_id}", "outerMorph", message_html(found)) + _announce(_end_of(found))
     except NotThere as gone:
-        told = swap("#notice", "innerHTML", draw("_notice.html", error=gone))
-        html = swap(f"#a{answer_id}", "delete", "") + told
+        html = _removal(answer_id, gone)
     return stream.last_events(html)
+
+
+def _removal(answer_id: int, gone: NotThere) -> str:
+    """What a page gets for an answer that was deleted while it showed it."""
+    told = swap("#notice", "innerHTML", draw("_notice.html", error=gone))
+    return swap(f"#a{answer_id}", "delete", "") + told
 
 
 def counted(events: Iterator[bytes]) -> Iterator[bytes]:
