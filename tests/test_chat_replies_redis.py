@@ -229,6 +229,17 @@ def test_what_a_process_gives_up_is_taken_soon(two: Two, redis: OwnRedis) -> Non
     assert two[1].orphans(()) == []
 
 
+def test_what_was_taken_and_given_up_again_is_taken_by_the_next(two: Two, redis: OwnRedis) -> None:
+    third = RepliesInRedis(redis.url)
+    redis.client.hset(keys.WRITING, "7", "")
+    assert until(lambda: third.orphans(())) == [7]
+    third.open(7, "c", "m", run=1)
+    third.leave()
+    before = time.monotonic()
+    assert until(lambda: two[0].orphans(())) == [7]
+    assert time.monotonic() - before < keys.LEASE_SECONDS
+
+
 def test_what_a_start_finds_unfinished_is_given_to_one_process_unless_somebody_writes_it(two: Two) -> None:
     two[0].open(8, "c", "m")
     reads(two[1], 8)

@@ -79,7 +79,9 @@ class Outbox:
         self._closed.set()
         self._changed.set()
         self._thread.join()
-        given_up: list[Command] = [("HSET", keys.WRITING, answer_id, "") for answer_id in list(self._parcels)]
+        given_up: list[Command] = []
+        for answer_id in list(self._parcels):
+            given_up += [("HSET", keys.WRITING, answer_id, ""), ("DEL", keys.claim(answer_id))]
         self._link.transact([*given_up, ("DEL", keys.lease(self._token))])
 
     def _run(self) -> None:
