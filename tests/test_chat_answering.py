@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from visitor import Visitor
 
 from insight_app.chat import answering, pages
-from insight_app.chat.messages import Outcome, State
+from insight_app.chat.messages import Message, Outcome, State
 from insight_app.errors import DatabaseFull
 from insight_app.services import Services
 
@@ -97,6 +98,49 @@ def test_a_checkpoint_that_failed_is_made_again_although_nothing_came(
     assert services.conversations.message(answer_id).text == "Half of it"
     opened.set()
     visitor.watch(answer_id)
+
+
+def test_answers_of_a_dead_process_go_on_later_where_they_could_not_at_once(
+    services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [answer.id for _, answer in (services.conversations.ask("Hi", model="") for _ in range(2)) if answer]
+    given, broken = [asked], threading.Event()
+    left_behind = services.conversations.left_behind
+
+    def orphans(suspects: Collection[int]) -> list[int]:
+        return given.pop() if given else [each for each in suspects if services.replies.get(each) is None]
+
+    def full(answer_id: int) -> Message | None:
+        if not broken.is_set():
+            broken.set()
+            raise DatabaseFull
+        return left_behind(answer_id)
+
+    monkeypatch.setattr(services.replies, "orphans", orphans)
+    monkeypatch.setattr(services.conversations, "left_behind", full)
+    services.answering.carry_on()
+    assert broken.is_set()
+    services.answering.carry_on()
+    for answer_id in asked:
+        reply = services.replies.get(answer_id)
+        while reply is not None and not reply.ended:
+            assert reply.wait(reply.version, 5)
+        assert services.conversations.message(answer_id).state is State.DONE
+
+
+def test_an_answer_deleted_while_it_is_watched_leaves_the_page_and_is_no_fault(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    script = ollama.script("Half of it", silence)
+    answer_id = visitor.ask("Hi")
+    events = visitor.client.get(f"/answers/{answer_id}/stream").response
+    assert b"Half of it" in next(events) + next(events)
+    visitor.send(visitor.url + "/delete")
+    assert script.client_gone.wait(5)
+    said = b"".join(events).decode()
+    assert f'hx-target="#a{answer_id}" hx-swap="delete' in said
+    assert "event: done" in said
+    assert "insight_faults_total 0.0" in visitor.client.get("/metrics").text
 
 
 def test_a_server_ends_although_the_database_takes_nothing(

@@ -384,6 +384,20 @@ def test_an_answer_that_a_former_run_left_is_carried_on(
     again.extensions["insight"].close()
 
 
+def test_thoughts_that_a_former_run_left_are_thought_anew_and_not_doubled(
+    settings: Settings, services: Services, ollama: ScriptedOllama
+) -> None:
+    _, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    services.conversations.checkpoint([(answer.id, 0, "Let me ", "")])
+    ollama.script(thinking("Let me see."), "Hello.")
+    again = create_app(settings)
+    Visitor(again.test_client()).watch(answer.id)
+    kept = services.conversations.message(answer.id)
+    assert (kept.thinking, kept.text) == ("Let me see.", "Hello.")
+    again.extensions["insight"].close()
+
+
 def test_an_answer_that_met_the_end_of_two_servers_is_interrupted_and_keeps_its_text(
     settings: Settings, services: Services, ollama: ScriptedOllama
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from scripted_ollama import ScriptedOllama, done, gate, silence, status
+from scripted_ollama import ScriptedOllama, done, error, gate, silence, status
 from visitor import Visitor
 
 from insight_app import create_app
@@ -237,6 +237,15 @@ def test_what_the_engine_finds_too_long_is_sent_again_with_less(visitor: Visitor
     visitor.asks_and_waits("second")
     assert [len(chat["messages"]) for chat in ollama.chats()] == [1, 3, 1]
     assert "remembers from here on" in visitor.page
+
+
+def test_an_answer_that_has_begun_is_not_sent_again_with_less(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    visitor.asks_and_waits("first")
+    ollama.script("Once. ", error("the input exceeds the context length"))
+    ollama.script("Twice.")
+    visitor.asks_and_waits("second")
+    assert "Once." in visitor.page
+    assert "Twice." not in visitor.page
 
 
 def test_a_prompt_that_the_engine_cut_is_told(visitor: Visitor, ollama: ScriptedOllama) -> None:

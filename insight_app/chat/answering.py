@@ -71,7 +71,8 @@ class Answering:
         """
         run = 1 if answer.problem == ServerStopped.code else 0
         reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, run)
-        reply.begin_with(answer.thinking, answer.text)
+        if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
+            reply.begin_with(answer.thinking, answer.text)
         patience = Patience(self._patience_seconds if patient else 0)
         arguments = (reply, answer, history, patience)
         threading.Thread(target=self._write, args=arguments, name=f"answer-{answer.id}", daemon=True).start()
@@ -83,8 +84,9 @@ class Answering:
         One that ended two servers, perhaps by its own doing, is interrupted.
         """
         try:
-            for answer_id in self._replies.orphans(self._suspects):
-                self._suspects.add(answer_id)  # until it goes on: the disk may be full
+            orphans = self._replies.orphans(self._suspects)
+            self._suspects.update(orphans)  # until they go on: the disk may be full, and each is given to us but once
+            for answer_id in orphans:
                 answer = self._store.left_behind(answer_id)
                 if answer is not None and answer.problem == ServerStopped.code:
                     self._give_up(answer)
@@ -155,6 +157,7 @@ class Answering:
         if stage is None or stage.name != "reading":
             return reply.outcome(State.STOPPED)
         room = memory.room(stage.context, self._options)
+        begun = reply.position
         while True:
             reading = memory.choose(history, answer, room)
             reply.receipt = reading.receipt(stage.context)
@@ -162,7 +165,7 @@ class Answering:
             try:
                 return self._follow(reply, Task(stage.model, reading.turns, self._options))
             except ContextFull:
-                if (room := reading.smaller_room) is None:
+                if (room := reading.smaller_room) is None or reply.position > begun:
                     raise
 
     def _follow(self, reply: Reply, task: Task) -> Outcome:
