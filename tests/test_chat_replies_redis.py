@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from test_chat_replies import reaches, reads, until
 
 from insight_app.chat import redis_keys as keys
-from insight_app.chat.messages import State
+from insight_app.chat.messages import Outcome, State
 from insight_app.chat.redis_link import Link
 from insight_app.chat.redis_mirrors import Mirrors
 from insight_app.chat.redis_outbox import Outbox
@@ -227,6 +227,19 @@ def test_what_a_process_gives_up_is_taken_soon(two: Two, redis: OwnRedis) -> Non
     assert until(lambda: two[0].orphans(())) == [7]
     assert time.monotonic() - before < keys.LEASE_SECONDS
     assert two[1].orphans(()) == []
+
+
+def test_what_has_ended_goes_soon_also_where_all_texts_are_renewed_at_that_moment(redis: OwnRedis) -> None:
+    link = Link(redis.url)
+    link.transact([("PING",)], probing=True)
+    outbox = Outbox(link, "me")
+    reply = outbox.open(7, "c", "m", 0)
+    reply.append("Secret")
+    reply.end(Outcome(State.DONE, "Secret"))
+    outbox._keep_at = 0.0  # now
+    outbox.send()
+    assert all(0 < redis.client.ttl(key) <= keys.ENDED_SECONDS for key in keys.all_of(7) if redis.client.exists(key))
+    link.close()
 
 
 def test_what_was_taken_and_given_up_again_is_taken_by_the_next(two: Two, redis: OwnRedis) -> None:

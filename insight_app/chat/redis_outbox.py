@@ -114,7 +114,7 @@ class Outbox:
             commands += [("DEL", *keys.all_of(answer_id)), ("HDEL", keys.WRITING, answer_id)]
         if keeping:
             self._keep_at = now + keys.KEPT_SECONDS / 3
-            for parcel in parcels:
+            for parcel in (each for each in parcels if not each.is_over):
                 commands += [("EXPIRE", key, keys.KEPT_SECONDS) for key in keys.all_of(parcel.reply.id)]
         if renewing:
             self._renew_at = now + keys.RENEW_SECONDS
