@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from scripted_ollama import ScriptedOllama, closed, done, silence
 from visitor import Visitor
 
+from insight_app.chat.messages import Message
+from insight_app.errors import NotThere
 from insight_app.services import Services
 
 
@@ -103,6 +106,42 @@ def test_a_pair_is_not_deleted_while_it_is_being_written(visitor: Visitor, ollam
     assert visitor.send(f"/prompts/{answer - 1}/delete").status_code == 409
     visitor.send(f"/answers/{answer}/stop")
     visitor.watch(answer)
+
+
+def test_of_two_who_send_at_the_same_moment_one_is_told_to_wait(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = visitor.asks_and_waits("Hi")
+    store, history, script = services.conversations, services.conversations.history, ollama.script(silence)
+
+    def meanwhile(conversation_id: str, last: int | None = None) -> list[Message]:
+        """Everything that the request looks at before it writes is seen as it was."""
+        found = history(conversation_id, last)
+        monkeypatch.undo()
+        services.answering.start(store.add_answer(found[0], ""), found[:1])
+        return found
+
+    for path, fields in (
+        (visitor.url + "/messages", {"message": "Me too", "key": "k", "parent": str(first)}),
+        (f"/answers/{first}/again", {}),
+    ):
+        monkeypatch.setattr(store, "history", meanwhile)
+        assert visitor.send(path, **fields).status_code == 409
+        assert script.asked.wait(5)
+        (live,) = services.replies.here()
+        visitor.send(f"/answers/{live.id}/stop")
+        visitor.watch(live.id)
+        script = ollama.script(silence)
+
+
+def test_what_is_answered_just_while_it_is_deleted_is_not_there(visitor: Visitor, services: Services) -> None:
+    answer = visitor.asks_and_waits("Hi")
+    prompt = services.conversations.message(answer - 1)
+    services.conversations.delete_pair(prompt)
+    with pytest.raises(NotThere):
+        services.conversations.add_answer(prompt, "")
+    with pytest.raises(NotThere):
+        services.conversations.ask("x", model="", conversation_id=prompt.conversation_id, parent_id=answer)
 
 
 def test_the_same_form_sent_twice_while_its_answer_is_written_is_no_error(

@@ -44,7 +44,6 @@ def chat() -> ResponseReturnValue:
     before = []
     if conversation_id:
         store.conversation(conversation_id)
-        answering.expect_idle(conversation_id)
         before = store.history(conversation_id)
     prompt, answer = store.ask(
         text, model=model, conversation_id=conversation_id, parent_id=before[-1].id if before else None

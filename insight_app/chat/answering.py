@@ -29,7 +29,6 @@ from insight_app.errors import (
     EngineError,
     LengthReached,
     ServerStopped,
-    StillAnswering,
 )
 
 CHECKPOINT_SECONDS = 1.0
@@ -96,11 +95,6 @@ class Answering:
                 self._suspects.discard(answer_id)
         except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
             self._log.error("answers not carried on", exc_info=error)
-
-    def expect_idle(self, conversation_id: str) -> None:
-        """Raises StillAnswering where an answer of this conversation is being written."""
-        if self._store.unfinished(conversation_id):
-            raise StillAnswering
 
     def stop(self, answer_id: int) -> None:
         """Ends an answer now, at the engine too; one that has ended stays as it is."""

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.chat import pages
 from insight_app.chat.forms import PromptForm, TitleForm, new_key
 from insight_app.chat.messages import Listed, Message
-from insight_app.errors import DatabaseError, NotThere, StillAnswering
+from insight_app.errors import DatabaseError, NotThere
 from insight_app.limits import rates
 from insight_app.web import from_htmx, services
 
@@ -52,11 +52,6 @@ def send(conversation_id: str) -> ResponseReturnValue:
     form = PromptForm()
     text = form.prompt(services().settings.max_prompt_chars)
     store = services().conversations
-    try:
-        services().answering.expect_idle(conversation_id)
-    except StillAnswering:
-        if store.sent_with(form.form_key) is None:  # the same form again brings its own answer back
-            raise
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
     prompt, answer = store.ask(
         text,
@@ -88,7 +83,6 @@ def prompt(prompt_id: int) -> str:
 def delete_pair(prompt_id: int) -> ResponseReturnValue:
     """Deletes a prompt and its answers."""
     prompt = _message(prompt_id, "user")
-    services().answering.expect_idle(prompt.conversation_id)
     services().conversations.delete_pair(prompt)
     pages.forget()
     return _to_conversation(prompt.conversation_id)
@@ -134,7 +128,6 @@ def go_on(answer_id: int) -> ResponseReturnValue:
 
 
 def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
-    services().answering.expect_idle(old.conversation_id)
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
     new = services().conversations.add_answer(history[-1], _choice(old), so_far)
     services().answering.start(new, history)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Figures, Listed, Message, Outcome, State, title_of
 from insight_app.chat.tree import Tree
-from insight_app.errors import NotThere, ServerStopped
+from insight_app.errors import NotThere, ServerStopped, StillAnswering
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
 
@@ -136,31 +136,44 @@ class ConversationStore:
     ) -> tuple[Message, Message | None]:
         """Adds a prompt and its empty answer, at the end of a conversation or as the beginning of a new one.
 
-        Returns both; where a prompt with this `form_key` is there already, that one and None.
+        Returns both; where a prompt with this `form_key` is there already, that one and None. Raises StillAnswering
+        where an answer of the conversation is being written.
         """
         try:
             with self._database.writing() as connection:
                 home = _moved(connection, conversation_id) if conversation_id else _begin(connection, title_of(text))
                 prompt = _add(connection, home, parent_id, "user", State.DONE, text=text, form_key=form_key)
+                _expect_idle(connection, home)
                 return prompt, _add_answer(connection, prompt, model)
         except IntegrityError:
             if form_key is None or (sent := self.sent_with(form_key)) is None:
-                raise
+                raise NotThere from None  # what it comes after was deleted just now
             if sent.text == text:
                 return sent, None
         # The same form with another text, from a page that the browser brought back: it is another prompt.
         return self.ask(text, model=model, conversation_id=conversation_id, parent_id=parent_id)
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
-        """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far."""
-        with self._database.writing() as connection:
-            _moved(connection, prompt.conversation_id)
-            return _add_answer(connection, prompt, model, so_far)
+        """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far.
+
+        Raises StillAnswering where an answer of the conversation is being written.
+        """
+        try:
+            with self._database.writing() as connection:
+                _moved(connection, prompt.conversation_id)
+                _expect_idle(connection, prompt.conversation_id)
+                return _add_answer(connection, prompt, model, so_far)
+        except IntegrityError:
+            raise NotThere from None  # the prompt was deleted just now
 
     def delete_pair(self, prompt: Message) -> None:
-        """Deletes a prompt with all its answers; what followed them follows what was before them."""
+        """Deletes a prompt with all its answers; what followed them follows what was before them.
+
+        Raises StillAnswering where an answer of the conversation is being written.
+        """
         answers = select(messages.c.id).where(messages.c.parent_id == prompt.id).scalar_subquery()
         with self._database.writing() as connection:
+            _expect_idle(connection, prompt.conversation_id)
             connection.execute(
                 update(messages).where(messages.c.parent_id.in_(answers)).values(parent_id=prompt.parent_id)
             )
@@ -243,6 +256,12 @@ def _moved(connection: Connection, conversation_id: str) -> str:
     if not connection.execute(_MOVE, moved).rowcount:
         raise NotThere
     return conversation_id
+
+
+def _expect_idle(connection: Connection, conversation_id: str) -> None:
+    """Looks in the transaction that writes: two who send at the same moment must not both find it idle."""
+    if connection.execute(_FIND_LIVE_IN, {"conversation_id": conversation_id}).first() is not None:
+        raise StillAnswering
 
 
 def _latest(connection: Connection) -> float:
