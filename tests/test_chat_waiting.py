@@ -225,6 +225,18 @@ def test_a_long_time_is_said_in_minutes(seconds: float, said: str) -> None:
     assert pages.lasting(seconds).replace("\u00a0", " ") == said
 
 
+def test_the_line_stays_where_the_message_behind_it_is_deleted(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.context = 400
+    for words in ("first " * 120, "second " * 10, "third " * 10):
+        ollama.script("ok")
+        last = visitor.asks_and_waits(words)
+    line = "llama3.2:latest remembers from here on"
+    assert visitor.page.index(line) < visitor.page.index("second second")
+    visitor.send(f"/prompts/{last - 3}/delete")
+    visitor.open(visitor.url)
+    assert visitor.page.index("first first") < visitor.page.index(line) < visitor.page.rindex("third third")
+
+
 def test_a_prompt_that_cannot_fit_is_not_sent(visitor: Visitor, ollama: ScriptedOllama) -> None:
     visitor.asks_and_waits("x" * 5 * 4096)
     assert ollama.chats() == []

@@ -82,12 +82,16 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
     messages = store.messages({*shown.ids, *path[-PART:]})
     articles = [article(one, tree.tries(one.id)) for one in messages if one.id in shown.ids]
     last = messages[-1] if messages else None
+    remembering = next((one for one in reversed(messages) if one.figures.messages_read), None)
+    memory_from = remembering.figures.memory_from if remembering else None
     return {
         "conversation": found,
         "at": at,
         "part": shown,
         "articles": articles,
-        "remembering": next((one for one in reversed(messages) if one.figures.messages_read), None),
+        "remembering": remembering,
+        # The message itself may be deleted: then the memory begins with what follows it.
+        "memory_begins": memory_from and next((each for each in path if each >= memory_from), None),
         "after": last.id if last else "",
         "model": last.choice if last else "",
     }
