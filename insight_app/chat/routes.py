@@ -131,7 +131,12 @@ def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
     new = services().conversations.add_answer(history[-1], _choice(old), so_far)
     services().answering.start(new, history)
-    return pages.instead(old, new) if from_htmx() else _to_conversation(old.conversation_id)
+    if not from_htmx():
+        return _to_conversation(old.conversation_id)
+    if urlsplit(request.headers.get("HX-Current-URL", "")).query:
+        # The address names another try, and a reload would show that one.
+        return Response(headers={"HX-Redirect": url_for("chat.conversation", conversation_id=old.conversation_id)})
+    return pages.instead(old, new)
 
 
 @chat.get("/answers/<int:answer_id>/text")

@@ -125,6 +125,33 @@ def test_try_again_writes_another_answer_in_the_same_place(chat: Chat, ollama: S
     assert chat.page.evaluate("document.activeElement.id") == "message"
 
 
+def test_another_try_beside_an_older_one_is_there_after_a_reload(chat: Chat, ollama: ScriptedOllama) -> None:
+    for words in ("first", "second"):
+        ollama.script(words)
+        answer = chat.answers.first if chat.answers.count() else chat.ask("Hi")
+        if words == "second":
+            answer.get_by_role("button", name="Try again").click()
+        expect(chat.answers.first.locator('[data-part="answer"]')).to_have_text(words)
+        expect(chat.answers.first).to_have_attribute("data-state", "done")
+    chat.page.get_by_role("link", name="Previous").click()
+    expect(chat.answers.first).to_contain_text("1 of 2")
+    ollama.script("third")
+    chat.answers.first.get_by_role("button", name="Try again").click()
+    expect(chat.answers.first).to_contain_text("3 of 3")
+    chat.page.reload()
+    expect(chat.answers.first).to_contain_text("3 of 3")
+
+
+def test_a_double_click_is_one_try(chat: Chat, ollama: ScriptedOllama) -> None:
+    expect(chat.ask("Hi")).to_have_attribute("data-state", "done")
+    with chat.page.expect_request_finished(lambda request: request.url.endswith("/again")):
+        chat.answers.first.get_by_role("button", name="Try again").dblclick()
+    expect(chat.answers.first).to_contain_text("2 of 2")
+    expect(chat.answers.first).to_have_attribute("data-state", "done")
+    chat.page.reload()
+    expect(chat.answers.first).to_contain_text("2 of 2")
+
+
 def test_the_composer_is_empty_and_focused_after_sending(chat: Chat, ollama: ScriptedOllama) -> None:
     expect(chat.ask("one")).to_have_attribute("data-state", "done")
     opened = threading.Event()
