@@ -92,7 +92,8 @@ addEventListener("DOMContentLoaded", () => {
   const messages = document.getElementById("messages");
   if (!messages) return;
   // Who goes to one message, as to another answer in its place, stays there.
-  if (location.hash && document.getElementById(location.hash.slice(1))) atEnd = false;
+  const named = location.hash && document.getElementById(location.hash.slice(1));
+  if (named) atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
   else toEnd();
   const dock = document.querySelector(".dock");
   const follow = new ResizeObserver(() => {
