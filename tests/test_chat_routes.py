@@ -384,6 +384,27 @@ def test_an_answer_that_a_former_run_left_is_carried_on(
     again.extensions["insight"].close()
 
 
+def test_servers_that_end_in_peace_leave_an_answer_to_the_next_however_many_they_are(
+    settings: Settings, services: Services, ollama: ScriptedOllama
+) -> None:
+    _, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    for words in ("One", " two", " three"):
+        begun = ollama.script(words, silence)
+        app = create_app(settings)
+        reply = app.extensions["insight"].replies.get(answer.id)
+        while not str(reply.answer).endswith(words):
+            assert reply.wait(reply.version, 5)
+        app.extensions["insight"].close()
+        assert not begun.client_gone.is_set()  # here its process lives on; it may not write any more
+    ollama.script(" four.")
+    last = create_app(settings)
+    Visitor(last.test_client()).watch(answer.id)
+    kept = services.conversations.message(answer.id)
+    assert (kept.state, kept.text, kept.run) == (State.DONE, "One two three four.", 4)
+    last.extensions["insight"].close()
+
+
 def test_thoughts_that_a_former_run_left_are_thought_anew_and_not_doubled(
     settings: Settings, services: Services, ollama: ScriptedOllama
 ) -> None:

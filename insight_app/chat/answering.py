@@ -68,8 +68,7 @@ class Answering:
 
         `patient`: while no engine can be reached, it waits for one.
         """
-        run = 1 if answer.problem == ServerStopped.code else 0
-        reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, run)
+        reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run)
         if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
             reply.begin_with(answer.thinking, answer.text)
         patience = Patience(self._patience_seconds if patient else 0)
@@ -91,7 +90,7 @@ class Answering:
                     self._give_up(answer)
                 elif answer is not None:
                     history = self._store.history(answer.conversation_id, answer.id)[:-1]
-                    self.start(replace(answer, problem=ServerStopped.code), history)
+                    self.start(replace(answer, run=answer.run + 1), history)
                 self._suspects.discard(answer_id)
         except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
             self._log.error("answers not carried on", exc_info=error)
@@ -105,14 +104,18 @@ class Answering:
             self._replies.stop(answer_id)
 
     def close(self) -> None:
-        """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end."""
+        """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end, in peace."""
         self._closed.set()
         self._try_to_checkpoint()
+        try:
+            self._store.hand_over([reply.id for reply in self._replies.here()])
+        except DatabaseError as error:
+            self._log.error("answers not handed over", exc_info=error)
 
     def _give_up(self, answer: Message) -> None:
         ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
         outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, answer.figures)
-        self._store.finish(answer.id, outcome, run=1)
+        self._store.finish(answer.id, outcome, answer.run + 1)
         self._report(ended.value, outcome.problem, max(0.0, time.time() - answer.created_at), {})
 
     def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:

@@ -59,7 +59,7 @@ _LATEST = select(func.max(conversations.c.updated_at))
 _BEGIN = insert(conversations)
 _ADD = insert(messages).returning(messages.c.id)
 # An answer that is still this run's to write: a process that was taken for dead may come back.
-_FILL = update(messages).where(_BY_ID, messages.c.finished_at.is_(None), messages.c.problem == bindparam("met"))
+_FILL = update(messages).where(_BY_ID, messages.c.finished_at.is_(None), messages.c.run == bindparam("of_run"))
 _MOVE = update(conversations).where(conversations.c.id == bindparam("conversation_id"))
 
 
@@ -186,7 +186,7 @@ class ConversationStore:
         An answer that has ended meanwhile stays as it is: what comes here late is older than its end.
         """
         rows = [
-            {"message_id": message_id, "met": _met(run), "thinking": thinking, "text": text}
+            {"message_id": message_id, "of_run": run, "thinking": thinking, "text": text}
             for message_id, run, thinking, text in written
         ]
         with self._database.writing() as connection:
@@ -197,7 +197,7 @@ class ConversationStore:
         values: dict[str, Any] = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
         values |= {**asdict(values.pop("figures")), "state": outcome.state.value, "finished_at": time.time()}
         with self._database.writing() as connection:
-            connection.execute(_FILL, {"message_id": message_id, "met": _met(run), **values})
+            connection.execute(_FILL, {"message_id": message_id, "of_run": run, **values})
 
     def usual_loading_seconds(self, model: str) -> float | None:
         """How long this model took to load here, in the median of its last loads; None where nobody has seen it."""
@@ -218,15 +218,20 @@ class ConversationStore:
             return list(connection.execute(query, {"conversation_id": conversation_id}).scalars())
 
     def left_behind(self, message_id: int) -> Message | None:
-        """An answer whose writer is gone, as it left it; notes that it was met. None where it has ended.
+        """An answer whose writer is gone, as it left it; from now on it is its next run's. None where it has ended.
 
-        One that has `problem` server_stopped already was met before, so it has ended two servers.
+        One that has `problem` server_stopped already has met the sudden end of two servers.
         """
         left = and_(messages.c.id == message_id, _IS_LIVE)
         with self._database.writing() as connection:
             row = connection.execute(select(*_MESSAGE).where(left)).first()
-            connection.execute(update(messages).where(left).values(problem=ServerStopped.code))
+            connection.execute(update(messages).where(left).values(problem=ServerStopped.code, run=messages.c.run + 1))
         return None if row is None else _message(row)
+
+    def hand_over(self, answers: Iterable[int]) -> None:
+        """Notes that these are not to blame for the end of their server."""
+        with self._database.writing() as connection:
+            connection.execute(update(messages).where(messages.c.id.in_(answers), _IS_LIVE).values(problem=""))
 
     def rename(self, conversation_id: str, title: str) -> None:
         with self._database.writing() as connection:
@@ -236,11 +241,6 @@ class ConversationStore:
         with self._database.writing() as connection:
             connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
         self._database.forget()
-
-
-def _met(run: int) -> str:
-    """The problem that an answer has while this run writes it: its mark tells the runs apart."""
-    return ServerStopped.code if run else ""
 
 
 def _begin(connection: Connection, title: str) -> str:

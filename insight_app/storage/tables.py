@@ -38,6 +38,8 @@ messages = Table(
     Column("model", String(255), nullable=False, default=""),
     Column("choice", String(255), nullable=False, default=""),
     Column("problem", String(32), nullable=False, default=""),
+    # How many servers went on with it after another one.
+    Column("run", Integer, nullable=False, default=0, server_default="0"),
     # The key of the form that sent a prompt: the same form sent twice is one prompt.
     Column("form_key", String(64), unique=True),
     Column("created_at", Float, nullable=False),

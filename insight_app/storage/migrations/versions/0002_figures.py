@@ -1,4 +1,4 @@
-"""What an answer took: the seconds of its stages, its tokens, and how much of the conversation the model read."""
+"""What an answer took: its run, the seconds of its stages, its tokens, and how much of the conversation was read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ COUNTS = ("context_tokens", "messages_before", "messages_read", "memory_from")
 
 
 def upgrade() -> None:
+    op.add_column("messages", sa.Column("run", sa.Integer, nullable=False, server_default="0"))
     for stage in SECONDS:
         op.add_column("messages", sa.Column(f"{stage}_seconds", sa.Float))
     for name in COUNTS:
@@ -25,5 +26,5 @@ def downgrade() -> None:
         table.drop_index("ix_messages_model_loading_seconds")
         for stage in SECONDS:
             table.drop_column(f"{stage}_seconds")
-        for name in COUNTS:
+        for name in ("run", *COUNTS):
             table.drop_column(name)
