@@ -237,6 +237,25 @@ def test_the_line_stays_where_the_message_behind_it_is_deleted(visitor: Visitor,
     assert visitor.page.index("first first") < visitor.page.index(line) < visitor.page.rindex("third third")
 
 
+def test_a_page_that_missed_the_end_gets_the_line_too(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.context = 200
+    visitor.asks_and_waits("first " * 60)
+    answer_id = visitor.asks_and_waits("second " * 60)
+    assert "remembers from here on" in visitor.watch(answer_id)  # whose end was some time ago
+
+
+def test_an_answer_that_read_nothing_yet_leaves_the_line_where_it_is(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    ollama.context = 200
+    visitor.asks_and_waits("first " * 60)
+    visitor.asks_and_waits("second " * 60)
+    ollama.script(silence)
+    answer_id = visitor.ask("third")
+    drawn_anew = visitor.client.get(f"/answers/{answer_id}/stream?from=nowhere").text
+    assert f'hx-target="#a{answer_id}" hx-swap="outerHTML' in drawn_anew
+    assert 'hx-target=".memory"' not in drawn_anew
+    assert "remembers from here on" in visitor.open(visitor.url)
+
+
 def test_a_prompt_that_cannot_fit_is_not_sent(visitor: Visitor, ollama: ScriptedOllama) -> None:
     visitor.asks_and_waits("x" * 5 * 4096)
     assert ollama.chats() == []

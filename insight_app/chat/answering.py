@@ -61,7 +61,7 @@ class Answering:
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
         self._closed = threading.Event()
-        threading.Thread(target=self._keep_checkpoints, name="checkpoints", daemon=True).start()
+        threading.Thread(target=self._keep_and_carry_on, name="keeping", daemon=True).start()
 
     def start(self, answer: Message, history: Sequence[Message], *, patient: bool = True) -> Reply:
         """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text.
@@ -194,7 +194,7 @@ class Answering:
         known = {name: value for name, value in asdict(outcome.figures).items() if value is not None}
         self._report(outcome.state.value, outcome.problem, seconds, known)
 
-    def _keep_checkpoints(self) -> None:
+    def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
             self._try_to_checkpoint()
             self.carry_on()

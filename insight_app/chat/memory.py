@@ -63,7 +63,7 @@ def room(context: int | None, options: Options) -> int | None:
 
 def check(prompt: Message, context: int | None) -> None:
     """Raises ContextFull where even this one message is longer than all that the model sees."""
-    if context is not None and len(prompt.text.encode("utf-8", "replace")) / MANY_BYTES > context:
+    if context is not None and _length(prompt.text) / MANY_BYTES > context:
         raise ContextFull
 
 
@@ -74,14 +74,15 @@ def choose(history: Sequence[Message], answer: Message, room: int | None) -> Rea
     """
     messages = [message for message in [*history, answer] if message.text]
     begun = 1 if answer.text else 0
-    first = _first(messages, tokens_of(messages), room)
+    tokens = tokens_of(messages)
+    first = _first(messages, tokens, room)
     read = messages[first:]
     return Reading(
         turns=tuple(Turn("user" if each.role == "user" else "assistant", each.text) for each in read),
         messages_before=len(messages) - begun,
         messages_read=len(read) - begun,
         memory_from=read[0].id if first else None,
-        tokens=sum(tokens_of(messages)[first:]),
+        tokens=sum(tokens[first:]),
     )
 
 

@@ -161,10 +161,7 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
             answer = found.conversations.message(reply.id)
         except NotThere as gone:
             return _removal(reply.id, gone)
-        # A notice may be about this very answer, as "still being written" is.
-        html = swap(f"#a{reply.id}", how, message_html(answer)) + swap("#notice", "innerHTML", "")
-        html += _memory_line(answer)
-        return html + (_announce(_end_of(answer)) if announced else "")
+        return _stored(answer, how) + (_announce(_end_of(answer)) if announced else "")
 
     return stream.follow(
         reply,
@@ -185,10 +182,16 @@ def ended(answer_id: int) -> Iterator[bytes]:
         found = services().conversations.message(answer_id)
         if found.state.is_live:
             return iter((sse.comment("nobody knows yet"),))
-        html = swap(f"#a{answer_id}", "outerMorph", message_html(found)) + _announce(_end_of(found))
+        html = _stored(found, "outerMorph") + _announce(_end_of(found))
     except NotThere as gone:
         html = _removal(answer_id, gone)
     return stream.last_events(html)
+
+
+def _stored(answer: Message, how: str) -> str:
+    """What a page gets for an answer as it is stored, in the place of the one that grew there."""
+    # A notice may be about this very answer, as "still being written" is.
+    return swap(f"#a{answer.id}", how, message_html(answer)) + swap("#notice", "innerHTML", "") + _memory_line(answer)
 
 
 def _removal(answer_id: int, gone: NotThere) -> str:
@@ -216,7 +219,8 @@ def _status(answer_id: int, activity: Activity, *, changed: bool) -> str:
 def _beginning(activity: Activity) -> str:
     """What is said once of what is going on; the seconds that are counted are for the eye."""
     if activity.problem:
-        return f"{waited_for(activity).cause} {waited_for(activity).promise}"
+        problem = waited_for(activity)
+        return f"{problem.cause} {problem.promise}"
     if activity.state is State.QUEUED and not activity.place:
         return ""
     return _BEGINNINGS.get(activity.state, "")
@@ -247,7 +251,9 @@ def size_of(model: str) -> int:
 
 
 def _memory_line(answer: Message) -> str:
-    """Moves the line to where this answer's memory begins, if it is at all on the page."""
+    """Moves the line to where this answer's memory begins, if that is on the page; leaves it where it read nothing."""
+    if not answer.figures.messages_read:
+        return ""
     start = answer.figures.memory_from
     line = swap(f"#a{start}", "beforebegin", draw("chat/_memory.html", answer=answer)) if start else ""
     return swap(".memory", "delete", "") + line
