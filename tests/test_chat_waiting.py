@@ -260,6 +260,8 @@ def test_a_prompt_that_cannot_fit_is_not_sent(visitor: Visitor, ollama: Scripted
     visitor.asks_and_waits("x" * 5 * 4096)
     assert ollama.chats() == []
     assert "is longer than the model “llama3.2:latest” can read at once (4,096 tokens)" in visitor.page
+    assert "Messages read" not in visitor.page
+    assert "remembers from here on" not in visitor.page
 
 
 def test_what_the_engine_finds_too_long_is_sent_again_with_less(visitor: Visitor, ollama: ScriptedOllama) -> None:

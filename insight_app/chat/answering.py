@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from insight_app.chat import memory
-from insight_app.chat.messages import Message, Outcome, State
+from insight_app.chat.messages import Figures, Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import Activity, Replies, Reply
@@ -153,12 +153,13 @@ class Answering:
             reply.enter(Activity(State(stage.name), stage.model, usual_seconds=usual))
         if stage is None or stage.name != "reading":
             return reply.outcome(State.STOPPED)
+        reply.receipt = Figures(context_tokens=stage.context)
+        memory.check(history[-1], stage.context)
         room = memory.room(stage.context, self._options)
         begun = reply.position
         while True:
             reading = memory.choose(history, answer, room)
             reply.receipt = reading.receipt(stage.context)
-            memory.check(history[-1], stage.context)
             try:
                 return self._follow(reply, Task(stage.model, reading.turns, self._options))
             except ContextFull:
