@@ -224,7 +224,19 @@ class Settings:
         "ENABLE_MODERATION",
         "true",
         _yes_or_no,
-        "Whether prompts and answers are checked against rules. This version has no rules yet.",
+        "Whether prompts and answers are checked against the rules that are set under Settings, Moderation.",
+    )
+    allow_remote_models: bool = _variable(
+        "ALLOW_REMOTE_MODELS",
+        "false",
+        _yes_or_no,
+        "Whether models may be used that Ollama runs on other machines (its cloud). They read what is written here.",
+    )
+    history_retention_days: int = _variable(
+        "HISTORY_RETENTION_DAYS",
+        "0",
+        _whole(0, 36_500),
+        "After how many days without a new message a conversation is deleted. 0: never.",
     )
     ratelimit_enabled: bool = _variable("RATELIMIT_ENABLED", "true", _yes_or_no, "Whether SEND_RATE_LIMIT counts.")
     send_rate_limit: str = _variable(

@@ -9,9 +9,13 @@ InsightError
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── NotAChat         POST /api/chat with something else than a chat
+│   ├── PromptRefused    a rule does not let this message be sent
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── TooManyRequests      more than SEND_RATE_LIMIT
 ├── NotThere             no such conversation, answer or page, or not yours
+├── AnswerRefused        a rule ended the answer
+├── RulesUnreadable      the rules cannot be read, so nothing is let through
+├── ScreeningFailed      a rule cannot be applied, so nothing is let through
 ├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
 ├── ContextEnded         the answer and what was read before it fill the model's context
 ├── DatabaseError        what is to be kept cannot be kept now
@@ -22,6 +26,7 @@ InsightError
     ├── EngineUnreachable
     ├── EngineForbids    it answers, but refuses this host or this request
     ├── ModelMissing
+    ├── ModelElsewhere   the model would run on another machine
     ├── NoModel          it answers, but has no model at all
     ├── ModelUnsuited    the model cannot chat
     ├── OutOfMemory
@@ -126,6 +131,12 @@ class NotAChat(InputError):
     next_step = "Send an object with the field “message” and the header Content-Type: application/json."
 
 
+class PromptRefused(InputError):
+    code = "prompt_refused"
+    cause = "This message was not sent. {reason}"
+    next_step = "Change it, then send it again."
+
+
 class ForeignPage(InputError):
     status = 403
     code = "foreign_page"
@@ -175,6 +186,27 @@ class DatabaseFull(DatabaseError):
     next_step = "Make room on it and try again."
 
 
+class AnswerRefused(InsightError):
+    status = 422
+    code = "answer_refused"
+    cause = "The answer ends here. {reason}"
+    next_step = "Ask something else; what was shown may stay."
+
+
+class RulesUnreadable(InsightError):
+    status = 503
+    code = "rules_unreadable"
+    cause = "The rules for messages and answers cannot be read, so nothing is let through."
+    next_step = "Try again; if it lasts, whoever runs this server finds the cause under Settings, Moderation."
+
+
+class ScreeningFailed(InsightError):
+    status = 503
+    code = "screening_failed"
+    cause = "A rule for messages and answers cannot be applied, so nothing is let through."
+    next_step = "Try again; if it lasts, whoever runs this server finds the rule under Settings, Moderation."
+
+
 class LengthReached(InsightError):
     code = "length_reached"
     cause = "The answer has reached the longest length that is set (MAX_TOKEN_LIMIT)."
@@ -215,6 +247,13 @@ class ModelMissing(EngineError):
     code = "model_missing"
     cause = "The model “{model}” is not on this machine."
     next_step = "Run “ollama pull {model}”, or choose another model."
+
+
+class ModelElsewhere(EngineError):
+    status = 403
+    code = "model_elsewhere"
+    cause = "The model “{model}” would run on another machine, and so read what you write there."
+    next_step = "Choose another model; whoever runs this server may allow it with ALLOW_REMOTE_MODELS."
 
 
 class NoModel(EngineError):

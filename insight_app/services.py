@@ -14,6 +14,8 @@ from insight_app.engines.base import Options
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
 from insight_app.limits import rates
+from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
+from insight_app.moderation.store import ModerationStore
 from insight_app.storage.database import Database, sqlite_url
 from insight_app.telemetry.metrics import Metrics
 
@@ -27,6 +29,8 @@ class Services:
     conversations: ConversationStore
     replies: Replies
     engine: Fallback
+    rules: ModerationStore
+    moderation: Moderation
     answering: Answering
     metrics: Metrics
     rates: dict[str, Any]  # how Flask-Limiter counts
@@ -60,17 +64,20 @@ def build_services(settings: Settings) -> Services:
     conversations = ConversationStore(database)
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
     engine.start()
+    rules = ModerationStore(database)
+    moderation: Moderation = Moderating(rules) if settings.enable_moderation else Unmoderated()
     answering = Answering(
         engine=engine,
         store=conversations,
         replies=replies,
+        moderation=moderation,
         options=_options(settings),
         at_once=settings.max_concurrent_answers,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
     )
     answering.carry_on()
-    return Services(settings, database, conversations, replies, engine, answering, metrics, counting)
+    return Services(settings, database, conversations, replies, engine, rules, moderation, answering, metrics, counting)
 
 
 def _shared(settings: Settings) -> tuple[Replies, dict[str, Any]]:

@@ -91,6 +91,11 @@ def for_program() -> bool:
     return request.path.startswith(("/api/", "/v1/"))
 
 
+def add_settings_page(app: Flask, label: str, endpoint: str) -> None:
+    """Puts a page among those of the settings, in the order in which they come."""
+    app.extensions["settings_pages"].append((label, endpoint))
+
+
 def configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -104,9 +109,12 @@ def configure(app: Flask, settings: Settings) -> None:
         TRUSTED_HOSTS=list(settings.hosts),
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
     )
+    pages: list[tuple[str, str]] = []
+    app.extensions["settings_pages"] = pages
     app.session_interface = _Sessions(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.globals["settings_pages"] = pages
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"csrf_token": csrf_token})  # after the extension's own

@@ -29,6 +29,7 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/env.py": SQL,
     "storage/migrations/versions/0001_conversations.py": SQL,
     "storage/migrations/versions/0002_figures.py": SQL,
+    "storage/migrations/versions/0003_moderation.py": SQL,
     "chat/redis_link.py": REDIS,
     "limits/rates.py": WEB | REDIS,
     "engines/ollama.py": HTTP,
@@ -45,9 +46,10 @@ LICENCES: dict[str, set[str]] = {
 }
 # Imports go downwards only; a folder may import those after it.
 LAYERS = (
-    ("api",),
+    ("api", "privacy"),
     ("chat", "library"),
-    ("moderation", "rendering", "engines", "accounts", "limits", "telemetry", "storage"),
+    ("moderation", "rendering", "engines", "accounts", "limits", "telemetry"),
+    ("storage",),
     ("config",),
     ("errors",),
 )

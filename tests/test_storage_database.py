@@ -82,7 +82,9 @@ def test_a_failed_statement_does_not_quote_what_somebody_wrote(database: Databas
 def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
     def write_and_fail() -> None:
         with database.writing() as connection:
-            connection.execute(text("INSERT INTO conversations VALUES ('a', 't', 0, 0)"))
+            connection.execute(
+                text("INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('a', 't', 0, 0)")
+            )
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -96,7 +98,8 @@ def test_many_writers_take_turns(database: Database) -> None:
         for line in range(20):
             with database.writing() as connection:
                 connection.execute(
-                    text("INSERT INTO conversations VALUES (:id, 't', 0, 0)"), {"id": f"{number}-{line}"}
+                    text("INSERT INTO conversations (id, title, created_at, updated_at) VALUES (:id, 't', 0, 0)"),
+                    {"id": f"{number}-{line}"},
                 )
 
     writers = [threading.Thread(target=write, args=(number,)) for number in range(8)]
@@ -128,7 +131,9 @@ def test_another_program_that_has_the_database_is_awaited(database: Database, mo
 
         monkeypatch.setattr(storage.time, "sleep", wait)
         with database.writing() as connection:
-            connection.execute(text("INSERT INTO conversations VALUES ('a', 't', 0, 0)"))
+            connection.execute(
+                text("INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('a', 't', 0, 0)")
+            )
     assert len(waited) == 3
 
 
@@ -154,7 +159,9 @@ def test_what_is_deleted_leaves_the_files_when_its_last_reader_has_gone(
 ) -> None:
     with closing(another_program(database)) as other:
         with database.writing() as connection:
-            connection.execute(text("INSERT INTO conversations VALUES ('a', 'xylophone', 0, 0)"))
+            connection.execute(
+                text("INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('a', 'xylophone', 0, 0)")
+            )
         other.execute("BEGIN")
         other.execute("SELECT * FROM conversations").fetchall()
         with database.writing() as connection:

@@ -40,6 +40,7 @@ def chat() -> ResponseReturnValue:
     named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
     """
     text, conversation_id, model = _asked()
+    text = services().moderation.prompt(text)
     store, answering = services().conversations, services().answering
     before = []
     if conversation_id:
@@ -146,4 +147,5 @@ def _problem(reply: Reply) -> InsightError | None:
     if not reply.activity.problem:
         return None
     activity, context = reply.activity, reply.receipt.context_tokens
-    return explain(activity.problem, **services().engine_facts(activity.model, context))
+    facts = services().engine_facts(activity.model, context)
+    return explain(activity.problem, reason=activity.reason, **facts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,14 +23,17 @@ from insight_app.chat.store import ConversationStore
 from insight_app.engines.base import Done, Options, Piece, Stage, Task
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
+    AnswerRefused,
     ContextEnded,
     ContextFull,
     DatabaseError,
     EngineBroke,
     EngineError,
+    InsightError,
     LengthReached,
     ServerStopped,
 )
+from insight_app.moderation.moderating import Moderation, Shown
 
 CHECKPOINT_SECONDS = 1.0
 # Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
@@ -45,6 +49,7 @@ class Answering:
         engine: Fallback,
         store: ConversationStore,
         replies: Replies,
+        moderation: Moderation,
         options: Options,
         at_once: int,
         patience_seconds: float,
@@ -53,6 +58,7 @@ class Answering:
         self._engine = engine
         self._store = store
         self._replies = replies
+        self._moderation = moderation
         self._options = options
         self._line = Line(at_once)
         self._patience_seconds = patience_seconds
@@ -114,13 +120,15 @@ class Answering:
 
     def _give_up(self, answer: Message) -> None:
         ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
-        outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, answer.figures)
+        outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, figures=answer.figures)
         self._store.finish(answer.id, outcome, answer.run + 1)
         self._report(ended.value, outcome.problem, max(0.0, time.time() - answer.created_at), {})
 
     def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:
         try:
             outcome = self._outcome(reply, answer, history, patience)
+        except InsightError as error:
+            outcome = _broken(reply, error)
         except Exception as error:  # a fault of ours must not leave an answer that never ends
             self._log.error("answer broke", answer=reply.id, exc_info=error)
             outcome = _broken(reply, EngineBroke())
@@ -167,12 +175,26 @@ class Answering:
                     raise
 
     def _follow(self, reply: Reply, task: Task) -> Outcome:
+        """Shows what the rules let through, from the engine's first piece to its last."""
         done: Done | None = None
-        for event in self._engine.stream(task, reply.stop):
-            if isinstance(event, Piece):
-                reply.append(event.text, thought=event.thought)
-            else:
-                done = event
+        broken: EngineError | None = None
+        with closing(self._moderation.answer(reply.thinking.since(0), reply.answer.since(0))) as screen:
+            try:
+                with closing(self._engine.stream(task, reply.stop)) as events:
+                    for event in events:
+                        if isinstance(event, Piece):
+                            _show(reply, screen.feed(event.text, thought=event.thought))
+                            if screen.refusal:
+                                break
+                        else:
+                            done = event
+            except EngineError as error:
+                broken = error
+            _show(reply, screen.end())
+        if screen.refusal:
+            return reply.outcome(State.REFUSED, problem=AnswerRefused.code, reason=screen.refusal)
+        if broken:
+            raise broken
         if done is None:
             return reply.outcome(State.STOPPED)
         return reply.outcome(State.DONE, done, problem=_early_end(done, reply.receipt.context_tokens))
@@ -198,6 +220,7 @@ class Answering:
     def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
             self._try_to_checkpoint()
+            self._moderation.refresh()
             self.carry_on()
 
     def _try_to_checkpoint(self) -> None:
@@ -225,5 +248,10 @@ def _early_end(done: Done, context: int | None) -> str:
     return ContextEnded.code if context and filled >= context - 1 else LengthReached.code
 
 
-def _broken(reply: Reply, error: EngineError) -> Outcome:
+def _show(reply: Reply, pieces: Shown) -> None:
+    for text, thought in pieces:
+        reply.append(text, thought=thought)
+
+
+def _broken(reply: Reply, error: InsightError) -> Outcome:
     return reply.outcome(State.INTERRUPTED if reply.position else State.FAILED, problem=error.code)

@@ -94,7 +94,8 @@ class Message:
     """A prompt (role "user") or an answer (role "assistant").
 
     `choice` is the model that was asked for ("" = whichever comes first), `model` the one that answered; `problem` is
-    the code of an error, or empty. `run` counts the servers that went on with it after another one.
+    the code of an error, or empty; `reason` is what a rule that ended it says in public. `run` counts the servers that
+    went on with it after another one.
     """
 
     id: int
@@ -107,6 +108,7 @@ class Message:
     model: str = ""
     choice: str = ""
     problem: str = ""
+    reason: str = ""
     run: int = 0
     created_at: float = 0.0
     finished_at: float | None = None
@@ -122,6 +124,7 @@ class Outcome:
     thinking: str = ""
     model: str = ""
     problem: str = ""
+    reason: str = ""
     figures: Figures = Figures()
 
 

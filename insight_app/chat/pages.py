@@ -262,7 +262,8 @@ def _memory_line(answer: Message) -> str:
 def _problem(answer: Message) -> InsightError | None:
     if not answer.problem:
         return None
-    return explain(answer.problem, **services().engine_facts(answer.model, answer.figures.context_tokens))
+    facts = services().engine_facts(answer.model, answer.figures.context_tokens)
+    return explain(answer.problem, reason=answer.reason, **facts)
 
 
 def _end_of(answer: Message) -> str:

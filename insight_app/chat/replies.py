@@ -23,7 +23,7 @@ class Activity:
 
     `since` is when its state began (time.monotonic), `place` its place in the line in front of the engine (0: in
     none), `usual_seconds` how long the model usually loads here (None: nobody knows). `problem` is the code of what
-    it waits for to be mended, or of how it ended; "" for nothing.
+    it waits for to be mended, or of how it ended; "" for nothing; `reason` is what a rule that ended it says.
     """
 
     state: State = State.QUEUED
@@ -32,6 +32,7 @@ class Activity:
     place: int = 0
     usual_seconds: float | None = None
     problem: str = ""
+    reason: str = ""
 
     @property
     def seconds(self) -> float:
@@ -114,9 +115,9 @@ class Reply:
 
     def end(self, outcome: Outcome) -> None:
         """Nothing comes any more; what there is is in the database already."""
-        self.enter(Activity(outcome.state, outcome.model, problem=outcome.problem))
+        self.enter(Activity(outcome.state, outcome.model, problem=outcome.problem, reason=outcome.reason))
 
-    def outcome(self, state: State, done: Done | None = None, *, problem: str = "") -> Outcome:
+    def outcome(self, state: State, done: Done | None = None, *, problem: str = "", reason: str = "") -> Outcome:
         """What there is now, as an end."""
         spent = dict(self.spent)
         if self.state.is_live:
@@ -126,7 +127,9 @@ class Reply:
         if done:
             known |= {name: getattr(done, name) for name in ("answer_seconds", "prompt_tokens", "answer_tokens")}
         figures = replace(self.receipt, **known)
-        return Outcome(state, self.answer.since(0), self.thinking.since(0), self.activity.model, problem, figures)
+        return Outcome(
+            state, self.answer.since(0), self.thinking.since(0), self.activity.model, problem, reason, figures
+        )
 
     def wait(self, version: int, seconds: float) -> bool:
         """Waits until there is more than `version`; False where nothing changed within `seconds`."""

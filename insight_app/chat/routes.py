@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, stream_with_context, url_for
@@ -37,9 +38,8 @@ def conversation(conversation_id: str) -> str:
 def begin() -> ResponseReturnValue:
     """The first prompt of a new conversation."""
     form = PromptForm()
-    prompt, answer = services().conversations.ask(
-        form.prompt(services().settings.max_prompt_chars), model=form.chosen_model, form_key=form.form_key
-    )
+    text = _allowed(form)
+    prompt, answer = services().conversations.ask(text, model=form.chosen_model, form_key=form.form_key)
     if answer is not None:
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
@@ -50,7 +50,7 @@ def begin() -> ResponseReturnValue:
 def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
     form = PromptForm()
-    text = form.prompt(services().settings.max_prompt_chars)
+    text = _allowed(form)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
     prompt, answer = store.ask(
@@ -129,6 +129,8 @@ def go_on(answer_id: int) -> ResponseReturnValue:
 
 def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
+    # The rules may have changed since the prompt was sent.
+    history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text))
     new = services().conversations.add_answer(history[-1], _choice(old), so_far)
     services().answering.start(new, history)
     if not from_htmx():
@@ -188,6 +190,11 @@ def delete(conversation_id: str) -> ResponseReturnValue:
     came_from = urlsplit(request.referrer or "").path
     stays = came_from.startswith("/c/") and conversation_id not in came_from
     return redirect(came_from if stays else url_for("chat.home"), 303)
+
+
+def _allowed(form: PromptForm) -> str:
+    """The form's prompt as the rules let it be sent."""
+    return services().moderation.prompt(form.prompt(services().settings.max_prompt_chars))
 
 
 def _choice(old: Message) -> str:

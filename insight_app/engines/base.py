@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -148,7 +148,7 @@ class Engine(Protocol):
         """
         ...
 
-    def stream(self, task: Task, stop: Stop) -> Iterator[Event]:
+    def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
         """Events as they come, Done last. Ends without it only after stop.ask(); else raises EngineError."""
         ...
 

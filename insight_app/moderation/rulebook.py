@@ -1,0 +1,72 @@
+"""The rules as they stand at one time, in their order, and compiled for prompts and for answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.moderation.screen import Matcher
+from insight_app.moderation.store import Entry
+
+# What every rule's id begins with: other entries are no rules.
+RULE = "rule-"
+_TEXTS = ("name", "text", "reason")
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """One version of all that is set. `others` are the entries that are no rules, by id.
+
+    Raises ValueError from `prompts` and `answers` where a rule cannot be used.
+    """
+
+    version: int = 0
+    rules: Sequence[Rule] = ()
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def prompts(self) -> Matcher:
+        return Matcher([rule for rule in self.rules if rule.looks_at(Scope.PROMPTS)])
+
+    @cached_property
+    def answers(self) -> Matcher:
+        return Matcher([rule for rule in self.rules if rule.looks_at(Scope.ANSWERS)])
+
+
+def read(version: int, entries: Iterable[Entry]) -> Rulebook:
+    """Raises ValueError where an entry is no rule that this version knows: to leave it out would let texts through."""
+    kept = list(entries)
+    rules = [from_json(entry.id, entry.body) for entry in kept if entry.id.startswith(RULE)]
+    return Rulebook(version, rules, {entry.id: entry.body for entry in kept if not entry.id.startswith(RULE)})
+
+
+def as_json(rule: Rule) -> dict[str, Any]:
+    """A rule without its id, made for JSON."""
+    values = asdict(rule)
+    del values["id"]
+    return {name: value.value if isinstance(value, (Kind, Scope, Action)) else value for name, value in values.items()}
+
+
+def from_json(id: str, body: Mapping[str, Any]) -> Rule:
+    """Raises ValueError with what is wrong, in plain words."""
+    known = {each.name for each in fields(Rule)} - {"id"}
+    if unknown := sorted(set(body) - known):
+        raise ValueError(f"“{unknown[0]}” is nothing that a rule has")
+    if missing := sorted({"name", "kind", "text"} - set(body)):
+        raise ValueError(f"“{missing[0]}” is missing")
+    values = dict(body)
+    for name in _TEXTS:
+        if not isinstance(values.get(name, ""), str):
+            raise ValueError(f"“{name}” must be a text")
+    if not isinstance(values.get("is_on", True), bool):
+        raise ValueError("“is_on” must be true or false")
+    for name, words in (("kind", Kind), ("scope", Scope), ("action", Action)):
+        if name in values:
+            try:
+                values[name] = words(values[name])
+            except ValueError:
+                raise ValueError(f"“{name}” must be {' or '.join(word.value for word in words)}") from None
+    return Rule(id=id, **values)

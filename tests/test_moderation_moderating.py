@@ -1,0 +1,122 @@
+"""Prompts and answers are held to the rules on every way through the product, and nothing passes where that fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted_ollama import ScriptedOllama, thinking
+from visitor import Visitor
+
+from insight_app.chat.messages import State
+from insight_app.errors import DatabaseBusy
+from insight_app.moderation.rulebook import as_json
+from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.moderation.store import Entry
+from insight_app.services import Services
+
+
+def set_rules(services: Services, *rules: Rule) -> None:
+    kept = {entry.id: None for entry in services.rules.entries()[1]}
+    after = {rule.id: Entry(rule.id, place, as_json(rule)) for place, rule in enumerate(rules)}
+    services.rules.change("a test", {**kept, **after})
+
+
+def rule(text: str, action: Action, scope: Scope = Scope.BOTH, reason: str = "") -> Rule:
+    return Rule(f"rule-{text[:9]}-{action.value}", "Moons", Kind.PHRASE, text, scope, action, reason=reason)
+
+
+def test_a_refused_prompt_reaches_no_engine_and_comes_back_with_the_reason(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, rule("blue moon", Action.REFUSE, reason="Nobody asks for moons here."))
+    before = len(ollama.requests)
+    said = visitor.send("/messages", message="Give me a blue  MOON", key="k")
+    assert said.status_code == 422
+    assert "Nobody asks for moons here." in said.text
+    assert "Give me a blue  MOON" in said.text
+    assert len(ollama.requests) == before
+    assert not services.conversations.newest_conversations().conversations
+
+
+def test_a_masked_prompt_is_stored_and_sent_masked(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, rule("blue moon", Action.MASK))
+    ollama.script("Yes.")
+    visitor.asks_and_waits("Give me a blue moon")
+    assert "⟦Moons⟧" in visitor.page
+    assert "blue moon" not in visitor.page
+    assert "blue moon" not in str(ollama.requests)
+
+
+def test_an_answer_is_masked_in_its_reasoning_and_in_its_text(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, rule("blue moon", Action.MASK, Scope.ANSWERS))
+    ollama.script(thinking("a bl"), thinking("ue moon?"), "The blue", " mo", "on shines.")
+    answer = services.conversations.message(visitor.asks_and_waits("What of the night?"))
+    assert (answer.thinking, answer.text) == ("a ⟦Moons⟧?", "The ⟦Moons⟧ shines.")
+
+
+def test_a_refused_answer_ends_with_the_reason_and_keeps_what_was_allowed(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, rule("blue moon", Action.REFUSE, reason="No moons."))
+    ollama.script("The blue", " mo", "on shines.")
+    answer = services.conversations.message(visitor.asks_and_waits("What of the night?"))
+    assert (answer.state, answer.text, answer.reason) == (State.REFUSED, "The ", "No moons.")
+    assert "No moons." in visitor.page
+    assert 'data-state="refused"' in visitor.page
+
+
+def test_programs_get_the_same(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
+    set_rules(services, rule("blue moon", Action.MASK), rule("red moon", Action.REFUSE, reason="No."))
+    ollama.script("The blue", " mo", "on shines.")
+    assert visitor.client.post("/api/chat", json={"message": "night?"}).text == "The ⟦Moons⟧ shines."
+    refused = visitor.client.post("/api/chat", json={"message": "a red moon"})
+    assert (refused.status_code, refused.json["error"]["code"]) == (422, "prompt_refused")
+    ollama.script("A red", " moon.")
+    assert "The answer ends here. No." in visitor.client.post("/api/chat", json={"message": "night?"}).text
+
+
+def test_another_try_of_a_prompt_is_held_to_the_rules_of_now(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    ollama.script("Yes.")
+    answer_id = visitor.asks_and_waits("Give me a blue moon")
+    set_rules(services, rule("blue moon", Action.REFUSE))
+    assert visitor.send(f"/answers/{answer_id}/again").status_code == 422
+
+
+@pytest.mark.parametrize("fault", [DatabaseBusy(), ValueError("a rule of a newer version")])
+def test_nothing_is_sent_while_the_rules_cannot_be_read(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def broken() -> Any:
+        raise fault
+
+    monkeypatch.setattr(services.rules, "version", broken)
+    monkeypatch.setattr(services.rules, "entries", broken)
+    before = len(ollama.requests)
+    said = visitor.send("/messages", message="hello", key="k")
+    assert said.status_code == 503
+    assert "rules" in said.text
+    assert "hello" in said.text
+    assert len(ollama.requests) == before
+
+
+def test_nothing_is_shown_where_a_rule_breaks(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
+    set_rules(services, Rule("rule-x", "Broken", Kind.PATTERN, "(", Scope.ANSWERS))
+    ollama.script("Never seen.")
+    answer = services.conversations.message(visitor.asks_and_waits("hello"))
+    assert (answer.state, answer.text, answer.problem) == (State.FAILED, "", "screening_failed")
+
+
+def test_what_the_rules_did_is_counted(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
+    flag = rule("moon", Action.FLAG)
+    set_rules(services, flag)
+    ollama.script("A moon and a moon.")
+    visitor.asks_and_waits("moon?")
+    assert services.rules.counted() == {flag.id: {"day": 3, "week": 3, "month": 3}}
+    assert "A moon and a moon." in visitor.page
