@@ -65,7 +65,7 @@ def build_services(settings: Settings) -> Services:
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
     engine.start()
     rules = ModerationStore(database)
-    moderation: Moderation = Moderating(rules) if settings.enable_moderation else Unmoderated()
+    moderation: Moderation = Moderating(rules, metrics.rules_acted) if settings.enable_moderation else Unmoderated()
     answering = Answering(
         engine=engine,
         store=conversations,

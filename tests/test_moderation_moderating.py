@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
-from scripted_ollama import ScriptedOllama, thinking
+from scripted_ollama import ScriptedOllama, gate, thinking
 from visitor import Visitor
 
 from insight_app.chat.messages import State
 from insight_app.errors import DatabaseBusy
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.moderation.screen import Screen
 from insight_app.moderation.store import Entry
 from insight_app.services import Services
 
@@ -106,11 +108,41 @@ def test_nothing_is_sent_while_the_rules_cannot_be_read(
     assert len(ollama.requests) == before
 
 
-def test_nothing_is_shown_where_a_rule_breaks(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
-    set_rules(services, Rule("rule-x", "Broken", Kind.PATTERN, "(", Scope.ANSWERS))
-    ollama.script("Never seen.")
-    answer = services.conversations.message(visitor.asks_and_waits("hello"))
-    assert (answer.state, answer.text, answer.problem) == (State.FAILED, "", "screening_failed")
+@pytest.mark.parametrize("scope", Scope)
+def test_nothing_is_sent_where_a_rule_cannot_be_used(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama, scope: Scope
+) -> None:
+    set_rules(services, Rule("rule-x", "Broken", Kind.PATTERN, "(", scope))
+    before = len(ollama.requests)
+    said = visitor.send("/messages", message="hello", key="k")
+    assert said.status_code == 503
+    assert "hello" in said.text
+    assert len(ollama.requests) == before
+
+
+def test_nothing_more_is_shown_where_a_rule_breaks_while_an_answer_is_written(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = Screen.feed
+
+    def breaks(screen: Screen, chunk: str) -> str:
+        if "secret" in chunk:
+            raise RuntimeError(chunk)
+        return feed(screen, chunk)
+
+    monkeypatch.setattr(Screen, "feed", breaks)
+    seen = threading.Event()
+    ollama.script("Allowed. ", gate(seen), "A secret.")
+    answer_id = visitor.ask("hello")
+    reply = services.replies.get(answer_id)
+    while reply is not None and not reply.position:
+        assert reply.wait(reply.version, 5)
+    seen.set()
+    visitor.watch(answer_id)
+    visitor.open(visitor.url)
+    answer = services.conversations.message(answer_id)
+    assert (answer.state, answer.text, answer.problem) == (State.INTERRUPTED, "Allowed. ", "screening_failed")
+    assert "secret" not in visitor.page
 
 
 def test_what_the_rules_did_is_counted(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
@@ -120,3 +152,4 @@ def test_what_the_rules_did_is_counted(visitor: Visitor, services: Services, oll
     visitor.asks_and_waits("moon?")
     assert services.rules.counted() == {flag.id: {"day": 3, "week": 3, "month": 3}}
     assert "A moon and a moon." in visitor.page
+    assert 'insight_moderated_total{action="flag"} 3.0' in visitor.client.get("/metrics").text

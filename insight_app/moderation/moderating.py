@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
@@ -84,10 +84,13 @@ class Unmoderated:
 
 
 class Moderating:
-    """The rules of the store, read anew whenever they changed."""
+    """The rules of the store, read anew whenever they changed; `report` is told how often each action was taken."""
 
-    def __init__(self, store: ModerationStore) -> None:
+    def __init__(
+        self, store: ModerationStore, report: Callable[[Mapping[str, int]], None] = lambda actions: None
+    ) -> None:
         self._store = store
+        self._report = report
         self._book: Rulebook | None = None
         self._reading = threading.Lock()
 
@@ -108,6 +111,7 @@ class Moderating:
         book = self.book()
         with _failing_closed():
             found = screened(book.prompts, text)
+            _ = book.answers  # a rule that would break the answer breaks it before anything is sent
         self.count(found.hits)
         if found.refusal:
             raise PromptRefused(reason=found.refusal.public_reason)
@@ -130,6 +134,10 @@ class Moderating:
         """A count that cannot be kept is lost, and no reason to keep anybody's answer from them."""
         if not hits:
             return
+        actions: Counter[str] = Counter()
+        for rule in self._book.rules if self._book else ():
+            actions[rule.action.value] += hits.get(rule.id, 0)
+        self._report(+actions)
         try:
             self._store.count(hits)
         except DatabaseError as error:

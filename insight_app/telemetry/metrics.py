@@ -36,6 +36,9 @@ class Metrics:
         self.database_faults = Counter(
             "insight_database_faults_total", "What could not be kept or read.", ["problem"], registry=self.registry
         )
+        self.moderated = Counter(
+            "insight_moderated_total", "What rules did, by their action.", ["action"], registry=self.registry
+        )
         self.readers = Gauge("insight_stream_readers", "Open streams of answers.", registry=self.registry)
         live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
         live.set_function(live_answers)
@@ -47,6 +50,11 @@ class Metrics:
         """Counts and logs that something could not be kept or read now."""
         self.database_faults.labels(problem).inc()
         self._log.warning("database", problem=problem)
+
+    def rules_acted(self, actions: Mapping[str, int]) -> None:
+        """Counts how often rules refused, masked or flagged something."""
+        for action, times in actions.items():
+            self.moderated.labels(action).inc(times)
 
     def answer_ended(self, state: str, problem: str, seconds: float, figures: Mapping[str, float]) -> None:
         """Counts an answer's end and logs its one line; what was asked and answered never gets here.
