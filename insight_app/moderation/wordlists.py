@@ -1,0 +1,136 @@
+"""Words and phrases of all rules in one automaton, so that ten thousand cost as much as ten."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import ahocorasick
+
+from insight_app.moderation.folding import FOLDED, View
+
+LONGEST_ENTRY = 200  # characters, after folding
+Place = tuple[int, int, int]  # (start, the rule's number, end)
+NONE: list[Place] = []
+_SEPARATORS = re.compile(r"[\s,，、،]+")
+# Scripts written without spaces: their characters are always whole words to us.
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\ua9e0-\ua9ff\uaa60-\uaa7f"
+    "\U00016ff0-\U00018dff\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+_APART, _WORD, _ALONE, _MARK = range(4)
+
+
+def entries(text: str, whole_words: bool) -> list[str]:
+    """The folded words or lines of a rule's text. ValueError where one cannot be looked for."""
+    written = _SEPARATORS.split(text) if whole_words else text.splitlines()
+    found = []
+    for entry in filter(None, (entry.strip() for entry in written)):
+        folded = FOLDED(entry).strip()
+        if not folded:
+            raise ValueError(f"“{entry[:40]}” has no character that can be seen.")
+        if len(folded) > LONGEST_ENTRY:
+            raise ValueError(f"“{entry[:40]}…” is longer than {LONGEST_ENTRY} characters.")
+        found.append(folded)
+    return list(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=4096)
+def _kind(character: str) -> int:
+    if character == "_" or character.isalnum():
+        return _ALONE if _SPACELESS.match(character) else _WORD
+    return _MARK if unicodedata.category(character)[0] == "M" else _APART
+
+
+def are_one_word(first: str, second: str) -> bool:
+    """Whether there is no boundary of words between two characters that follow each other, seen folded."""
+    kinds = _kind(first), _kind(second)
+    return kinds in ((_WORD, _WORD), (_MARK, _WORD)) or continues(first, second)
+
+
+def continues(first: str, second: str) -> bool:
+    """Whether the second belongs to the same letter as the first: a vowel sign, a voicing mark, a Hangul vowel."""
+    if first < "\u0590":  # Latin, Greek and Cyrillic letters are done with what follows: no way out for "bad" + a mark
+        return False
+    return _kind(second) == _MARK or "\u1160" <= second <= "\u11ff" or "\ud7b0" <= second <= "\ud7ff"
+
+
+class Wordlist:
+    """All entries of a matcher. Immutable; `Words` looks for them in one text."""
+
+    def __init__(self, owned: Iterable[tuple[int, bool, Sequence[str]]]) -> None:
+        """For each rule its number, whether it wants whole words, and its folded entries."""
+        owners: dict[str, list[tuple[int, bool]]] = {}
+        for rule, whole_words, texts in owned:
+            for text in texts:
+                owners.setdefault(text, []).append((rule, whole_words))
+        self.automaton = ahocorasick.Automaton()
+        self.at_words = ahocorasick.Automaton()
+        self.anywhere = ahocorasick.Automaton()
+        for text, their in owners.items():
+            self.automaton.add_word(text, (len(text), tuple(their)))
+            for _, whole_words in their:
+                (self.at_words if whole_words else self.anywhere).add_word(text, None)
+        if owners:
+            self.automaton.make_automaton()
+        self.longest = max(map(len, owners), default=0)
+
+    def __bool__(self) -> bool:
+        return self.longest > 0
+
+
+class Words:
+    """Finds the entries of a word list in one growing text."""
+
+    def __init__(self, wordlist: Wordlist) -> None:
+        self._list = wordlist
+        self._view = View(FOLDED)
+        self._walk = wordlist.automaton.iter("")
+        self._found: list[tuple[int, int, int, bool]] = []  # places as seen and whether whole words, not yet judged
+        self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
+        self._open = 0  # everything that begins before is decided
+
+    def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
+        """What was decided, and before which place of the original everything is."""
+        view, lists = self._view, self._list
+        new = view.add(chunk)
+        text, base = view.text, view.start
+        size = len(text)
+        if new:
+            self._walk.set(new)
+            for last, (length, owners) in self._walk:
+                start = last + 1 - length
+                if start >= self._open:  # else it was decided already that no word begins there
+                    self._found.extend((start, last + 1, rule, whole_words) for rule, whole_words in owners)
+        place = size if is_all else max(self._open - base, size - lists.longest)
+        at_words, anywhere = lists.at_words.match, lists.anywhere.match
+        while place < size:
+            rest = text[place:]
+            if anywhere(rest) or (at_words(rest) and not (place and are_one_word(text[place - 1], text[place]))):
+                break
+            place += 1
+        self._open = open = base + place
+        places = self._choose(open) if self._found else NONE
+        view.forget(open - 1)
+        return view.began(open), places
+
+    def _choose(self, open: int) -> list[Place]:
+        """Of what begins before `open`: for each rule the first, and the longest there, then what begins after it."""
+        ready = sorted((found for found in self._found if found[0] < open), key=lambda found: (found[0], -found[1]))
+        if ready:
+            self._found = [found for found in self._found if found[0] >= open]
+        places = []
+        for start, end, rule, whole_words in ready:
+            if start >= self._free.get(rule, 0) and self._stands(start, end, whole_words):
+                self._free[rule] = end
+                places.append((self._view.began(start), rule, self._view.ended(end)))
+        return places
+
+    def _stands(self, start: int, end: int, whole_words: bool) -> bool:
+        """Whether an entry that is seen there has the boundaries that it needs."""
+        text, first, after = self._view.text, start - self._view.start, end - self._view.start
+        if after < len(text) and (are_one_word if whole_words else continues)(text[after - 1], text[after]):
+            return False
+        return not (whole_words and first and are_one_word(text[first - 1], text[first]))

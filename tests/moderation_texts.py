@@ -1,0 +1,143 @@
+"""Rules and texts for the screen's tests, and what rules make of a whole text, done slowly and place by place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import re2
+from hypothesis import strategies as st
+
+from insight_app.moderation.folding import FOLDED, PLAIN, Folding
+from insight_app.moderation.rules import Action, Kind, Rule
+from insight_app.moderation.wordlists import are_one_word, continues, entries
+
+PATTERNS = [
+    "ab+",
+    r"\bab\b",
+    "a.c",
+    "(?i)B[a-c]*a",
+    "a+?b?",
+    "(?:ab|abc)(?:c|ca)?",
+    r"a\B.",
+    "(?m)^ab?$",
+    "^a",
+    "b$",
+    r"\Ab|c\z",
+    "(a|b)*c",
+    "a(?i)b|c c",
+    "[^a]{2,3}b",
+    "(?:a{2}b?){1,3}",
+    "(?s)a.{0,9}?b",
+    "(?s)b.*",
+    r"\Qa.\E?b",
+    r"é\pL",
+    "a{1,200}c",
+    "(x+x+)+y",
+]
+ENTRIES = [
+    "a",
+    "ab",
+    "aba",
+    "b c",
+    "bab a",
+    "a-b",
+    "ca",
+    "straße",
+    "ße",
+    "か",
+    "がき",
+    "कि",
+    "क",
+    "하",
+    "ab\u0301",
+    "ﬁ",
+    "x y",
+]
+LETTERS = st.sampled_from(
+    [*"aaabbbcc  .-\nAxyéßﬁがか하한ク\u0301\u200b\u200f\u00ad\u3099िक１ａ𝐚а日\ud800", "한", "ki "]
+)
+TEXTS = st.lists(LETTERS | st.sampled_from([*ENTRIES, "ab ", "aabb", "xxxxxx"]), max_size=40).map("".join)
+KINDS = st.one_of(
+    st.tuples(st.just(Kind.WORDS), st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4).map(" ".join)),
+    st.tuples(st.just(Kind.PHRASE), st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4).map("\n".join)),
+    st.tuples(st.just(Kind.PATTERN), st.sampled_from(PATTERNS)),
+)
+ACTIONS = st.sampled_from([Action.MASK, Action.MASK, Action.FLAG, Action.REFUSE])
+
+
+def numbered(rules: list[tuple[tuple[Kind, str], Action]]) -> list[Rule]:
+    return [Rule(str(n), str(n), kind, text, action=action) for n, ((kind, text), action) in enumerate(rules)]
+
+
+RULES = st.lists(st.tuples(KINDS, ACTIONS), max_size=5).map(numbered)
+
+
+def rule(text: str, kind: Kind = Kind.WORDS, action: Action = Action.MASK, name: str = "secret") -> Rule:
+    return Rule(name, name, kind, text, action=action)
+
+
+def origins(folding: Folding, text: str) -> tuple[str, list[int]]:
+    """The text as it is seen, and the place in the original of each character of it."""
+    seen, places = "", []
+    for place in range(len(text)):
+        now = folding(text[: place + 1])
+        places += [place] * (len(now) - len(seen))
+        seen = now
+    return seen, places
+
+
+def slowly_found(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
+    """Where a rule finds something in a text."""
+    seen, places = origins(PLAIN if rule.kind is Kind.PATTERN else FOLDED, text)
+    start = 0
+    while start < len(seen):
+        end = _pattern_end(rule, seen, start) if rule.kind is Kind.PATTERN else _entry_end(rule, seen, start)
+        if end is None:
+            start += 1
+        else:
+            following = places[end] if end < len(seen) else len(text)
+            yield places[start], max(following, places[end - 1] + 1)
+            start = end
+
+
+def _pattern_end(rule: Rule, seen: str, start: int) -> int | None:
+    found = re2.compile(rule.text).match(seen, start, min(start + 200, len(seen)))
+    return None if found is None else found.end()
+
+
+def _entry_end(rule: Rule, seen: str, start: int) -> int | None:
+    whole_words = rule.kind is Kind.WORDS
+    for entry in sorted(entries(rule.text, whole_words), key=len, reverse=True):
+        end = start + len(entry)
+        if seen[start:end] != entry:
+            continue
+        if whole_words and start and are_one_word(seen[start - 1], seen[start]):
+            continue
+        if end < len(seen) and (are_one_word if whole_words else continues)(seen[end - 1], seen[end]):
+            continue
+        return end
+    return None
+
+
+def slowly(rules: list[Rule], text: str) -> tuple[str, Rule | None, Counter[str]]:
+    """What is shown of a whole text, which rule refuses it, and how often each acted."""
+    every = [(start, rule.action is not Action.REFUSE, n, end, rule) for n, rule in enumerate(rules)
+             for start, end in slowly_found(rule, text)]  # fmt: skip
+    every.sort(key=lambda found: found[:3])
+    refusal = next((found for found in every if found[4].action is Action.REFUSE), None)
+    if refusal:
+        every = every[: every.index(refusal) + 1]
+        text = text[: refusal[0]]
+    blocks: list[tuple[int, int, Rule]] = []
+    for start, _, _, end, rule in every:
+        if rule.action is Action.MASK:
+            if blocks and (start < blocks[-1][1] or (start == blocks[-1][1] and blocks[-1][2].id == rule.id)):
+                blocks[-1] = (blocks[-1][0], max(end, blocks[-1][1]), blocks[-1][2])
+            else:
+                blocks.append((start, end, rule))
+    shown, place = "", 0
+    for start, end, rule in blocks:
+        shown += text[place:start] + rule.label
+        place = end
+    return shown + text[place:], refusal[4] if refusal else None, Counter(found[4].id for found in every)

@@ -1,0 +1,243 @@
+"""Nothing forbidden is ever shown and then taken back, and nothing else is kept waiting."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moderation_texts import RULES, TEXTS, rule, slowly
+
+from insight_app.moderation.matcher import Matcher
+from insight_app.moderation.patterns import PatternList, Search
+from insight_app.moderation.rules import Action, Kind, Rule
+from insight_app.moderation.screen import Screen, screened
+
+LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=8)
+
+
+def cut(text: str, lengths: list[int]) -> list[str]:
+    pieces, place, turn = [], 0, 0
+    while place < len(text):
+        length = lengths[turn % len(lengths)]
+        pieces.append(text[place : place + length])
+        place, turn = place + length, turn + 1
+    return pieces
+
+
+def streamed(screen: Screen, pieces: list[str]) -> str:
+    return "".join([*map(screen.feed, pieces), screen.end()])
+
+
+@given(RULES, TEXTS)
+def test_a_whole_text_is_what_its_rules_make_of_it_place_by_place(rules: list[Rule], text: str) -> None:
+    result = screened(Matcher(rules), text)
+    assert (result.text, result.refusal, result.hits) == slowly(rules, text)
+
+
+@given(RULES, TEXTS, LENGTHS)
+def test_what_was_shown_in_chunks_is_what_the_rules_make_of_the_whole(
+    rules: list[Rule], text: str, lengths: list[int]
+) -> None:
+    matcher = Matcher(rules)
+    screen, whole = Screen(matcher), screened(matcher, text)
+    assert streamed(screen, cut(text, lengths)) == whole.text
+    assert (screen.refusal, screen.hits) == (whole.refusal, whole.hits)
+
+
+@given(RULES, TEXTS, st.integers(0, 40), LENGTHS)
+def test_what_was_shown_before_stays_and_what_it_began_is_masked_where_it_goes_on(
+    rules: list[Rule], text: str, place: int, lengths: list[int]
+) -> None:
+    matcher = Matcher(rules)
+    before, new = text[:place], text[place:]
+    screen = Screen(matcher, before)
+    shown = streamed(screen, cut(new, lengths))
+    whole = screened(matcher, text)
+    reaching = [(max(start, len(before)), end, by) for start, end, by in whole.places if end > len(before)]
+    if not any(by.action is Action.REFUSE for *_, by in whole.places):
+        assert screen.hits == {by.id: sum(1 for at in reaching if at[2] == by) for *_, by in reaching}
+        covered = {at for start, end, by in reaching if by.action is Action.MASK for at in range(start, end)}
+        kept = "".join(letter for at, letter in enumerate(text) if at >= len(before) and at not in covered)
+        for by in rules:
+            shown = shown.replace(by.label, "")
+        assert shown == kept
+
+
+@given(RULES, TEXTS, st.integers(0, 40))
+def test_the_same_rules_again_change_nothing(rules: list[Rule], text: str, place: int) -> None:
+    matcher = Matcher(rules)
+    screen, whole = Screen(matcher), screened(matcher, text)
+    shown = screen.feed(text[:place])
+    other = screen.under(matcher)
+    assert shown + other.feed(text[place:]) + other.end() == whole.text
+    assert (other.refusal, screen.hits + other.hits) == (whole.refusal, whole.hits)
+
+
+MASKED = "⟦secret⟧"
+
+
+@pytest.mark.parametrize(
+    ("kind", "looked_for", "text", "shown"),
+    [
+        (Kind.WORDS, "bad", "a bad, BAD badge_bad bad_ 2bad", f"a {MASKED}, {MASKED} badge_bad bad_ 2bad"),
+        (Kind.WORDS, "good, bad,worse\nbest", "bad best betterbest", f"{MASKED} {MASKED} betterbest"),
+        (Kind.WORDS, "c++ $hit", "c++, c+++ a$hit", f"{MASKED}, {MASKED}+ a{MASKED}"),
+        (Kind.WORDS, "bad", "b\u200ba\u200dd\u200f x", f"{MASKED} x"),
+        (Kind.WORDS, "bad", "\u202ebad\u202c", f"\u202e{MASKED}"),
+        (Kind.WORDS, "bad", "bа\u0301d \uff22\uff21\uff24 𝕓𝕒𝕕 βad", " ".join([MASKED] * 4)),
+        (Kind.WORDS, "bád", "bad b\u0301ad", f"{MASKED} {MASKED}"),
+        (Kind.WORDS, "молоко", "МОЛОКО молокозавод", f"{MASKED} молокозавод"),
+        (Kind.WORDS, "毒品", "他们卖毒品吗iPhone毒品", f"他们卖{MASKED}吗iPhone{MASKED}"),
+        (Kind.WORDS, "ยา", "ขายยาที่นี่", f"ขาย{MASKED}ที่นี่"),
+        (Kind.WORDS, "한", "한 한국", f"{MASKED} 한국"),
+        (Kind.PHRASE, "the key", "THE\u00a0 \n key, bathe keyed", f"{MASKED}, ba{MASKED}ed"),
+        (Kind.PHRASE, "がき", "がきかき", f"{MASKED}かき"),
+        (Kind.PHRASE, "か", "がか", f"が{MASKED}"),
+        (Kind.PHRASE, "하", "한하", f"한{MASKED}"),
+        (Kind.PHRASE, "fi", "ﬁx ofﬁce", f"{MASKED}x of{MASKED}ce"),
+        (Kind.PHRASE, "aa", "aaaaa", f"{MASKED}a"),
+        (Kind.PHRASE, "שלום", "ש\u05c1לום\u200f", MASKED),
+        (Kind.PATTERN, r"\d{3}-\d{2}", "123-45 １２３-４５ 1\u200b23-45", " ".join([MASKED] * 3)),
+        (Kind.PATTERN, r"^a", "aa\na", f"{MASKED}a\na"),
+        (Kind.PATTERN, r"(?m)^a$", "a\nba\na", f"{MASKED}\nba\n{MASKED}"),
+        (Kind.PATTERN, r"a+b", "a" * 300 + "b", "a" * 101 + MASKED),
+        (Kind.PATTERN, r"a+$", "a" * 300, "a" * 100 + MASKED),
+        (Kind.PATTERN, r"(?s)<.*>", "<" + "x" * 198 + "> <" + "x" * 199 + ">", f"{MASKED} <" + "x" * 199 + ">"),
+    ],
+)
+def test_a_rule_finds_what_it_looks_for(kind: Kind, looked_for: str, text: str, shown: str) -> None:
+    matcher = Matcher([rule(looked_for, kind)])
+    assert screened(matcher, text).text == shown
+    assert streamed(Screen(matcher), list(text)) == shown
+
+
+@pytest.mark.parametrize("place", range(1, 14))
+def test_a_word_that_is_cut_anywhere_is_never_shown(place: int) -> None:
+    text = "it is secret, yes"
+    screen = Screen(Matcher([rule("secret")]))
+    first = screen.feed(text[:place])
+    assert "s" not in first.replace(MASKED, "")[6:]
+    assert first + screen.feed(text[place:]) + screen.end() == "it is ⟦secret⟧, yes"
+
+
+def test_masks_that_overlap_are_one_under_the_label_of_the_first() -> None:
+    rules = [
+        rule("bcd", Kind.PHRASE, name="one"),
+        rule("abc", Kind.PHRASE, name="two"),
+        rule("e", Kind.PHRASE, name="e"),
+    ]
+    result = screened(Matcher(rules), "xabcde abcbcd")
+    assert result.text == "x⟦two⟧⟦e⟧ ⟦two⟧⟦one⟧"
+    assert result.hits == {"one": 2, "two": 2, "e": 1}
+    assert [(start, end, by.id) for start, end, by in result.places][:3] == [(1, 4, "two"), (2, 5, "one"), (5, 6, "e")]
+
+
+def test_a_refusal_ends_the_text_where_the_refused_begins() -> None:
+    stop = rule("cd", Kind.PHRASE, Action.REFUSE, "stop")
+    rules = [rule("abc", Kind.PHRASE, name="mask"), stop, rule("x", Kind.PHRASE, Action.FLAG, "flag")]
+    screen = Screen(Matcher(rules))
+    assert screen.feed("xx ") == "xx "
+    assert screen.feed("abcd x") == "⟦mask⟧"
+    assert screen.refusal == stop
+    assert (screen.feed("xx"), screen.end()) == ("", "")
+    assert screen.hits == {"flag": 2, "mask": 1, "stop": 1}
+
+
+def test_of_two_that_begin_at_one_place_the_stricter_acts() -> None:
+    rules = [rule("abc", name="mask"), rule("ab", Kind.PHRASE, Action.REFUSE, "stop"), rule("a", Kind.PHRASE, name="b")]
+    result = screened(Matcher(rules), "1 abc")
+    assert (result.text, result.refusal, result.hits) == ("1 ", rules[1], {"stop": 1})
+
+
+def test_what_was_shown_before_an_answer_went_on_stays() -> None:
+    screen = Screen(
+        Matcher([rule("secret"), rule("stop here", action=Action.REFUSE, kind=Kind.PHRASE, name="s")]), "a sec"
+    )
+    assert screen.feed("ret") == ""
+    assert screen.feed(" st") == "⟦secret⟧ "
+    assert screen.under(Matcher([])).feed("op") == "stop"
+    screen = Screen(Matcher([rule("stop here", Kind.PHRASE, Action.REFUSE)]), "now stop h")
+    assert screen.feed("ere and there") == ""
+    assert screen.refusal
+
+
+def test_new_rules_apply_to_what_is_held_and_to_what_they_complete() -> None:
+    screen = Screen(Matcher([rule("secret")]))
+    assert screen.feed("the sec") == "the "
+    other = screen.under(Matcher([rule("the sect", Kind.PHRASE, name="sects")]))
+    assert other.feed("t s") == "⟦sects⟧ s"
+    assert other.under(Matcher([rule("s\n", Kind.PHRASE, Action.REFUSE)])).feed(" s") == " "
+
+
+def test_a_mask_that_was_shown_is_not_shown_again_by_new_rules() -> None:
+    matcher = Matcher([rule("abc", Kind.PHRASE), rule("cde", Kind.PHRASE, name="other")])
+    screen = Screen(matcher)
+    assert screen.feed("abcd") == MASKED
+    other = screen.under(matcher)
+    assert other.feed("e!") + other.end() == "!"
+    assert (screen.hits, other.hits) == ({"secret": 1}, {"other": 1})
+
+
+@given(RULES, st.lists(st.sampled_from(["und ", "qu", "Möwe", "12. ", "\n", "日本", "\u200b", "x"]), max_size=30))
+def test_where_nothing_is_begun_nothing_is_held_longer_than_one_chunk(rules: list[Rule], pieces: list[str]) -> None:
+    matcher = Matcher([rule("geheim verboten"), rule("z{3,9}|k-[a-z]+", Kind.PATTERN), rule("ge heim", Kind.PHRASE)])
+    screen = Screen(matcher)
+    for piece in pieces:
+        assert screen.feed(piece) == piece
+
+
+def test_a_detector_decides_how_much_of_its_shape_counts() -> None:
+    asked: list[str] = []
+
+    def length(text: str) -> int:
+        asked.append(text)
+        return 4 if text.startswith("42") else 0
+
+    class One(Matcher):
+        def __init__(self) -> None:
+            super().__init__([rule("ab", Kind.PHRASE)])
+            self.patterns = PatternList([Search(0, r"\d{4,6}", 6, length)])
+
+    for pieces in (["1424242 424"], list("1424242 424")):
+        screen = Screen(One())
+        assert streamed(screen, pieces) == "1⟦secret⟧42 424"
+        assert screen.hits == {"secret": 1}
+    assert set(asked) == {"142424", "424242"}
+
+
+HUGE = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" * HUGE, "a" * HUGE, "\u200b" * HUGE, "a" + "\u200b" * HUGE + "b", " " * HUGE, "ab " * (HUGE // 3), "é" * HUGE],
+    ids=["x", "a", "unseen", "unseen in a word", "spaces", "matches", "accents"],
+)
+def test_a_huge_text_is_screened_in_pieces_and_others_run_meanwhile(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[float] = []
+    monkeypatch.setattr(time, "sleep", turns.append)
+    rules = [
+        rule("ab"),
+        rule("a" * 199 + "c", Kind.PHRASE),
+        rule("a{1,200}c", Kind.PATTERN),
+        rule("(x+x+)+y", Kind.PATTERN),
+    ]
+    result = screened(Matcher(rules), text)
+    assert set(turns) == {0}
+    assert len(turns) >= HUGE // 2000
+    if text[:3] == "ab ":
+        assert result.hits == {"secret": HUGE // 3}
+    elif text.endswith("b"):
+        assert result.text == MASKED
+    else:
+        assert result.text == text
+
+
+def test_no_more_is_held_than_a_match_may_need() -> None:
+    screen = Screen(Matcher([rule("a+b", Kind.PATTERN), rule("a" * 50 + "b", Kind.PHRASE)]))
+    shown = 0
+    for fed in range(1, 2001):
+        shown += len(screen.feed("a"))
+        assert fed - shown <= 200
