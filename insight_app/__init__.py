@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
     from insight_app import assets, web
     from insight_app.api import routes as api
+    from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
     from insight_app.config import PROJECT, load
     from insight_app.library import routes as library
@@ -33,6 +34,6 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or build_services(settings)
-    for part in (assets, telemetry, rates, chat, library, api):
+    for part in (assets, telemetry, rates, chat, library, instructions, api):
         part.register(app)
     return app

@@ -14,7 +14,14 @@ from pathlib import Path
 from flask import Flask, Response, abort, request, url_for
 
 BUNDLES = {
-    "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css", "css/settings.css"),
+    "site.css": (
+        "css/tokens.css",
+        "css/base.css",
+        "css/prose.css",
+        "css/chat.css",
+        "css/settings.css",
+        "css/sheets.css",
+    ),
     "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from insight_app.chat.answering import Answering
+from insight_app.chat.instructions import Instructions
 from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.store import ConversationStore
 from insight_app.config import Settings
@@ -31,6 +32,7 @@ class Services:
     engine: Fallback
     rules: ModerationStore
     moderation: Moderation
+    instructions: Instructions
     answering: Answering
     metrics: Metrics
     rates: dict[str, Any]  # how Flask-Limiter counts
@@ -66,18 +68,32 @@ def build_services(settings: Settings) -> Services:
     engine.start()
     rules = ModerationStore(database)
     moderation: Moderation = Moderating(rules, metrics.rules_acted) if settings.enable_moderation else Unmoderated()
+    instructions = Instructions(rules, conversations)
     answering = Answering(
         engine=engine,
         store=conversations,
         replies=replies,
         moderation=moderation,
+        instructions=instructions,
         options=_options(settings),
         at_once=settings.max_concurrent_answers,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
     )
     answering.carry_on()
-    return Services(settings, database, conversations, replies, engine, rules, moderation, answering, metrics, counting)
+    return Services(
+        settings=settings,
+        database=database,
+        conversations=conversations,
+        replies=replies,
+        engine=engine,
+        rules=rules,
+        moderation=moderation,
+        instructions=instructions,
+        answering=answering,
+        metrics=metrics,
+        rates=counting,
+    )
 
 
 def _shared(settings: Settings) -> tuple[Replies, dict[str, Any]]:

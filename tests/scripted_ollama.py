@@ -251,6 +251,10 @@ class ScriptedOllama:
         """The bodies that /api/chat was asked with."""
         return [request.body for request in self.requests if request.path == "/api/chat"]
 
+    def talks(self) -> list[list[Any]]:
+        """The messages that /api/chat was asked with, without a system prompt."""
+        return [[turn for turn in chat["messages"] if turn["role"] != "system"] for chat in self.chats()]
+
     def close(self) -> None:
         """Ends every answer and refuses connections from here on."""
         self.closed.set()

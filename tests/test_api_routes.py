@@ -39,7 +39,7 @@ def test_a_conversation_goes_on_by_its_id(client: FlaskClient, ollama: ScriptedO
     conversation = first.headers["X-Conversation-Id"]
     second = client.post("/api/chat", json={"message": "b", "conversation_id": conversation})
     assert second.text == "two"
-    assert [turn["content"] for turn in ollama.chats()[1]["messages"]] == ["a", "one", "b"]
+    assert [turn["content"] for turn in ollama.talks()[1]] == ["a", "one", "b"]
     assert "two" in client.get(f"/c/{conversation}").text
 
 
@@ -83,7 +83,7 @@ def test_a_prompt_that_cannot_be_sent_is_refused(client: FlaskClient, message: s
 
 def test_lone_surrogates_are_replaced(client: FlaskClient, ollama: ScriptedOllama) -> None:
     client.post("/api/chat", data='{"message": "a\\ud800b\\u0000"}', content_type="application/json")
-    assert ollama.chats()[0]["messages"][0]["content"] == "a\ufffdb\ufffd"
+    assert ollama.talks()[0][0]["content"] == "a\ufffdb\ufffd"
 
 
 def test_an_unknown_conversation_is_a_404_in_json(client: FlaskClient) -> None:

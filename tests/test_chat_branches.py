@@ -14,7 +14,7 @@ from insight_app.services import Services
 
 
 def turns_of(ollama: ScriptedOllama) -> list[tuple[str, str]]:
-    return [(turn["role"], turn["content"]) for turn in ollama.chats()[-1]["messages"]]
+    return [(turn["role"], turn["content"]) for turn in ollama.talks()[-1]]
 
 
 def test_every_try_can_be_read_again(visitor: Visitor, ollama: ScriptedOllama) -> None:

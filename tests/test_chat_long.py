@@ -75,7 +75,7 @@ def test_a_prompt_sent_from_an_earlier_part_comes_at_the_end(
     assert f'hx-post="{long}/messages"' not in visitor.page  # its answer has no place in this page
     visitor.url = long
     visitor.watch(visitor.ask("Go on", parent=visitor.field("parent")))
-    assert len(ollama.chats()[-1]["messages"]) == 2 * PAIRS + 1
+    assert len(ollama.talks()[-1]) == 2 * PAIRS + 1
 
 
 def test_another_try_far_up_is_on_its_page_with_its_prompt(visitor: Visitor, long: str, services: Services) -> None:

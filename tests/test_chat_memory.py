@@ -127,6 +127,37 @@ def test_room_is_kept_for_the_answer_but_not_most_of_the_context() -> None:
     assert memory.room(None, Options()) is None
 
 
+def test_the_system_prompt_goes_first_and_takes_its_part_of_the_room() -> None:
+    history = talk("a" * 300, "b" * 300, "c" * 300)
+    read = memory.choose(history, answer(4), 400, "s" * 90)
+    assert [turn.role for turn in read.turns] == ["system", "user", "assistant", "user"]
+    assert read.tokens == 3 * memory.estimate("a" * 300) + memory.estimate("s" * 90)
+    assert memory.choose(history, answer(4), 330, "s" * 90).memory_from == 3
+    assert memory.choose(history, answer(4), 330).memory_from is None
+
+
+def test_a_prompt_that_cannot_fit_beside_the_system_prompt_is_refused() -> None:
+    with pytest.raises(ContextFull):
+        memory.check(prompt(1, "x" * 3 * 4096), 4096, "s" * 2 * 4096)
+
+
+def test_what_the_system_prompt_takes_is_not_counted_for_the_messages() -> None:
+    system = "s" * 900
+    history = [prompt(1, "a" * 100), answer(2, "b" * 100, prompt_tokens=240), prompt(3, "c")]
+    assert memory.tokens_of(history, system)[0] == 40
+    assert memory.tokens_of(history)[0] == 240
+
+
+def test_a_system_prompt_that_grew_between_two_answers_is_not_counted_for_what_stands_between() -> None:
+    history = [
+        prompt(1, "a" * 100),
+        answer(2, "b" * 100, prompt_tokens=40),
+        prompt(3, "c" * 100),
+        answer(4, "d", prompt_tokens=2740),
+    ]
+    assert memory.tokens_of(history)[1:3] == [memory.estimate("b" * 100), memory.estimate("c" * 100)]
+
+
 @given(texts=st.lists(st.text(max_size=400), min_size=1, max_size=12), room=st.integers(1, 2000))
 def test_what_is_read_are_the_newest_messages_and_they_fit_where_anything_does(texts: list[str], room: int) -> None:
     history = talk(*texts, *([] if len(texts) % 2 else ["and?"]))

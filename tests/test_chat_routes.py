@@ -39,7 +39,7 @@ def test_the_engine_reads_the_whole_conversation(visitor: Visitor, ollama: Scrip
     visitor.asks_and_waits("first")
     ollama.script("two")
     visitor.asks_and_waits("second")
-    said = [(turn["role"], turn["content"]) for turn in ollama.chats()[-1]["messages"]]
+    said = [(turn["role"], turn["content"]) for turn in ollama.talks()[-1]]
     assert said == [("user", "first"), ("assistant", "one"), ("user", "second")]
 
 
@@ -97,7 +97,7 @@ def test_more_than_a_request_may_hold_is_a_page_with_advice(visitor: Visitor) ->
 
 def test_nul_and_line_ends_are_made_fit(visitor: Visitor, ollama: ScriptedOllama) -> None:
     visitor.asks_and_waits("a\0b\r\nc")
-    assert ollama.chats()[0]["messages"][0]["content"] == "a\ufffdb\nc"
+    assert ollama.talks()[0][0]["content"] == "a\ufffdb\nc"
 
 
 def test_a_wrong_token_gives_the_text_back(visitor: Visitor, ollama: ScriptedOllama) -> None:
@@ -300,7 +300,7 @@ def test_try_again_is_another_answer_to_the_same_prompt(visitor: Visitor, ollama
     visitor.open(visitor.url)
     assert "better" in visitor.page
     assert "worse" not in visitor.page
-    assert [turn["content"] for turn in ollama.chats()[1]["messages"]] == ["Think!"]
+    assert [turn["content"] for turn in ollama.talks()[1]] == ["Think!"]
 
 
 def test_a_second_prompt_waits_for_the_first_answer(visitor: Visitor, ollama: ScriptedOllama) -> None:
@@ -379,7 +379,7 @@ def test_an_answer_that_a_former_run_left_is_carried_on(
     visitor.watch(answer.id)
     assert "half of it, and the rest" in visitor.open(f"/c/{prompt.conversation_id}")
     assert 'data-state="done"' in visitor.page
-    said = [(turn["role"], turn["content"]) for turn in ollama.chats()[-1]["messages"]]
+    said = [(turn["role"], turn["content"]) for turn in ollama.talks()[-1]]
     assert said == [("user", "Hi"), ("assistant", "half of")]
     again.extensions["insight"].close()
 

@@ -209,7 +209,7 @@ def test_a_line_marks_where_the_memory_begins(visitor: Visitor, ollama: Scripted
     for words in ("first " * 60, "second " * 60):
         ollama.script("ok")
         visitor.asks_and_waits(words)
-    (prompt,) = ollama.chats()[-1]["messages"]
+    (prompt,) = ollama.talks()[-1]
     assert prompt["content"].startswith("second")
     line = visitor.page.index("llama3.2:latest remembers from here on")
     assert visitor.page.index("first first") < line < visitor.page.rindex("second second")
@@ -268,7 +268,7 @@ def test_what_the_engine_finds_too_long_is_sent_again_with_less(visitor: Visitor
     visitor.asks_and_waits("first")
     ollama.script(status(400, {"error": "the prompt is longer than the context length currently available"}))
     visitor.asks_and_waits("second")
-    assert [len(chat["messages"]) for chat in ollama.chats()] == [1, 3, 1]
+    assert [len(talk) for talk in ollama.talks()] == [1, 3, 1]
     assert "remembers from here on" in visitor.page
 
 

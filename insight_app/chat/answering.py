@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from insight_app.chat import memory
+from insight_app.chat.instructions import Instructions
 from insight_app.chat.messages import Figures, Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.queue import Line
@@ -50,6 +51,7 @@ class Answering:
         store: ConversationStore,
         replies: Replies,
         moderation: Moderation,
+        instructions: Instructions,
         options: Options,
         at_once: int,
         patience_seconds: float,
@@ -59,6 +61,7 @@ class Answering:
         self._store = store
         self._replies = replies
         self._moderation = moderation
+        self._instructions = instructions
         self._options = options
         self._line = Line(at_once)
         self._patience_seconds = patience_seconds
@@ -162,11 +165,12 @@ class Answering:
         if stage is None or stage.name != "reading":
             return reply.outcome(State.STOPPED)
         reply.receipt = Figures(context_tokens=stage.context)
-        memory.check(history[-1], stage.context)
+        system = self._instructions.system_prompt(answer.conversation_id)
+        memory.check(history[-1], stage.context, system)
         room = memory.room(stage.context, self._options)
         begun = reply.position
         while True:
-            reading = memory.choose(history, answer, room)
+            reading = memory.choose(history, answer, room, system)
             reply.receipt = reading.receipt(stage.context)
             try:
                 return self._follow(reply, Task(stage.model, reading.turns, self._options))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, StringField, TextAreaField
+from wtforms.validators import Length
 
 from insight_app.chat import prompts
+from insight_app.chat.prompts import LONGEST_BASE, LONGEST_OWN, Parts
 
 
 class _Form(FlaskForm):  # type: ignore[misc]
@@ -43,15 +45,41 @@ class PromptForm(_Form):
         return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else None
 
 
-class TitleForm(_Form):
-    """A conversation's name."""
+def _at_most(longest: int) -> Length:
+    return Length(max=longest, message=f"At most {longest:,} characters are possible.")
+
+
+class ConversationForm(_Form):
+    """A conversation's name, and what the model is told in all of it."""
 
     title = StringField("Name")
+    instructions = TextAreaField("Instructions", [_at_most(LONGEST_OWN)])
 
     @property
     def name(self) -> str:
         """The name, or "" where there is none."""
         return " ".join(prompts.clean(self.title.data or "").split())[:200]
+
+    @property
+    def own(self) -> str | None:
+        """The instructions; None where the form came without them."""
+        given = self.instructions.data
+        return None if given is None else prompts.clean(given).strip()
+
+
+class PromptSettingsForm(_Form):
+    """What the model is told in every conversation of everybody."""
+
+    base = TextAreaField("Your instructions", [_at_most(LONGEST_BASE)])
+    with_base = BooleanField("Send your instructions")
+    with_wrapper = BooleanField("Send a few sentences about safety")
+    with_date = BooleanField("Send today’s date")
+    with_own = BooleanField("Let conversations have instructions of their own")
+
+    @property
+    def parts(self) -> Parts:
+        switches = {name: bool(self[name].data) for name in ("with_base", "with_wrapper", "with_date", "with_own")}
+        return Parts(base=prompts.clean(self.base.data or "").strip(), **switches)
 
 
 def new_key() -> str:

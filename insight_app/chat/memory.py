@@ -28,9 +28,9 @@ REFILL = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is sent: `turns`, the newest `messages_read` of `messages_before` messages.
+    """What is sent: `turns`, the system prompt and the newest `messages_read` of `messages_before` messages.
 
-    `memory_from` is the id of the first of them, None where it is all; `tokens` is an estimate of their length.
+    `memory_from` is the id of the first of these, None where it is all; `tokens` is an estimate of the turns' length.
     """
 
     turns: tuple[Turn, ...]
@@ -61,33 +61,39 @@ def room(context: int | None, options: Options) -> int | None:
     return context - min(options.max_tokens or context, context // ANSWER_PART)
 
 
-def check(prompt: Message, context: int | None) -> None:
-    """Raises ContextFull where even this one message is longer than all that the model sees."""
-    if context is not None and _length(prompt.text) / MANY_BYTES > context:
+def check(prompt: Message, context: int | None, system: str = "") -> None:
+    """Raises ContextFull where this one message, with the system prompt, is longer than all that the model sees."""
+    if context is not None and (_length(prompt.text) + _length(system)) / MANY_BYTES > context:
         raise ContextFull
 
 
-def choose(history: Sequence[Message], answer: Message, room: int | None) -> Reading:
-    """The newest messages that fit, the first of them a prompt, and always the last prompt.
+def choose(history: Sequence[Message], answer: Message, room: int | None, system: str = "") -> Reading:
+    """The system prompt, and the newest messages that fit beside it: first a prompt, and always the last prompt.
 
     An answer that has begun goes along as the last turn, for the engine to go on with it.
     """
     messages = [message for message in [*history, answer] if message.text]
     begun = 1 if answer.text else 0
-    tokens = tokens_of(messages)
-    first = _first(messages, tokens, room)
+    tokens = tokens_of(messages, system)
+    taken = estimate(system) if system else 0
+    first = _first(messages, tokens, None if room is None else room - taken)
     read = messages[first:]
+    turns = [Turn("user" if each.role == "user" else "assistant", each.text) for each in read]
     return Reading(
-        turns=tuple(Turn("user" if each.role == "user" else "assistant", each.text) for each in read),
+        turns=(Turn("system", system), *turns) if system else tuple(turns),
         messages_before=len(messages) - begun,
         messages_read=len(read) - begun,
         memory_from=read[0].id if first else None,
-        tokens=sum(tokens[first:]),
+        tokens=taken + sum(tokens[first:]),
     )
 
 
-def tokens_of(messages: Sequence[Message]) -> list[int]:
-    """About how many tokens each message takes in a prompt: counted where answers tell it, else estimated."""
+def tokens_of(messages: Sequence[Message], system: str = "") -> list[int]:
+    """About how many tokens each message takes in a prompt: counted where answers tell it, else estimated.
+
+    The first count is also one of the system prompt, of which no more is taken off than it surely had: it may have
+    been another one then.
+    """
     tokens = [estimate(message.text) for message in messages]
     before: Message | None = None
     start = 0
@@ -98,9 +104,12 @@ def tokens_of(messages: Sequence[Message]) -> list[int]:
             continue  # it read something that was deleted since
         if before is None:
             known = number if message.figures.memory_from is None else 0
+            read -= int(_length(system) / MANY_BYTES)
         else:
-            known = number - start if _read_on(before, message) else 0
             read -= before.figures.prompt_tokens or 0
+            known = number - start if _read_on(before, message) else 0
+            if read > sum(_length(each.text) + TEMPLATE_TOKENS for each in messages[start:number]):
+                known = 0  # no token is shorter than a byte: the system prompt has grown meanwhile
         if known:
             _share(tokens, messages, number - known, number, read)
         before, start = message, number

@@ -9,9 +9,9 @@ from flask import Blueprint, Flask, Response, g, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from insight_app.chat import pages
-from insight_app.chat.forms import PromptForm, TitleForm, new_key
-from insight_app.chat.messages import Listed, Message
-from insight_app.errors import DatabaseError, NotThere
+from insight_app.chat.forms import ConversationForm, PromptForm, new_key
+from insight_app.chat.messages import Conversation, Listed, Message
+from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.web import from_htmx, services
 
@@ -159,18 +159,28 @@ def older() -> str:
 
 @chat.get("/c/<conversation_id>/edit")
 def edit(conversation_id: str) -> str:
-    found = services().conversations.conversation(conversation_id)
-    template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
-    return render_template(template, conversation=found, form=TitleForm(title=found.title))
+    store = services().conversations
+    found = store.conversation(conversation_id)
+    own = store.instructions(conversation_id)
+    return _editing(found, ConversationForm(formdata=None, title=found.title, instructions=own))
 
 
 @chat.post("/c/<conversation_id>/edit")
 def rename(conversation_id: str) -> ResponseReturnValue:
-    name = TitleForm().name
+    """A new name, and new instructions, which are held to the rules like any message."""
+    form = ConversationForm()
     store = services().conversations
     found = store.conversation(conversation_id)
-    if name:
-        store.rename(conversation_id, name)
+    if not form.validate():
+        return _editing(found, form), 422
+    if form.own is not None and form.own != store.instructions(conversation_id):
+        try:
+            store.instruct(conversation_id, services().moderation.prompt(form.own) if form.own else "")
+        except PromptRefused as refused:
+            form.instructions.errors = [refused.facts["reason"]]
+            return _editing(found, form), 422
+    if form.name:
+        store.rename(conversation_id, form.name)
         found = store.conversation(conversation_id)
     return pages.rows(Listed([found])) if from_htmx() else _to_conversation(conversation_id)
 
@@ -190,6 +200,11 @@ def delete(conversation_id: str) -> ResponseReturnValue:
     came_from = urlsplit(request.referrer or "").path
     stays = came_from.startswith("/c/") and conversation_id not in came_from
     return redirect(came_from if stays else url_for("chat.home"), 303)
+
+
+def _editing(found: Conversation, form: ConversationForm) -> str:
+    template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
+    return render_template(template, conversation=found, form=form)
 
 
 def _allowed(form: PromptForm) -> str:

@@ -50,6 +50,7 @@ _FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
     messages.c.conversation_id == bindparam("conversation_id")
 )
 _FIND_CONVERSATION = select(*_CONVERSATION).where(conversations.c.id == bindparam("conversation_id"))
+_FIND_INSTRUCTIONS = select(conversations.c.instructions).where(conversations.c.id == bindparam("conversation_id"))
 _AGE = (conversations.c.updated_at, conversations.c.id)
 _FIND_NEWEST = select(*_CONVERSATION).order_by(*(each.desc() for each in _AGE)).limit(bindparam("most"))
 _FIND_OLDER = _FIND_NEWEST.where(tuple_(*_AGE) < tuple_(bindparam("updated_at"), bindparam("conversation_id")))
@@ -232,6 +233,16 @@ class ConversationStore:
         """Notes that these are not to blame for the end of their server."""
         with self._database.writing() as connection:
             connection.execute(update(messages).where(messages.c.id.in_(answers), _IS_LIVE).values(problem=""))
+
+    def instructions(self, conversation_id: str) -> str:
+        """What the model is told in every turn of this conversation; "" for nothing, or where it is gone."""
+        with self._database.reading() as connection:
+            return connection.execute(_FIND_INSTRUCTIONS, {"conversation_id": conversation_id}).scalar() or ""
+
+    def instruct(self, conversation_id: str, instructions: str) -> None:
+        with self._database.writing() as connection:
+            mine = update(conversations).where(conversations.c.id == conversation_id)
+            connection.execute(mine.values(instructions=instructions))
 
     def rename(self, conversation_id: str, title: str) -> None:
         with self._database.writing() as connection:
