@@ -7,12 +7,12 @@ monkey.patch_all()
 import os  # noqa: E402
 import sys  # noqa: E402
 
-from insight_app import create_app  # noqa: E402
+from insight_app import cli, create_app  # noqa: E402
 from insight_app.errors import ConfigError  # noqa: E402
 
 os.umask(0o077)  # what is stored is its owner's alone
 try:
-    app = create_app()
+    app = cli.app if cli.is_asked(sys.argv) else create_app()
 except ConfigError as error:
     print(error, file=sys.stderr)
     sys.exit(3)  # the status at which gunicorn gives up instead of trying again

@@ -17,6 +17,10 @@ from insight_app.engines.ollama import Ollama
 from insight_app.limits import rates
 from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
 from insight_app.moderation.store import ModerationStore
+from insight_app.privacy.diagnostics import Diagnostics
+from insight_app.privacy.pruning import Pruning
+from insight_app.privacy.retention import Retention
+from insight_app.privacy.store import PersonalStore
 from insight_app.storage.database import Database, sqlite_url
 from insight_app.telemetry.metrics import Metrics
 
@@ -34,6 +38,10 @@ class Services:
     moderation: Moderation
     instructions: Instructions
     answering: Answering
+    personal: PersonalStore
+    diagnostics: Diagnostics
+    retention: Retention
+    pruning: Pruning
     metrics: Metrics
     rates: dict[str, Any]  # how Flask-Limiter counts
     closing: bool = False
@@ -50,6 +58,7 @@ class Services:
     def close(self) -> None:
         """Lets every stream end and keeps what is written."""
         self.closing = True
+        self.pruning.close()
         self.replies.wake()
         self.engine.close()
         self.answering.close()
@@ -69,6 +78,9 @@ def build_services(settings: Settings) -> Services:
     rules = ModerationStore(database)
     moderation: Moderation = Moderating(rules, metrics.rules_acted) if settings.enable_moderation else Unmoderated()
     instructions = Instructions(rules, conversations)
+    personal = PersonalStore(database)
+    diagnostics = Diagnostics(Path(settings.data_dir) / "diagnostics", lambda: personal.preferences().diagnostics_until)
+    retention = Retention(personal, diagnostics, settings.history_retention_days)
     answering = Answering(
         engine=engine,
         store=conversations,
@@ -79,8 +91,11 @@ def build_services(settings: Settings) -> Services:
         at_once=settings.max_concurrent_answers,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
+        watching=diagnostics.watching,
     )
     answering.carry_on()
+    pruning = Pruning(database, retention)
+    pruning.start()
     return Services(
         settings=settings,
         database=database,
@@ -91,6 +106,10 @@ def build_services(settings: Settings) -> Services:
         moderation=moderation,
         instructions=instructions,
         answering=answering,
+        personal=personal,
+        diagnostics=diagnostics,
+        retention=retention,
+        pruning=pruning,
         metrics=metrics,
         rates=counting,
     )

@@ -31,6 +31,7 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0002_figures.py": SQL,
     "storage/migrations/versions/0003_moderation.py": SQL,
     "chat/prompt_routes.py": WEB,
+    "storage/migrations/versions/0004_indexes.py": SQL,
     "chat/redis_link.py": REDIS,
     "limits/rates.py": WEB | REDIS,
     "engines/ollama.py": HTTP,
@@ -43,6 +44,7 @@ LICENCES: dict[str, set[str]] = {
     "api/routes.py": WEB | {"socket"},
     "__init__.py": {"flask"},
     "web.py": WEB,
+    "cli.py": WEB,
     "assets.py": WEB,
 }
 # Imports go downwards only; a folder may import those after it.

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -39,6 +39,8 @@ from insight_app.moderation.moderating import Moderation, Shown
 CHECKPOINT_SECONDS = 1.0
 # Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
 Report = Callable[[str, str, float, Mapping[str, Any]], None]
+# Around each exchange with the engine, for who asked that it be recorded.
+Watching = Callable[[Reply, Task], AbstractContextManager[object]]
 
 
 class Answering:
@@ -56,6 +58,7 @@ class Answering:
         at_once: int,
         patience_seconds: float,
         report: Report,
+        watching: Watching = lambda reply, task: nullcontext(),
     ) -> None:
         self._engine = engine
         self._store = store
@@ -66,6 +69,7 @@ class Answering:
         self._line = Line(at_once)
         self._patience_seconds = patience_seconds
         self._report = report
+        self._watching = watching
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
@@ -111,6 +115,14 @@ class Answering:
     def stop_conversation(self, conversation_id: str) -> None:
         for answer_id in self._store.unfinished(conversation_id):
             self._replies.stop(answer_id)
+
+    def stop_all(self) -> None:
+        for answer_id in self._store.unfinished():
+            self._replies.stop(answer_id)
+
+    def forget(self, answers: Iterable[int]) -> None:
+        """Nothing stays of answers that were deleted, wherever they were written."""
+        self._replies.forget(answers)
 
     def close(self) -> None:
         """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end, in peace."""
@@ -173,7 +185,9 @@ class Answering:
             reading = memory.choose(history, answer, room, system)
             reply.receipt = reading.receipt(stage.context)
             try:
-                return self._follow(reply, Task(stage.model, reading.turns, self._options))
+                task = Task(stage.model, reading.turns, self._options)
+                with self._watching(reply, task):
+                    return self._follow(reply, task)
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise

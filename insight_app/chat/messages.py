@@ -39,11 +39,12 @@ class Conversation:
     id: str
     title: str
     updated_at: float
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Some conversations, the one with the newest message first; `has_older`: whether there are more after them."""
+    """Some conversations, pinned ones first, then the one with the newest message; `has_older`: whether more follow."""
 
     conversations: Sequence[Conversation]
     has_older: bool = False

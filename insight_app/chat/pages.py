@@ -132,13 +132,18 @@ def rows(listed: Listed, template: str = "chat/_conversation_rows.html") -> str:
 
 def lines(listed: Listed, base: str, current: str) -> Markup:
     """Those conversations, a line each."""
-    return Markup("\n".join([_line(each.id, each.title, base, each.id == current) for each in listed.conversations]))
+    return Markup("\n".join([_line(each, base, each.id == current) for each in listed.conversations]))
 
 
 @lru_cache(maxsize=1000)
-def _line(id: str, title: str, base: str, is_current: bool) -> str:
+def _line(found: Conversation, base: str, is_current: bool) -> str:
     """Most lines are the same on each page that anybody opens: to draw all would take as long as the rest of it."""
-    return draw("chat/_conversation_line.html", id=id, title=title, address=base + id, is_current=is_current)
+    return draw("chat/_conversation_line.html", conversation=found, address=base + found.id, is_current=is_current)
+
+
+def listed_anew(why: str) -> str:
+    """The beginning of the list for a page whose list is in another order now, and why."""
+    return rows(services().conversations.newest_conversations()) + _announce(why)
 
 
 def conversations_base() -> str:

@@ -42,5 +42,10 @@ def claim(answer_id: int) -> str:
     return f"{PREFIX}claim:{answer_id}"
 
 
+def gone(answer_id: int) -> str:
+    """There after the answer was deleted, for as long as a writer may not yet know."""
+    return f"{PREFIX}gone:{answer_id}"
+
+
 def all_of(answer_id: int) -> tuple[str, str, str]:
     return facts(answer_id), thinking(answer_id), answer(answer_id)

@@ -19,7 +19,13 @@ from insight_app.chat.redis_link import Command, Link
 ROUND_SECONDS = 0.05
 # Lets a reply grow, whole or not at all: only where its texts are as long as its writer thinks, or are sent anew,
 # and only for the process that writes it: one that was taken for dead may come back.
+# What was deleted does not come back.
 GROW = """
+if redis.call('EXISTS', KEYS[5]) == 1 then
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+  redis.call('HDEL', KEYS[4], ARGV[1])
+  return 'gone'
+end
 local owner = redis.call('HGET', KEYS[4], ARGV[1])
 if owner and owner ~= ARGV[2] then return 'taken' end
 if ARGV[3] == 'anew' then
@@ -136,6 +142,9 @@ class Outbox:
         if result == b"lost":
             parcel.forget()
             self._changed.set()
+        elif result == b"gone":
+            del self._parcels[parcel.reply.id]
+            parcel.reply.stop.ask()
         elif result == b"taken":  # another process goes on with it
             del self._parcels[parcel.reply.id]
             parcel.reply.lose()
@@ -175,7 +184,7 @@ class _Parcel:
             return None
         self.is_over = news.is_last
         command: Command = (
-            *("EVAL", GROW, 4, *keys.all_of(self.reply.id), keys.WRITING),
+            *("EVAL", GROW, 5, *keys.all_of(self.reply.id), keys.WRITING, keys.gone(self.reply.id)),
             *(self.reply.id, token, "more" if self._facts else "anew", *self._sizes, thinking, answer),
             *("" if facts == self._facts else facts, keys.KEPT_SECONDS),
             *("over" if self.is_over else "", keys.ENDED_SECONDS),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -187,6 +187,10 @@ class Replies(Protocol):
         """Asks whichever process writes it to end it; soon, where that cannot be reached now."""
         ...
 
+    def forget(self, answers: Iterable[int]) -> None:
+        """These were deleted: whoever writes one ends, and what processes tell each other of them is deleted too."""
+        ...
+
     def here(self) -> list[Reply]:
         """Those that this process writes."""
         ...
@@ -234,6 +238,10 @@ class RepliesInMemory:
     def stop(self, answer_id: int) -> None:
         if (reply := self.get(answer_id)) is not None:
             reply.stop.ask()
+
+    def forget(self, answers: Iterable[int]) -> None:
+        for answer_id in answers:
+            self.stop(answer_id)
 
     def here(self) -> list[Reply]:
         return list(self._open.values())

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from insight_app.chat import redis_keys as keys
-from insight_app.chat.redis_link import Link
+from insight_app.chat.redis_link import Command, Link
 from insight_app.chat.redis_mirrors import Mirrors
 from insight_app.chat.redis_outbox import Outbox
 from insight_app.chat.replies import Reply
@@ -51,6 +51,16 @@ class RepliesInRedis:
     def stop(self, answer_id: int) -> None:
         if not self._stop_here(answer_id):
             self._mirrors.stop(answer_id)
+
+    def forget(self, answers: Iterable[int]) -> None:
+        deleted = list(answers)
+        commands: list[Command] = []
+        for answer_id in deleted:
+            self._stop_here(answer_id)
+            commands.append(("SET", keys.gone(answer_id), "", "EX", keys.KEPT_SECONDS))
+            commands += [("DEL", *keys.all_of(answer_id)), ("HDEL", keys.WRITING, answer_id)]
+        if deleted:
+            self._link.transact([*commands, ("PUBLISH", keys.NEWS, ",".join(map(str, deleted)))])
 
     def here(self) -> list[Reply]:
         return list(self._open.values())

@@ -83,7 +83,7 @@ def prompt(prompt_id: int) -> str:
 def delete_pair(prompt_id: int) -> ResponseReturnValue:
     """Deletes a prompt and its answers."""
     prompt = _message(prompt_id, "user")
-    services().conversations.delete_pair(prompt)
+    services().answering.forget(services().conversations.delete_pair(prompt))
     pages.forget()
     return _to_conversation(prompt.conversation_id)
 
@@ -149,11 +149,13 @@ def text(answer_id: int) -> Response:
 
 @chat.get("/conversations")
 def older() -> str:
-    """The conversations after the one whose time is ?before= and whose id is ?id=."""
+    """The conversations after the one whose time is ?before=, whose id is ?id=, and which may be ?pinned=1."""
     before = request.args.get("before", type=float)
     if before is None:
         raise NotThere
-    listed = services().conversations.newest_conversations((before, request.args.get("id", "")))
+    listed = services().conversations.newest_conversations(
+        (request.args.get("pinned") == "1", before, request.args.get("id", ""))
+    )
     return pages.rows(listed) if from_htmx() else pages.rows(listed, "chat/older.html")
 
 
@@ -185,6 +187,16 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     return pages.rows(Listed([found])) if from_htmx() else _to_conversation(conversation_id)
 
 
+@chat.post("/c/<conversation_id>/pin")
+def pin(conversation_id: str) -> ResponseReturnValue:
+    """Puts a conversation among the pinned ones, or, without a `pinned` of 1, takes its pin away."""
+    is_pinned = request.form.get("pinned") == "1"
+    services().conversations.pin(conversation_id, is_pinned=is_pinned)
+    if from_htmx():
+        return pages.listed_anew("Pinned" if is_pinned else "No longer pinned")
+    return _to_conversation(conversation_id)
+
+
 @chat.get("/c/<conversation_id>/row")
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
@@ -195,7 +207,7 @@ def row(conversation_id: str) -> str:
 def delete(conversation_id: str) -> ResponseReturnValue:
     services().conversations.conversation(conversation_id)
     services().answering.stop_conversation(conversation_id)
-    services().conversations.delete(conversation_id)
+    services().answering.forget(services().conversations.delete(conversation_id))
     pages.forget()
     came_from = urlsplit(request.referrer or "").path
     stays = came_from.startswith("/c/") and conversation_id not in came_from
@@ -204,7 +216,7 @@ def delete(conversation_id: str) -> ResponseReturnValue:
 
 def _editing(found: Conversation, form: ConversationForm) -> str:
     template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
-    return render_template(template, conversation=found, form=form)
+    return render_template(template, conversation=found, form=form, days_kept=services().retention.days_kept())
 
 
 def _allowed(form: PromptForm) -> str:

@@ -9,7 +9,20 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.messages import LIVE, Conversation, Figures, Listed, Message, Outcome, State, title_of
@@ -18,6 +31,7 @@ from insight_app.errors import NotThere, ServerStopped, StillAnswering
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
 
+JUST_NOW_SECONDS = 60.0
 _FIGURES = Figures.__dataclass_fields__
 _MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name != "figures"]
 _CONVERSATION = [conversations.c[name] for name in Conversation.__dataclass_fields__]
@@ -51,9 +65,9 @@ _FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
 )
 _FIND_CONVERSATION = select(*_CONVERSATION).where(conversations.c.id == bindparam("conversation_id"))
 _FIND_INSTRUCTIONS = select(conversations.c.instructions).where(conversations.c.id == bindparam("conversation_id"))
-_AGE = (conversations.c.updated_at, conversations.c.id)
-_FIND_NEWEST = select(*_CONVERSATION).order_by(*(each.desc() for each in _AGE)).limit(bindparam("most"))
-_FIND_OLDER = _FIND_NEWEST.where(tuple_(*_AGE) < tuple_(bindparam("updated_at"), bindparam("conversation_id")))
+_PLACE = (conversations.c.is_pinned, conversations.c.updated_at, conversations.c.id)
+_FIND_NEWEST = select(*_CONVERSATION).order_by(*(each.desc() for each in _PLACE)).limit(bindparam("most"))
+_FIND_OLDER = _FIND_NEWEST.where(tuple_(*_PLACE) < tuple_(*(bindparam(each.name, type_=each.type) for each in _PLACE)))
 _FIND_LIVE = select(messages.c.id).where(_IS_LIVE)
 _FIND_LIVE_IN = _FIND_LIVE.where(messages.c.conversation_id == bindparam("conversation_id"))
 _LATEST = select(func.max(conversations.c.updated_at))
@@ -77,11 +91,11 @@ class ConversationStore:
             raise NotThere
         return Conversation(*row)
 
-    def newest_conversations(self, older_than: tuple[float, str] | None = None, limit: int = 50) -> Listed:
-        """At most `limit` of them; those that come after one, given by its `updated_at` and id."""
+    def newest_conversations(self, older_than: tuple[bool, float, str] | None = None, limit: int = 50) -> Listed:
+        """At most `limit` of them, pinned ones first; those after the one with these `is_pinned`, `updated_at`, id."""
         query = _FIND_NEWEST if older_than is None else _FIND_OLDER
-        updated_at, last = older_than or (None, None)
-        place = {"updated_at": updated_at, "conversation_id": last, "most": limit + 1}
+        last = zip((each.name for each in _PLACE), older_than or (), strict=False)
+        place = {**dict(last), "most": limit + 1}
         with self._database.reading() as connection:
             found = [Conversation(*row) for row in connection.execute(query, place)]
         return Listed(found[:limit], has_older=len(found) > limit)
@@ -167,19 +181,20 @@ class ConversationStore:
         except IntegrityError:
             raise NotThere from None  # the prompt was deleted just now
 
-    def delete_pair(self, prompt: Message) -> None:
-        """Deletes a prompt with all its answers; what followed them follows what was before them.
+    def delete_pair(self, prompt: Message) -> list[int]:
+        """Deletes a prompt with all its answers, and returns those; what followed them follows what was before them.
 
         Raises StillAnswering where an answer of the conversation is being written.
         """
-        answers = select(messages.c.id).where(messages.c.parent_id == prompt.id).scalar_subquery()
         with self._database.writing() as connection:
             _expect_idle(connection, prompt.conversation_id)
+            answers = list(connection.execute(select(messages.c.id).where(messages.c.parent_id == prompt.id)).scalars())
             connection.execute(
                 update(messages).where(messages.c.parent_id.in_(answers)).values(parent_id=prompt.parent_id)
             )
             connection.execute(delete(messages).where(messages.c.id == prompt.id))
         self._database.forget()
+        return answers
 
     def checkpoint(self, written: Iterable[tuple[int, int, str, str]]) -> None:
         """Keeps what is written so far: (message id, run, thinking, text) of any number of answers at once.
@@ -248,10 +263,31 @@ class ConversationStore:
         with self._database.writing() as connection:
             connection.execute(update(conversations).where(conversations.c.id == conversation_id).values(title=title))
 
-    def delete(self, conversation_id: str) -> None:
+    def pin(self, conversation_id: str, *, is_pinned: bool) -> None:
+        mine = conversations.c.id == conversation_id
         with self._database.writing() as connection:
-            connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+            if not connection.execute(update(conversations).where(mine).values(is_pinned=is_pinned)).rowcount:
+                raise NotThere
+
+    def delete(self, conversation_id: str) -> list[int]:
+        """Returns the answers that went with it and may have been written until just now."""
+        with self._database.writing() as connection:
+            answers = remove(connection, conversations.c.id == conversation_id)
         self._database.forget()
+        return answers
+
+
+def remove(connection: Connection, which: ColumnElement[bool]) -> list[int]:
+    """Deletes conversations; returns the answers that went with them and may have been written until just now."""
+    theirs = messages.c.conversation_id.in_(select(conversations.c.id).where(which))
+    just_now = messages.c.finished_at.is_(None) | (messages.c.finished_at > time.time() - JUST_NOW_SECONDS)
+    answers = list(
+        connection.execute(select(messages.c.id).where(theirs, messages.c.role == "assistant", just_now)).scalars()
+    )
+    # A message takes those after it along, and SQLite follows that for a thousand of them and then gives up.
+    connection.execute(update(messages).where(theirs).values(parent_id=None))
+    connection.execute(delete(conversations).where(which))
+    return answers
 
 
 def _begin(connection: Connection, title: str) -> str:

@@ -18,12 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST = "0003"  # the last migration's name: saves importing Alembic where nothing is to be done
+NEWEST = "0004"  # the last migration's name: saves importing Alembic where nothing is to be done
 PATIENCE_SECONDS = 5.0  # for another program that has the database
 LOOK_AGAIN_SECONDS = 0.02
 READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait
 
 
+_EMPTY_LOG = text("PRAGMA wal_checkpoint(TRUNCATE)")
 # What SQLite says when its file is gone, damaged or protected.
 UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
 
@@ -48,6 +49,7 @@ class Database:
             ) from None
         # SQLite has one writer; waiting for it inside SQLite would stop every greenlet, waiting here stops one.
         self._writing = threading.Lock()
+        self.has_log = True  # whether SQLite's log may hold what was deleted
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -63,12 +65,33 @@ class Database:
             yield connection
 
     def forget(self) -> None:
-        """Takes what was deleted out of the files too; SQLite's log would keep it until it is overwritten."""
+        """Takes what was deleted out of the files too, and has all processes know that something was.
+
+        SQLite's log would keep it until it is overwritten.
+        """
         if self._is_sqlite:
-            with self._turn() as until, self._writer.connect() as connection:
-                # 1: somebody is reading, and what they read must stay.
-                while connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).scalar() and time.monotonic() < until:
-                    time.sleep(LOOK_AGAIN_SECONDS)
+            with self.writing() as connection:
+                connection.execute(text(f"PRAGMA user_version = {(_forgotten(connection) + 1) % 2**31}"))
+            self.empty_log(PATIENCE_SECONDS)
+
+    def forgotten(self) -> int:
+        """Another number after each `forget`, of whichever process."""
+        if not self._is_sqlite:
+            return 0
+        with self.reading() as connection:
+            return _forgotten(connection)
+
+    def empty_log(self, patience_seconds: float = 0.0) -> None:
+        """Moves all that SQLite's log has to the file; `has_log` stays true where somebody reads for too long."""
+        if not self._is_sqlite:
+            self.has_log = False
+            return
+        until = time.monotonic() + patience_seconds
+        with self._turn(), self._writer.connect() as connection:
+            # 1: somebody is reading, and what they read must stay.
+            while (is_busy := connection.execute(_EMPTY_LOG).scalar()) and time.monotonic() < until:
+                time.sleep(LOOK_AGAIN_SECONDS)
+            self.has_log = bool(is_busy)
 
     def bring_up_to_date(self) -> None:
         try:
@@ -155,6 +178,11 @@ def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _forgotten(connection: Connection) -> int:
+    """Kept in the number that SQLite has in its file for whatever a program likes."""
+    return int(connection.execute(text("PRAGMA user_version")).scalar() or 0)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -24,6 +24,8 @@ conversations = Table(
     Column("is_pinned", Boolean, nullable=False, default=False, server_default=false()),
     # What the model is told in every turn of this conversation.
     Column("instructions", Text, nullable=False, default="", server_default=""),
+    # The order of the list, which is on every page.
+    Index("ix_conversations_is_pinned_updated_at_id", "is_pinned", "updated_at", "id"),
 )
 
 # A tree: each message points to the one before it, and two children of one message are two tries. Rows are
@@ -64,6 +66,7 @@ messages = Table(
     Column("messages_read", Integer),
     Column("memory_from", Integer),  # a message's id; no key, since that message may be deleted
     Index("ix_messages_conversation_id", "conversation_id"),
+    Index("ix_messages_parent_id", "parent_id"),  # each delete looks for what points to the row
     Index("ix_messages_model_loading_seconds", "model", "loading_seconds"),
     sqlite_autoincrement=True,  # an id is never used again, not even after a delete and a restart
 )

@@ -31,7 +31,8 @@
     if (event.defaultPrevented) return;
     const area = event.target.querySelector(DRAFTS);
     const whole = `draft ${event.target.getAttribute("action").replace(/delete$/, "")}`;
-    const gone = area ? [place(area)] : Object.keys(sessionStorage).filter((key) => key.startsWith(whole));
+    const goes = (key) => event.target.matches("[data-forgets]") ? key.startsWith("draft ") : key.startsWith(whole);
+    const gone = area ? [place(area)] : Object.keys(sessionStorage).filter(goes);
     sessionStorage.setItem("sending", JSON.stringify([...sending(), ...gone]));
   });
   addEventListener("pageshow", (event) => {

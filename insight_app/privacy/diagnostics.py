@@ -1,0 +1,101 @@
+"""A record of what the model was sent and wrote, only while the person wants it: a file of theirs, never the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from insight_app.chat.replies import Reply
+from insight_app.engines.base import Task
+from insight_app.errors import InsightError
+
+CHOICES_SECONDS = (15 * 60, 60 * 60, 24 * 60 * 60)
+KEPT_SECONDS = 7 * 24 * 60 * 60
+LOOK_SECONDS = 1.0
+
+
+class Diagnostics:
+    """One person's record, a JSON object a line. `until` says when their consent ends; None: there is none."""
+
+    def __init__(self, folder: Path, until: Callable[[], float | None], person: str = "") -> None:
+        self._file = folder / f"{person or 'local'}.jsonl"
+        self._until = until
+        self._look_at = 0.0
+        self._wanted = False
+        self._log = structlog.get_logger("diagnostics")
+
+    def seconds_left(self) -> float:
+        """How long the consent still holds; 0.0 where there is none."""
+        left = (self._until() or 0.0) - time.time()
+        # More than anybody can ask for: the clock was set back, and nobody wanted it for that long.
+        return left if 0 < left <= CHOICES_SECONDS[-1] else 0.0
+
+    @contextmanager
+    def watching(self, reply: Reply, task: Task) -> Iterator[None]:
+        """Records the exchange with the engine in the block, if the consent holds from its beginning to its end."""
+        if not self._is_wanted():
+            yield
+            return
+        began, problem = time.time(), ""
+        try:
+            yield
+        except InsightError as error:
+            problem = error.code
+            raise
+        finally:
+            self._record(reply, task, began, problem)
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """What was recorded, oldest first; a line that was cut by the end of a server is left out."""
+        with suppress(FileNotFoundError), self._file.open(encoding="utf-8") as lines:
+            for line in lines:
+                with suppress(ValueError):
+                    yield json.loads(line)
+
+    def delete(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+    def delete_outdated(self) -> None:
+        """Deletes the record when its first entry is a week old."""
+        first = next(self.entries(), None)
+        if first is not None and not 0 <= time.time() - first["at_seconds"] < KEPT_SECONDS:
+            self.delete()
+
+    def _is_wanted(self) -> bool:
+        """Asks for the consent once a second: every answer comes by here."""
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._wanted = self.seconds_left() > 0
+        return self._wanted
+
+    def _record(self, reply: Reply, task: Task, began: float, problem: str) -> None:
+        try:
+            if not self.seconds_left():
+                return
+            entry = {
+                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+                "at_seconds": began,
+                "took_seconds": round(time.time() - began, 3),
+                "conversation_id": reply.conversation_id,
+                "answer_id": reply.id,
+                "sent": asdict(task),
+                "thinking": reply.thinking.since(0),
+                "answer": reply.answer.since(0),
+                "problem": problem,
+            }
+            self._append(json.dumps(entry, ensure_ascii=False) + "\n")
+        except Exception as error:  # no reason to keep anybody's answer from them
+            self._log.error("not recorded", exc_info=error)
+
+    def _append(self, line: str) -> None:
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0) as file:
+            file.write(line.encode("utf-8", "replace"))

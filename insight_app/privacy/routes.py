@@ -1,0 +1,155 @@
+"""The page where people see what becomes of their words, change it, take all along, or delete all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from flask import Blueprint, Flask, Response, redirect, render_template, request, session, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+
+from insight_app.chat import pages
+from insight_app.config import PROJECT
+from insight_app.privacy import export
+from insight_app.privacy.forms import DiagnosticsForm, KeepForm
+from insight_app.privacy.words import in_words
+from insight_app.rendering.markdown import render
+from insight_app.web import add_settings_page, from_htmx, guarded, services
+
+privacy = Blueprint("privacy", __name__, url_prefix="/settings/privacy")
+DONE = {
+    "kept": "Saved.",
+    "started": "The record has begun.",
+    "stopped": "The record has ended, and what was recorded is deleted.",
+    "deleted": "Everything about you is deleted.",
+}
+
+
+@privacy.get("")
+def page() -> str:
+    return _page(_keep_form())
+
+
+@privacy.post("/keep")
+def keep() -> ResponseReturnValue:
+    form = _keep_form()
+    if not form.validate():
+        return _page(form), 422
+    services().personal.choose(keep_days=form.keep_days)
+    return _back("kept")
+
+
+@privacy.get("/diagnostics")
+def diagnostics() -> ResponseReturnValue:
+    """The part of the page about the record, as it is now."""
+    return _diagnostics() if from_htmx() else redirect(url_for("privacy.page"))
+
+
+@privacy.post("/diagnostics")
+def record() -> ResponseReturnValue:
+    """Begins a record of what the person sends and gets, or goes on with one for another while."""
+    form = DiagnosticsForm()
+    if not form.validate():
+        return _page(_keep_form()), 422
+    services().personal.choose(diagnostics_until=time.time() + form.seconds.data)
+    return _diagnostics() if from_htmx() else _back("started", "diagnostics")
+
+
+@privacy.post("/diagnostics/delete")
+def stop_recording() -> ResponseReturnValue:
+    services().personal.choose(diagnostics_until=None)
+    services().diagnostics.delete()
+    return _diagnostics() if from_htmx() else _back("stopped", "diagnostics")
+
+
+@privacy.get("/diagnostics/download")
+def download_diagnostics() -> Response:
+    """The record, a JSON object a line."""
+    return _attachment(export.lines(services().diagnostics.entries()), "diagnostics.jsonl", "application/jsonl")
+
+
+@privacy.get("/download")
+def download() -> Response:
+    """Everything about the person, as docs/privacy.md describes it."""
+    personal = services().personal
+    conversations = ((each, personal.all_messages(each["id"])) for each in personal.all_conversations())
+    pieces = export.document(time.time(), personal.all_preferences(), conversations, services().diagnostics.entries())
+    return _attachment(pieces, "everything.json", "application/json")
+
+
+@privacy.post("/delete")
+def delete() -> ResponseReturnValue:
+    """Deletes everything about the person: here, and by the response's headers in their browser."""
+    answering = services().answering
+    answering.stop_all()
+    answering.forget(services().personal.delete_everything())
+    services().diagnostics.delete()
+    pages.forget()
+    session.clear()
+    response = _back("deleted")
+    response.headers["Clear-Site-Data"] = '"storage"'  # drafts; cookies know no ports, so others' would go too
+    return response
+
+
+@privacy.get("/kept")
+def kept() -> str:
+    """docs/privacy.md."""
+    return render_template("privacy/kept.html", text=_kept())
+
+
+@lru_cache(maxsize=1)
+def _kept() -> Markup:
+    return Markup(render((PROJECT / "docs" / "privacy.md").read_text(encoding="utf-8").partition("\n")[2]))
+
+
+def _keep_form() -> KeepForm:
+    return KeepForm(services().retention.most_days, services().personal.preferences())
+
+
+def _page(form: KeepForm) -> str:
+    retention = services().retention
+    now = services().personal.preferences()
+    return render_template(
+        "privacy/page.html",
+        form=form,
+        done=DONE.get(request.args.get("done", "")),
+        days_kept=now.days_kept(retention.most_days),
+        outdated=retention.count_outdated(now),
+        **_record_now(),
+    )
+
+
+def _record_now() -> Mapping[str, Any]:
+    """What _diagnostics.html needs to know."""
+    found = services().diagnostics
+    left = found.seconds_left()
+    return {
+        "left": in_words(left) if left else "",
+        "count": sum(1 for _ in found.entries()),
+        "record_form": DiagnosticsForm(),
+    }
+
+
+def _diagnostics() -> str:
+    return render_template("privacy/_diagnostics.html", **_record_now())
+
+
+def _back(done: str, anchor: str | None = None) -> Response:
+    response = redirect(url_for("privacy.page", done=done, _anchor=anchor), 303)
+    assert isinstance(response, Response)
+    return response
+
+
+def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
+    name = f"insightsphere-{time.strftime('%Y-%m-%d')}-{name}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(stream_with_context(guarded(pieces)), content_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(privacy)
+    add_settings_page(app, "Privacy", "privacy.page")
+    app.extensions["insight"].pruning.on_deletion(pages.forget)

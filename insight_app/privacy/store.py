@@ -1,0 +1,111 @@
+"""What each person chose, the deletion of what is too old or of everything, and all rows for who takes them along."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, or_, select, true, tuple_, update
+
+from insight_app.chat.messages import LIVE
+from insight_app.chat.store import remove
+from insight_app.privacy.preferences import Preferences
+from insight_app.storage.database import Database
+from insight_app.storage.tables import conversations, messages
+from insight_app.storage.tables import preferences as chosen
+
+# Whose words they are where nobody signs in.
+THE_ONE_PERSON = ""
+# So many conversations go in one transaction, which keeps others from writing, and so many rows are read at once.
+AT_ONCE = 20
+READ_AT_ONCE = 100
+
+
+class PersonalStore:
+    """A person's choices, and all that is theirs as a whole."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def preferences(self, person: str = THE_ONE_PERSON) -> Preferences:
+        names = Preferences.__dataclass_fields__
+        query = select(*(chosen.c[name] for name in names)).where(chosen.c.person == person)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return Preferences() if row is None else Preferences(*row)
+
+    def choose(self, person: str = THE_ONE_PERSON, **values: float | None) -> None:
+        """Sets those of a person's preferences that are named."""
+        with self._database.writing() as connection:
+            if not connection.execute(update(chosen).where(chosen.c.person == person).values(values)).rowcount:
+                connection.execute(insert(chosen).values(person=person, **values))
+
+    def count_outdated(self, before: float) -> int:
+        """How many conversations `delete_outdated` would delete."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(func.count()).select_from(conversations).where(_is_outdated(before)))
+            return int(found.scalar_one())
+
+    def delete_outdated(self, before: float) -> int:
+        """Deletes what is not pinned, not being written, and has no message since then; returns how many went."""
+        return self._delete(_is_outdated(before))[0]
+
+    def delete_everything(self, person: str = THE_ONE_PERSON) -> list[int]:
+        """Returns the answers that may have been written until just now."""
+        _, answers = self._delete(true())
+        with self._database.writing() as connection:
+            connection.execute(delete(chosen).where(chosen.c.person == person))
+        self._database.forget()
+        return answers
+
+    def _delete(self, which: ColumnElement[bool]) -> tuple[int, list[int]]:
+        """How many conversations went, and what `remove` tells of their answers."""
+        count, answers = 0, list[int]()
+        some = select(conversations.c.id).where(which).limit(AT_ONCE)
+        while True:
+            with self._database.writing() as connection:
+                ids = list(connection.execute(some).scalars())
+                answers += remove(connection, conversations.c.id.in_(ids))
+            count += len(ids)
+            if len(ids) < AT_ONCE:
+                break
+            time.sleep(0)  # others may write in between
+        if count:
+            self._database.forget()
+        return count, answers
+
+    def all_preferences(self, person: str = THE_ONE_PERSON) -> dict[str, Any] | None:
+        """The person's row as it is; None where they never chose anything."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(chosen).where(chosen.c.person == person)).first()
+        return None if row is None else dict(row._mapping)
+
+    def all_conversations(self) -> Iterator[dict[str, Any]]:
+        """Every row with every column, oldest first; read in parts, so that nobody waits and no memory is filled."""
+        return self._rows(conversations, select(conversations), ("created_at", "id"))
+
+    def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:
+        """The same of a conversation's messages."""
+        mine = select(messages).where(messages.c.conversation_id == conversation_id)
+        return self._rows(messages, mine, ("id",))
+
+    def _rows(self, table: Table, query: Select[Any], order: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        place = tuple_(*(table.c[name] for name in order))
+        query = query.order_by(*(table.c[name] for name in order)).limit(READ_AT_ONCE)
+        part = query
+        while True:
+            with self._database.reading() as connection:
+                rows = [dict(row._mapping) for row in connection.execute(part)]
+            yield from rows
+            if len(rows) < READ_AT_ONCE:
+                return
+            part = query.where(place > tuple_(*(rows[-1][name] for name in order)))
+
+
+def _is_outdated(before: float) -> ColumnElement[bool]:
+    """By the times of the messages themselves: the one that orders the list never goes back, whatever the clock did."""
+    is_live = messages.c.state.in_([state.value for state in LIVE])
+    is_new = or_(messages.c.created_at >= before, messages.c.finished_at >= before, is_live)
+    newer = exists().where(messages.c.conversation_id == conversations.c.id, is_new)
+    return conversations.c.is_pinned.is_(False) & (conversations.c.created_at < before) & ~newer
