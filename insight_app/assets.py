@@ -21,6 +21,7 @@ BUNDLES = {
         "css/chat.css",
         "css/settings.css",
         "css/sheets.css",
+        "css/moderation.css",
     ),
     "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),

@@ -9,10 +9,12 @@ InsightError
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── NotAChat         POST /api/chat with something else than a chat
+│   ├── TooManyRules     more rules than anybody could look through
 │   ├── PromptRefused    a rule does not let this message be sent
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── TooManyRequests      more than SEND_RATE_LIMIT
 ├── NotThere             no such conversation, answer or page, or not yours
+├── ChangedMeanwhile     somebody else changed what is to be changed
 ├── AnswerRefused        a rule ended the answer
 ├── RulesUnreadable      the rules cannot be read, so nothing is let through
 ├── ScreeningFailed      a rule cannot be applied, so nothing is let through
@@ -131,6 +133,12 @@ class NotAChat(InputError):
     next_step = "Send an object with the field “message” and the header Content-Type: application/json."
 
 
+class TooManyRules(InputError):
+    code = "too_many_rules"
+    cause = "There would be more than {limit} rules."
+    next_step = "Put several words or phrases into one rule, or delete some rules first."
+
+
 class PromptRefused(InputError):
     code = "prompt_refused"
     cause = "This message was not sent. {reason}"
@@ -184,6 +192,13 @@ class DatabaseFull(DatabaseError):
     code = "database_full"
     cause = "The disk is full, so nothing can be kept."
     next_step = "Make room on it and try again."
+
+
+class ChangedMeanwhile(InsightError):
+    status = 409
+    code = "changed_meanwhile"
+    cause = "Somebody else changed this at the same time."
+    next_step = "Look at the page again, then decide anew."
 
 
 class AnswerRefused(InsightError):

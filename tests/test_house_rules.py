@@ -51,7 +51,8 @@ LICENCES: dict[str, set[str]] = {
 LAYERS = (
     ("api", "privacy"),
     ("chat", "library"),
-    ("moderation", "rendering", "engines", "accounts", "limits", "telemetry"),
+    ("moderation", "accounts"),
+    ("rendering", "engines", "limits", "telemetry"),
     ("storage",),
     ("config",),
     ("errors",),

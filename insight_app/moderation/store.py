@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, select, update
 
-from insight_app.errors import NotThere
+from insight_app.errors import ChangedMeanwhile, NotThere
 from insight_app.storage.database import Database
 from insight_app.storage.tables import moderation_changes as changes
 from insight_app.storage.tables import moderation_counts as counts
@@ -40,6 +40,8 @@ class Change:
     after: Mapping[str, Entry | None]
 
 
+# What an entry's body has instead of everything else where it is no JSON object.
+UNREADABLE = "unreadable"
 _VERSION = select(func.max(changes.c.id))
 
 
@@ -61,16 +63,38 @@ class ModerationStore:
             version = connection.execute(_VERSION).scalar() or 0
         return version, [_entry(row.id, (row.place, json.loads(row.body))) for row in rows]
 
-    def change(self, who: str, after: Mapping[str, Entry | None], *, only_first: bool = False) -> int:
+    def as_kept(self) -> tuple[int, list[Entry]]:
+        """The same, with those that cannot be read as {UNREADABLE: what is there}."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(entries).order_by(entries.c.place, entries.c.id)).all()
+            version = connection.execute(_VERSION).scalar() or 0
+        return version, [Entry(row.id, row.place, _body(row.body)) for row in rows]
+
+    def change(
+        self, who: str, after: Mapping[str, Entry | None], *, only_first: bool = False, seen: int | None = None
+    ) -> int:
         """Sets entries by id, removes those that become None, and returns the new version.
 
-        `only_first`: does nothing where there was any change before.
+        `only_first`: does nothing where there was any change before. `seen`: the version that the change was made
+        for; raises ChangedMeanwhile where any of the entries changed since.
         """
         with self._database.writing() as connection:
             version: int = connection.execute(_VERSION).scalar() or 0
             if only_first and version:
                 return version
+            if seen is not None and seen != version:
+                since = connection.execute(select(changes.c.after).where(changes.c.id > seen)).scalars()
+                if any(not after.keys().isdisjoint(json.loads(one)) for one in since):
+                    raise ChangedMeanwhile
             return _change(connection, who, after)
+
+    def one_change(self, change_id: int) -> Change:
+        """Raises NotThere."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(changes).where(changes.c.id == change_id)).first()
+        if row is None:
+            raise NotThere
+        return _known(row)
 
     def changes(self, limit: int = 50, before: int | None = None) -> list[Change]:
         """The newest ones first, those before one where `before` names it."""
@@ -113,7 +137,7 @@ class ModerationStore:
 def _change(connection: Connection, who: str, after: Mapping[str, Entry | None]) -> int:
     there = connection.execute(select(entries).where(entries.c.id.in_(after))).all()
     before: dict[str, list[Any] | None] = dict.fromkeys(after)
-    before |= {row.id: [row.place, json.loads(row.body)] for row in there}
+    before |= {row.id: [row.place, _body(row.body)] for row in there}
     connection.execute(delete(entries).where(entries.c.id.in_(after)))
     for entry in after.values():
         if entry is not None:
@@ -126,6 +150,14 @@ def _change(connection: Connection, who: str, after: Mapping[str, Entry | None])
 
 def _text(by_id: Mapping[str, Any]) -> str:
     return json.dumps(by_id, ensure_ascii=False)
+
+
+def _body(kept: str) -> Mapping[str, Any]:
+    try:
+        body = json.loads(kept)
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) else {UNREADABLE: kept}
 
 
 def _known(row: Any) -> Change:

@@ -112,7 +112,7 @@ let focused = null;
 let edited = "";
 document.addEventListener("focusin", (event) => {
   focused = event.target;
-  edited = focused.closest(".conversations > li, .prompt")?.id ?? "";
+  edited = focused.closest(".conversations > li, .prompt, .rules > li, .rule-form, .add")?.id ?? "";
 });
 // Escape leaves a row that is edited as it was.
 document.addEventListener("keydown", (event) => {
@@ -123,7 +123,7 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("htmx:after:swap", () => {
   if (document.activeElement === document.body && focused && !focused.isConnected) {
-    const near = edited && document.querySelector(`#${edited} .edit`);
+    const near = document.getElementById(focused.id) || edited && document.getElementById(edited)?.querySelector(".edit");
     (near || document.getElementById("message"))?.focus({preventScroll: true});
   }
 });

@@ -1,0 +1,68 @@
+"""A rule as somebody wrote it: what is wrong with it, field by field, in words for whoever wrote it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from insight_app.moderation.rules import Kind, Rule
+from insight_app.moderation.screen import Matcher
+
+LONGEST_NAME = 60  # characters: it stands in the place of what is masked
+LONGEST_REASON = 500  # characters
+LARGEST_TEXT = 2**20  # bytes of UTF-8
+MOST_RULES = 2000
+
+
+def clean(text: str) -> str:
+    """`text` with \\n as line end, and without lone surrogates, which no database holds."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def on_one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def problems(rule: Rule) -> dict[str, str]:
+    """What is wrong, by the field's name; empty where the rule can be used."""
+    found: dict[str, str] = {}
+    if not rule.name:
+        found["name"] = "Give it a name: it stands in the place of what is masked."
+    elif len(rule.name) > LONGEST_NAME:
+        found["name"] = f"This name has {len(rule.name)} characters; at most {LONGEST_NAME} are possible."
+    if len(rule.reason) > LONGEST_REASON:
+        found["reason"] = f"This reason has {len(rule.reason)} characters; at most {LONGEST_REASON} are possible."
+    size = len(rule.text.encode("utf-8", "replace"))
+    if size > LARGEST_TEXT:
+        found["text"] = f"This is {size / 2**20:.1f} MB of text; a rule holds at most 1 MB. Make two rules of it."
+    elif not rule.text.strip() and rule.kind is not Kind.PERSONAL:
+        found["text"] = "Write what to look for."
+    for field in ("name", "text", "reason"):
+        at = _stray(getattr(rule, field))
+        if at is not None:
+            found.setdefault(field, f"Character {at + 1} is no text: this looks like a file that is not for reading.")
+    if "text" not in found and (problem := unusable([rule])):
+        found["text"] = problem
+    return found
+
+
+def unusable(rules: Iterable[Rule]) -> str:
+    """Why these rules cannot be applied, or ""."""
+    try:
+        Matcher(list(rules))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _stray(text: str) -> int | None:
+    """Where the first character is that nobody types: a control character, or one that could not be read."""
+    if text.isprintable() and "\ufffd" not in text:
+        return None
+    wrong = (
+        at
+        for at, one in enumerate(text)
+        if one == "\ufffd" or (unicodedata.category(one) == "Cc" and one not in "\n\t")
+    )
+    return next(wrong, None)

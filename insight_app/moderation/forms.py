@@ -1,0 +1,123 @@
+"""The forms of moderation: text from a browser becomes a rule, a try or a file, or errors beside their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, FileField, HiddenField, StringField, TextAreaField, ValidationError
+
+from insight_app.moderation import drafts
+from insight_app.moderation.arranging import Line, mark
+from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.moderation.trying import LONGEST
+from insight_app.moderation.wording import ACTIONS, KINDS, SCOPES
+
+TRIED_AS = {Scope.PROMPTS: "A message", Scope.ANSWERS: "An answer"}
+
+
+class OneOf(StringField):  # type: ignore[misc]
+    """One of some values; `words` says each for people. The first one is what is chosen at first."""
+
+    def __init__(self, label: str, words: Mapping[Any, str], **given: Any) -> None:
+        super().__init__(label, default=next(iter(words)).value, **given)
+        self.words = {value.value: said for value, said in words.items()}
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        if self.data not in self.words:
+            raise ValidationError("Choose one of these.")
+
+
+class _Form(FlaskForm):  # type: ignore[misc]
+    class Meta:
+        csrf = False  # every post was checked before it came here (web.py)
+
+
+class TryForm(_Form):
+    """A text to try the rules on."""
+
+    try_text = TextAreaField("Something to try")
+    try_scope = OneOf("It is", TRIED_AS)
+
+    def sample(self) -> tuple[Scope, str] | None:
+        """What is to be tried, and as what; None where it cannot be, with the reason beside the field."""
+        text = drafts.clean(self.try_text.data or "")
+        if not text.strip():
+            self.try_text.errors = ["Write or paste something first."]
+        elif len(text) > LONGEST:
+            self.try_text.errors = [f"This has {len(text):,} characters; at most {LONGEST:,} can be tried at once."]
+        else:
+            scope = self.try_scope.data
+            return (Scope.ANSWERS if scope == Scope.ANSWERS.value else Scope.PROMPTS), text
+        return None
+
+
+class RuleForm(TryForm):
+    """A rule, the mark of the rule that it was made from ("" for a new one), and something to try it on."""
+
+    name = StringField("Name")
+    kind = OneOf("Kind", KINDS)
+    text = TextAreaField("Text")
+    scope = OneOf("Applies to", SCOPES)
+    action = OneOf("Action", ACTIONS)
+    reason = StringField("Reason")
+    is_on = BooleanField("Switched on", default=True)
+    seen = HiddenField()
+
+    @classmethod
+    def of(cls, line: Line) -> RuleForm:
+        """Filled with a rule, or with what can be read of it."""
+        body = line.entry.body
+        texts = {
+            name: str(body[name]) for name in ("name", "kind", "text", "scope", "action", "reason") if name in body
+        }
+        return cls(formdata=None, data={**texts, "is_on": line.is_on, "seen": mark(body)})
+
+    def rule(self, id: str, unnamed: str = "") -> Rule | None:
+        """The rule, where nothing is wrong with it; else what is wrong stands beside the fields.
+
+        `unnamed` is its name where it has none yet.
+        """
+        if not self.validate():
+            return None
+        rule = Rule(
+            id,
+            drafts.on_one_line(self.name.data or "") or unnamed,
+            Kind(self.kind.data),
+            drafts.clean(self.text.data or ""),
+            Scope(self.scope.data),
+            Action(self.action.data),
+            bool(self.is_on.data),
+            drafts.on_one_line(self.reason.data or ""),
+        )
+        wrong = drafts.problems(rule)
+        for field, problem in wrong.items():
+            self[field].errors = [problem]
+        return None if wrong else rule
+
+    def problems(self) -> list[str]:
+        """What is wrong with the rule, with the field's name."""
+        return [f"{self[name].label.text}: {said[0]}" for name, said in self.errors.items() if name != "try_text"]
+
+
+class ImportForm(_Form):
+    """A file of rules, chosen or pasted, and whether they are added or replace all others."""
+
+    file = FileField("A file")
+    pasted = TextAreaField("Or paste it here")
+    instead = BooleanField("Remove all other rules")
+
+    def content(self) -> str | None:
+        """The file's text; None where there is none or it is no text, with the reason beside the field."""
+        sent = self.file.data.read() if self.file.data else b""
+        if sent:
+            try:
+                return str(sent.decode("utf-8-sig"))
+            except UnicodeDecodeError as error:
+                self.file.errors = [f"This file is no text: byte {error.start + 1} is not UTF-8."]
+                return None
+        if not (self.pasted.data or "").strip():
+            self.file.errors = ["Choose a file, or paste what it says."]
+            return None
+        return drafts.clean(self.pasted.data)

@@ -1,0 +1,112 @@
+"""What is drawn of moderation: the page, and the rows, forms and results that are swapped into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from flask import render_template
+
+from insight_app.errors import RulesUnreadable, ScreeningFailed
+from insight_app.moderation import drafts, presets, wording
+from insight_app.moderation.arranging import Line, lines
+from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
+from insight_app.moderation.store import Change
+from insight_app.moderation.trying import Tried
+from insight_app.web import draw, services
+
+NEW = "new"  # instead of an id: the rule that is being added
+WORDS = {"sought": wording.sought, "fate": wording.fate, "kinds": wording.KINDS}
+
+
+def page(
+    *,
+    editing: str = "",
+    form: RuleForm | None = None,
+    conflict: Line | str = "",
+    trying: TryForm | None = None,
+    tried: Tried | str = "",
+    done: Change | None = None,
+) -> str:
+    """The whole page; `editing` is the id of the rule whose form is open, NEW for a new one, "" for none.
+
+    `tried` is what came of a try, or why nothing did; `conflict` what somebody else made of the rule meanwhile.
+    """
+    listed, problem = current()
+    return render_template(
+        "moderation/page.html",
+        lines=listed,
+        problem=problem,
+        enabled=services().settings.enable_moderation,
+        counted=services().rules.counted(),
+        presets=presets.PRESETS.values(),
+        most=drafts.MOST_RULES,
+        editing=editing,
+        form=form,
+        conflict=conflict,
+        trying=trying or TryForm(formdata=None),
+        tried=tried,
+        done=done,
+        said=wording.change_in_words(done) if done else [],
+        **WORDS,
+    )
+
+
+def current() -> tuple[list[Line], str]:
+    """The rules as they are kept, each with what is wrong with it; and why nothing is let through, or ""."""
+    found = lines(services().rules.as_kept()[1])
+    try:
+        services().moderation.prompt("")
+    except (RulesUnreadable, ScreeningFailed) as error:
+        return [_looked_into(line) for line in found], error.cause
+    return found, ""
+
+
+def _looked_into(line: Line) -> Line:
+    if line.rule is None or not line.rule.is_on:
+        return line
+    return Line(line.entry, line.rule, drafts.unusable([line.rule]))
+
+
+def row(line: Line, said: str = "") -> str:
+    counted = services().rules.counted()
+    return draw("moderation/_rule.html", line=_looked_into(line), counted=counted, said=said, **WORDS)
+
+
+def rule_form(id: str, form: RuleForm, conflict: Line | str = "") -> str:
+    return draw("moderation/_rule_form.html", editing=id, form=form, conflict=conflict, tried="", **WORDS)
+
+
+def add_link() -> str:
+    return draw("moderation/_add.html")
+
+
+def deleted_row(line: Line, change_id: int) -> str:
+    return draw("moderation/_deleted.html", line=line, change_id=change_id)
+
+
+def tried_html(form: TryForm, tried: Tried | str) -> str:
+    return draw("moderation/_tried.html", trying=form, tried=tried, **WORDS)
+
+
+def history(changes: Sequence[Change], older: int | None) -> str:
+    """`older`: the id before which older changes are, None where there are none."""
+    told = [(change, wording.change_in_words(change), _time(change.at)) for change in changes]
+    return render_template("moderation/history.html", told=told, older=older)
+
+
+def preview(
+    heading: str, explained: Sequence[str], said: Sequence[str], action: str, fields: Mapping[str, str] | None = None
+) -> str:
+    """What a set of rules would change, in words, and the button that does it; `fields` go along with that."""
+    return render_template(
+        "moderation/preview.html", heading=heading, explained=explained, said=said, action=action, fields=fields or {}
+    )
+
+
+def import_page(form: ImportForm, problems: Sequence[str] = ()) -> str:
+    return render_template("moderation/import.html", form=form, problems=problems, most=drafts.MOST_RULES)
+
+
+def _time(at: float) -> datetime:
+    return datetime.fromtimestamp(at, timezone.utc)

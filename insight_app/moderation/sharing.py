@@ -1,0 +1,89 @@
+"""Rules as a file: written so that people can read it, read back whole or not at all, with what is wrong and where."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from insight_app.moderation import drafts
+from insight_app.moderation.rulebook import RULE, as_json, from_json
+from insight_app.moderation.rules import Rule
+from insight_app.moderation.wording import FIELDS
+
+FORMAT = "insightsphere rules"
+VERSION = 1
+MOST_TOLD = 20
+_ID = re.compile(rf"{RULE}[0-9a-z-]{{1,27}}")
+
+
+class BadFile(Exception):
+    """What is wrong with a file of rules, a sentence each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+def as_file(rules: Iterable[Rule]) -> str:
+    kept = [{"id": rule.id, **as_json(rule)} for rule in rules]
+    return json.dumps({"format": FORMAT, "version": VERSION, "rules": kept}, ensure_ascii=False, indent=2) + "\n"
+
+
+def from_file(text: str) -> list[Rule]:
+    """The rules of a file, those without an id with a new one. Raises BadFile."""
+    listed = _listed(_parsed(text))
+    if len(listed) > drafts.MOST_RULES:
+        raise BadFile(f"It holds {len(listed):,} rules; at most {drafts.MOST_RULES:,} are possible.")
+    rules: list[Rule] = []
+    wrong: list[str] = []
+    for number, body in enumerate(listed, 1):
+        rule, problems = _rule(body)
+        place = f"Rule {number}{f' (“{rule.name[: drafts.LONGEST_NAME]}”)' if rule and rule.name else ''}"
+        if rule and rule.id in {other.id for other in rules}:
+            problems.append("another rule of this file has the same id.")
+        wrong += [f"{place}: {problem}" for problem in problems]
+        if rule:
+            rules.append(rule)
+    if wrong:
+        more = len(wrong) - MOST_TOLD
+        raise BadFile(*wrong[:MOST_TOLD], *([f"And {more:,} more."] if more > 0 else []))
+    return rules
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        reason = error.msg[:1].lower() + error.msg[1:]
+        raise BadFile(f"Line {error.lineno}, column {error.colno}: this is no JSON ({reason}).") from None
+    except (ValueError, RecursionError):
+        raise BadFile("This is no JSON that anybody would write: a number is too long, or brackets too deep.") from None
+
+
+def _listed(content: Any) -> list[Any]:
+    if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("rules"), list):
+        raise BadFile(f'This is no file of rules: it begins with {{"format": "{FORMAT}", …}}, and has a list “rules”.')
+    if content.get("version") != VERSION:
+        raise BadFile("This file was made by another version of InsightSphere, which this one does not know.")
+    return list(content["rules"])
+
+
+def _rule(body: Any) -> tuple[Rule | None, list[str]]:
+    if not isinstance(body, dict):
+        return None, ["this is not an object in braces."]
+    values = dict(body)
+    id = values.pop("id", None) or new_id()
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        return None, [f"“id” must begin with “{RULE}”, then up to 27 small letters, digits and hyphens."]
+    try:
+        read = from_json(id, values)
+    except ValueError as error:
+        return None, [f"{error}."]
+    return read, [f"{FIELDS[field]}: {problem}" for field, problem in drafts.problems(read).items()]
+
+
+def new_id() -> str:
+    return RULE + secrets.token_hex(8)

@@ -1,0 +1,92 @@
+"""What the rules would do with a text, shown place by place; also when it comes in small pieces, as answers do."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from insight_app.moderation.rules import Action, Rule, Scope
+from insight_app.moderation.screen import Matcher, Screen, Screened, screened
+
+LONGEST = 20_000  # characters
+STRICTNESS = (Action.REFUSE, Action.MASK, Action.FLAG)
+Place = tuple[int, int, Rule]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the text as it was written; `rule` decides what happens to it, None: nobody minds it."""
+
+    text: str
+    rule: Rule | None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """`becomes` is what would be sent or shown; `is_steady` whether it is the same in small pieces."""
+
+    scope: Scope
+    pieces: Sequence[Piece]
+    becomes: str
+    refusal: Rule | None
+    times: Sequence[tuple[Rule, int]]
+    is_steady: bool
+
+    @property
+    def is_changed(self) -> bool:
+        return self.becomes != "".join(piece.text for piece in self.pieces)
+
+
+def tried(rules: Iterable[Rule], scope: Scope, text: str, chance: random.Random | None = None) -> Tried:
+    """Raises ValueError where a rule cannot be applied. `text` is of at most LONGEST characters."""
+    mine = [rule for rule in rules if rule.looks_at(scope)]
+    matcher = Matcher(mine)
+    whole = screened(matcher, text)
+    chance = chance or random.Random()
+    sizes: list[Callable[[], int]] = [lambda size=size: size for size in range(1, 8)]  # type: ignore[misc]
+    sizes += [lambda: chance.randint(1, 7)] * 3
+    by_id = {rule.id: rule for rule in mine}
+    return Tried(
+        scope=scope,
+        pieces=list(_pieces(mine, whole.places, text)),
+        becomes=whole.text,
+        refusal=whole.refusal,
+        times=[(by_id[id], times) for id, times in whole.hits.items() if times],
+        is_steady=all(_in_pieces(matcher, text, size) == _result(whole) for size in sizes),
+    )
+
+
+Result = tuple[str, str, Counter[str]]
+
+
+def _result(whole: Screened) -> Result:
+    return whole.text, whole.refusal.id if whole.refusal else "", whole.hits
+
+
+def _in_pieces(matcher: Matcher, text: str, size: Callable[[], int]) -> Result:
+    screen, shown, at = Screen(matcher), [], 0
+    while at < len(text) and screen.refusal is None:
+        end = at + size()
+        shown.append(screen.feed(text[at:end]))
+        at = end
+    if screen.refusal is None:
+        shown.append(screen.end())
+    return "".join(shown), screen.refusal.id if screen.refusal else "", screen.hits
+
+
+def _pieces(rules: Sequence[Rule], places: Iterable[Place], text: str) -> Iterator[Piece]:
+    """The text cut where places begin and end; where several overlap the strictest rule is named, then the higher."""
+    order = {rule.id: (STRICTNESS.index(rule.action), number) for number, rule in enumerate(rules)}
+    found = sorted(places, key=lambda place: place[0])
+    edges = sorted({0, len(text), *(edge for start, end, _ in found for edge in (start, end))})
+    open_, next_ = [], 0
+    for start, end in pairwise(edges):
+        while next_ < len(found) and found[next_][0] <= start:
+            open_.append(found[next_])
+            next_ += 1
+        open_ = [place for place in open_ if place[1] > start]
+        rule = min((place[2] for place in open_), key=lambda one: order[one.id], default=None)
+        yield Piece(text[start:end], rule)

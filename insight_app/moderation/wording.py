@@ -1,0 +1,107 @@
+"""Rules, and changes of them, in words for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from insight_app.moderation.arranging import Line
+from insight_app.moderation.rulebook import RULE
+from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.moderation.store import Change, Entry
+
+KINDS = {Kind.WORDS: "Words", Kind.PHRASE: "Phrases", Kind.PATTERN: "Pattern", Kind.PERSONAL: "Personal data"}
+SCOPES = {Scope.BOTH: "Messages and answers", Scope.PROMPTS: "Messages", Scope.ANSWERS: "Answers"}
+ACTIONS = {
+    Action.MASK: "Mask: a label takes its place",
+    Action.REFUSE: "Refuse: it is not sent, an answer ends there",
+    Action.FLAG: "Flag: let through, and counted",
+}
+_DONE = {Action.MASK: "masked", Action.REFUSE: "refused", Action.FLAG: "flagged"}
+FIELDS = {
+    "name": "Name",
+    "kind": "Kind",
+    "text": "Text",
+    "scope": "Applies to",
+    "action": "Action",
+    "reason": "Reason",
+}
+SHOWN = 5  # of what a rule looks for
+LONGEST_SHOWN = 60  # characters
+
+
+def sought(rule: Rule) -> str:
+    """What a rule looks for: the first few of it, and how many more."""
+    if rule.kind is Kind.PATTERN:
+        return _short(rule.text)
+    parts = re.split(r"[\s,]+", rule.text) if rule.kind is Kind.WORDS else rule.text.splitlines()
+    parts = [part for part in parts if part.strip()]
+    if rule.kind is Kind.PERSONAL:
+        return ", ".join(parts) or "all that is known"
+    more = len(parts) - SHOWN
+    first = ", ".join(f"“{_short(part)}”" for part in parts[:SHOWN])
+    return f"{first} and {more:,} more" if more > 0 else first
+
+
+def fate(rule: Rule) -> str:
+    """Where it looks, and what happens there: "masked in messages and answers"."""
+    return f"{_DONE[rule.action]} in {SCOPES[rule.scope].lower()}"
+
+
+def in_words(before: Mapping[str, Entry | None], after: Mapping[str, Entry | None]) -> list[str]:
+    """What a change of entries is, a sentence each."""
+    moved = [id for id, new in after.items() if new and (old := before.get(id)) and old.body == new.body]
+    said = [_change(id, before.get(id), after[id]) for id in after if id not in moved]
+    if moved:
+        first, *others = [Line.of(entry).name for id in moved if (entry := after[id])]
+        said.append(
+            f"“{first}” and “{others[0]}” changed places."
+            if len(others) == 1
+            else "The order of the rules was changed."
+        )
+    return said
+
+
+def change_in_words(change: Change) -> list[str]:
+    return in_words(change.before, change.after)
+
+
+def _change(id: str, before: Entry | None, after: Entry | None) -> str:
+    if not id.startswith(RULE):
+        return f"The settings of “{id}” were {'removed' if after is None else 'changed'}."
+    old, new = _one(before), _one(after)
+    if new is None:
+        return f"“{old.name}” was deleted." if old else "A rule was deleted."
+    if old is None:
+        return f"“{new.name}” was added: {_whole(new)}."
+    different = _differences(old.entry.body, new.entry.body)
+    if old.is_on != new.is_on:
+        different = [f"switched {'on' if new.is_on else 'off'}", *different]
+    return f"“{new.name}”: {'; '.join(different)}."
+
+
+def _one(entry: Entry | None) -> Line | None:
+    return Line.of(entry) if entry else None
+
+
+def _whole(line: Line) -> str:
+    rule = line.rule
+    if rule is None:
+        return "it cannot be used"
+    return f"{KINDS[rule.kind].lower()} {sought(rule)}, {fate(rule)}{'' if rule.is_on else ', switched off'}"
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    found = []
+    for field, label in FIELDS.items():
+        was, became = str(old.get(field, "")), str(new.get(field, ""))
+        if was != became:
+            found.append(f"{label} from “{_short(was)}” to “{_short(became)}”")
+    return found
+
+
+def _short(text: str) -> str:
+    """One line of it."""
+    flat = " ".join(text[: 4 * LONGEST_SHOWN].split())
+    return flat if len(flat) <= LONGEST_SHOWN and len(text) <= 4 * LONGEST_SHOWN else flat[: LONGEST_SHOWN - 1] + "…"
