@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import re2
 from hypothesis import strategies as st
 
-from insight_app.moderation.folding import FOLDED, PLAIN, Folding
+from insight_app.moderation.detectors import Detector
+from insight_app.moderation.folding import FOLDED, PLAIN, Folding, View
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.wordlists import are_one_word, continues, entries
 
@@ -62,8 +63,27 @@ KINDS = st.one_of(
     st.tuples(st.just(Kind.WORDS), st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4).map(" ".join)),
     st.tuples(st.just(Kind.PHRASE), st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4).map("\n".join)),
     st.tuples(st.just(Kind.PATTERN), st.sampled_from(PATTERNS)),
+    st.tuples(st.just(Kind.PERSONAL), st.sampled_from(["two", "pair", "two pair", "far", "two pair far"])),
 )
 ACTIONS = st.sampled_from([Action.MASK, Action.MASK, Action.FLAG, Action.REFUSE])
+
+
+SHAPES = {"two": (r"[ab1][ab1 -]{1,6}", 7), "pair": (r"\ba[bc]+", 4), "far": (r"(?s)c.{0,250}?y|b ", 260)}
+
+
+def length_of(name: str) -> Callable[[str], int]:
+    """Made-up checks: no more and no less than functions of the text."""
+    return lambda text: (len(text) * 7 + ord(text[-1]) + len(name)) % 3 and max(1, len(text) - 1)
+
+
+def skip_of(name: str) -> Callable[[str], int]:
+    return lambda text: 1 + (len(text) + len(name)) % 4
+
+
+def made_up(text: str) -> tuple[Detector, ...]:
+    return tuple(
+        Detector(name, SHAPES[name][0], length_of(name), SHAPES[name][1], skip_of(name)) for name in text.split()
+    )
 
 
 def numbered(rules: list[tuple[tuple[Kind, str], Action]]) -> list[Rule]:
@@ -79,26 +99,38 @@ def rule(text: str, kind: Kind = Kind.WORDS, action: Action = Action.MASK, name:
 
 def origins(folding: Folding, text: str) -> tuple[str, list[int]]:
     """The text as it is seen, and the place in the original of each character of it."""
-    seen, places = "", []
+    view, places = View(folding), []
     for place in range(len(text)):
-        now = folding(text[: place + 1])
-        places += [place] * (len(now) - len(seen))
-        seen = now
-    return seen, places
+        places += [place] * len(view.add(text[place]))
+    return view.text, places
 
 
 def slowly_found(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
     """Where a rule finds something in a text."""
-    seen, places = origins(PLAIN if rule.kind is Kind.PATTERN else FOLDED, text)
-    start = 0
+    seen, places = origins(FOLDED if rule.kind in (Kind.WORDS, Kind.PHRASE) else PLAIN, text)
+    start, tried_next = 0, dict[str, int]()
     while start < len(seen):
-        end = _pattern_end(rule, seen, start) if rule.kind is Kind.PATTERN else _entry_end(rule, seen, start)
+        if rule.kind is Kind.PERSONAL:
+            end = _personal_end(rule, seen, start, tried_next)
+        else:
+            end = (_pattern_end if rule.kind is Kind.PATTERN else _entry_end)(rule, seen, start)
         if end is None:
             start += 1
         else:
             following = places[end] if end < len(seen) else len(text)
             yield places[start], max(following, places[end - 1] + 1)
             start = end
+
+
+def _personal_end(rule: Rule, seen: str, start: int, tried_next: dict[str, int]) -> int | None:
+    best = 0
+    for one in made_up(rule.text):
+        found = re2.compile(one.shape).match(seen, start, min(start + one.longest, len(seen)))
+        if found and tried_next.get(one.name, 0) <= start:
+            length = one.length(found.group())
+            tried_next[one.name] = start + (length or one.skip(found.group()))
+            best = max(best, length)
+    return start + best if best else None
 
 
 def _pattern_end(rule: Rule, seen: str, start: int) -> int | None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moderation_texts import RULES, TEXTS, rule, slowly
+from moderation_texts import ACTIONS, RULES, TEXTS, made_up, numbered, rule, slowly
 
+from insight_app.moderation import matcher
 from insight_app.moderation.matcher import Matcher
 from insight_app.moderation.patterns import PatternList, Search
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.screen import Screen, screened
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _made_up_detectors() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matcher, "chosen", made_up)
+        yield
+
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
@@ -40,21 +50,46 @@ def test_a_whole_text_is_what_its_rules_make_of_it_place_by_place(rules: list[Ru
 def test_what_was_shown_in_chunks_is_what_the_rules_make_of_the_whole(
     rules: list[Rule], text: str, lengths: list[int]
 ) -> None:
-    matcher = Matcher(rules)
-    screen, whole = Screen(matcher), screened(matcher, text)
+    compiled = Matcher(rules)
+    screen, whole = Screen(compiled), screened(compiled, text)
     assert streamed(screen, cut(text, lengths)) == whole.text
     assert (screen.refusal, screen.hits) == (whole.refusal, whole.hits)
+
+
+FAR = st.lists(
+    st.sampled_from(["a" * 97, "x" * 110, "c", "y", "b", "b ", "ab", "<", ">", "é" * 40, "b\u200b"]), max_size=14
+)
+FAR_RULES = st.lists(
+    st.sampled_from(["(?s)<.*>", "a+b", "c[^y]*", "(?:ab|x)+?y", "b.*$", r"x+\b"]).map(
+        lambda text: (Kind.PATTERN, text)
+    )
+    | st.sampled_from(["far", "two pair far"]).map(lambda text: (Kind.PERSONAL, text))
+    | st.just((Kind.PHRASE, "a" * 120 + "b\n" + "b a")),
+    min_size=1,
+    max_size=4,
+).flatmap(lambda texts: st.tuples(*[st.tuples(st.just(text), ACTIONS) for text in texts]).map(list))
+
+
+@given(FAR_RULES.map(numbered), FAR.map("".join), st.lists(st.integers(1, 120), min_size=1, max_size=8))
+def test_matches_of_the_greatest_length_are_found_alike_in_chunks(
+    rules: list[Rule], text: str, lengths: list[int]
+) -> None:
+    compiled = Matcher(rules)
+    screen, whole = Screen(compiled), screened(compiled, text)
+    assert streamed(screen, cut(text, lengths)) == whole.text
+    assert (screen.refusal, screen.hits) == (whole.refusal, whole.hits)
+    assert (whole.text, whole.refusal, whole.hits) == slowly(rules, text)
 
 
 @given(RULES, TEXTS, st.integers(0, 40), LENGTHS)
 def test_what_was_shown_before_stays_and_what_it_began_is_masked_where_it_goes_on(
     rules: list[Rule], text: str, place: int, lengths: list[int]
 ) -> None:
-    matcher = Matcher(rules)
+    compiled = Matcher(rules)
     before, new = text[:place], text[place:]
-    screen = Screen(matcher, before)
+    screen = Screen(compiled, before)
     shown = streamed(screen, cut(new, lengths))
-    whole = screened(matcher, text)
+    whole = screened(compiled, text)
     reaching = [(max(start, len(before)), end, by) for start, end, by in whole.places if end > len(before)]
     if not any(by.action is Action.REFUSE for *_, by in whole.places):
         assert screen.hits == {by.id: sum(1 for at in reaching if at[2] == by) for *_, by in reaching}
@@ -67,10 +102,10 @@ def test_what_was_shown_before_stays_and_what_it_began_is_masked_where_it_goes_o
 
 @given(RULES, TEXTS, st.integers(0, 40))
 def test_the_same_rules_again_change_nothing(rules: list[Rule], text: str, place: int) -> None:
-    matcher = Matcher(rules)
-    screen, whole = Screen(matcher), screened(matcher, text)
+    compiled = Matcher(rules)
+    screen, whole = Screen(compiled), screened(compiled, text)
     shown = screen.feed(text[:place])
-    other = screen.under(matcher)
+    other = screen.under(compiled)
     assert shown + other.feed(text[place:]) + other.end() == whole.text
     assert (other.refusal, screen.hits + other.hits) == (whole.refusal, whole.hits)
 
@@ -108,9 +143,9 @@ MASKED = "⟦secret⟧"
     ],
 )
 def test_a_rule_finds_what_it_looks_for(kind: Kind, looked_for: str, text: str, shown: str) -> None:
-    matcher = Matcher([rule(looked_for, kind)])
-    assert screened(matcher, text).text == shown
-    assert streamed(Screen(matcher), list(text)) == shown
+    compiled = Matcher([rule(looked_for, kind)])
+    assert screened(compiled, text).text == shown
+    assert streamed(Screen(compiled), list(text)) == shown
 
 
 @pytest.mark.parametrize("place", range(1, 14))
@@ -172,18 +207,18 @@ def test_new_rules_apply_to_what_is_held_and_to_what_they_complete() -> None:
 
 
 def test_a_mask_that_was_shown_is_not_shown_again_by_new_rules() -> None:
-    matcher = Matcher([rule("abc", Kind.PHRASE), rule("cde", Kind.PHRASE, name="other")])
-    screen = Screen(matcher)
+    compiled = Matcher([rule("abc", Kind.PHRASE), rule("cde", Kind.PHRASE, name="other")])
+    screen = Screen(compiled)
     assert screen.feed("abcd") == MASKED
-    other = screen.under(matcher)
+    other = screen.under(compiled)
     assert other.feed("e!") + other.end() == "!"
     assert (screen.hits, other.hits) == ({"secret": 1}, {"other": 1})
 
 
 @given(RULES, st.lists(st.sampled_from(["und ", "qu", "Möwe", "12. ", "\n", "日本", "\u200b", "x"]), max_size=30))
 def test_where_nothing_is_begun_nothing_is_held_longer_than_one_chunk(rules: list[Rule], pieces: list[str]) -> None:
-    matcher = Matcher([rule("geheim verboten"), rule("z{3,9}|k-[a-z]+", Kind.PATTERN), rule("ge heim", Kind.PHRASE)])
-    screen = Screen(matcher)
+    compiled = Matcher([rule("geheim verboten"), rule("z{3,9}|k-[a-z]+", Kind.PATTERN), rule("ge heim", Kind.PHRASE)])
+    screen = Screen(compiled)
     for piece in pieces:
         assert screen.feed(piece) == piece
 

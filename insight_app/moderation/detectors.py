@@ -14,6 +14,7 @@ class Detector:
     shape: str
     length: Callable[[str], int]
     longest: int = 200
+    skip: Callable[[str], int] = lambda text: 1
 
 
 def chosen(text: str) -> tuple[Detector, ...]:

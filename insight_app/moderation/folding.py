@@ -22,6 +22,7 @@ _LOOKALIKES = dict(
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2065\u3164\uffa0")
 _TATWEEL = "\u0640"  # stretches an Arabic word and means nothing
 _ODD = "\uffff"  # marks in a table: this character does not become exactly one
+_SPARE = 100  # characters that a view may hold without need
 _IN_TABLE = 0x10000  # rarer characters are folded each time, so that nobody can fill the memory with a table
 
 
@@ -75,6 +76,7 @@ class _Table(dict[int, str]):
     def __init__(self, fold: Callable[[str], str]) -> None:
         super().__init__()
         self._fold = fold
+        self._odd: dict[str, str] = {}
 
     def __missing__(self, code: int) -> str:
         folded = self._fold(chr(code))
@@ -83,14 +85,26 @@ class _Table(dict[int, str]):
             self[code] = one
         return one
 
+    def fold(self, character: str) -> str:
+        """What it becomes, exactly."""
+        one = self[ord(character)]
+        if one != _ODD:
+            return one
+        folded = self._odd.get(character)
+        if folded is None:
+            folded = self._fold(character)
+            if character < "\U00010000":
+                self._odd[character] = folded
+        return folded
+
 
 class Folding:
     """One way to look at texts."""
 
     def __init__(self, fold: Callable[[str], str], joins_spaces: bool) -> None:
-        self.fold = fold
-        self.joins_spaces = joins_spaces
         self.table = _Table(fold)
+        self.joins_spaces = joins_spaces
+        self.is_ascii_itself = all(fold(chr(code)) == chr(code) for code in range(128))
 
     def __call__(self, text: str) -> str:
         """A whole text as it is seen this way."""
@@ -102,64 +116,59 @@ class Folding:
 class View:
     """A growing text as it is seen through a folding. Positions count what is seen, from the text's beginning.
 
-    `text` is the part that is still needed; it begins at position `start`. `read` is the length of the original.
+    `text` is the part that is still needed; it is seen from `start` to `end`. `read` is how long the original is.
     """
 
-    __slots__ = ("_folding", "_marks", "_spaced", "read", "start", "text")
+    __slots__ = ("_folding", "_marks", "_spaced", "end", "read", "start", "text")
 
     def __init__(self, folding: Folding) -> None:
         self._folding = folding
         self._marks = [(0, 0)]  # (position here, position in the original), from which on both go on in step
         self._spaced = False
         self.text = ""
-        self.start = 0
-        self.read = 0
+        self.start = self.end = self.read = 0
 
     def add(self, chunk: str) -> str:
         """Let the text grow; what became of `chunk`."""
-        seen = chunk.translate(self._folding.table)
-        if _ODD in seen or (self._folding.joins_spaces and ("  " in seen or (self._spaced and seen[:1] == " "))):
+        folding = self._folding
+        seen = chunk if folding.is_ascii_itself and chunk.isascii() else chunk.translate(folding.table)
+        if _ODD in seen or (folding.joins_spaces and ("  " in seen or (self._spaced and seen[:1] == " "))):
             seen = self._one_by_one(chunk)
         elif seen:
-            self._mark(self.start + len(self.text), self.read)
+            last, its_original = self._marks[-1]
+            if self.end - last != self.read - its_original:
+                self._marks.append((self.end, self.read))
             self.read += len(chunk)
+            self.end += len(chunk)
         if seen:
             self._spaced = seen[-1] == " "
             self.text += seen
         return seen
 
     def _one_by_one(self, chunk: str) -> str:
-        position, spaced, seen = self.start + len(self.text), self._spaced, []
+        fold, joins_spaces, spaced = self._folding.table.fold, self._folding.joins_spaces, self._spaced
+        seen = []
         for character in chunk:
-            folded = self._folding.fold(character)
-            if spaced and self._folding.joins_spaces:
+            folded = fold(character)
+            if spaced and joins_spaces:
                 folded = folded.removeprefix(" ")
             for part in folded:
-                self._mark(position, self.read)
-                position += 1
+                last, its_original = self._marks[-1]
+                if self.end - last != self.read - its_original:
+                    self._marks.append((self.end, self.read))
+                self.end += 1
                 seen.append(part)
             if folded:
                 spaced = folded[-1] == " "
             self.read += 1
         return "".join(seen)
 
-    def _mark(self, position: int, original: int) -> None:
-        last, its_original = self._marks[-1]
-        if position - last != original - its_original:
-            self._marks.append((position, original))
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.text)
-
     def began(self, position: int) -> int:
         """Where in the original that begins which is seen at `position`; at the end: the original's length so far."""
-        if position >= self.start + len(self.text):
+        if position >= self.end:
             return self.read
-        if len(self._marks) == 1:
-            here, original = self._marks[0]
-        else:
-            here, original = self._marks[bisect_right(self._marks, (position, self.read)) - 1]
+        place = -1 if len(self._marks) == 1 else bisect_right(self._marks, (position, self.read)) - 1
+        here, original = self._marks[place]
         return original + position - here
 
     def ended(self, position: int) -> int:
@@ -167,12 +176,11 @@ class View:
         return max(self.began(position), self.began(position - 1) + 1)
 
     def forget(self, position: int) -> None:
-        """Keep what is seen from `position` on."""
-        if position > self.start:
+        """What is seen before `position` is needed no more. A little of it stays, since copying costs too."""
+        if position - self.start > _SPARE:
             self.text = self.text[position - self.start :]
             self.start = position
-            if len(self._marks) > 32:
-                del self._marks[: bisect_right(self._marks, (position, self.read)) - 1]
+            del self._marks[: bisect_right(self._marks, (position, self.read)) - 1]
 
 
 FOLDED = Folding(_folded, joins_spaces=True)

@@ -55,7 +55,7 @@ def _read(rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], se
     if any(unicodedata.category(sign) in ("Cc", "Cs") and not sign.isspace() for sign in rule.text):
         raise ValueError("It contains characters that are no text.")
     if rule.kind is Kind.PERSONAL:
-        searches.extend(Search(number, one.shape, one.longest, one.length) for one in chosen(rule.text))
+        searches.extend(Search(number, one.shape, one.longest, one.length, one.skip) for one in chosen(rule.text))
     elif not rule.text.strip():
         raise ValueError("It looks for nothing yet.")
     elif rule.kind is Kind.PATTERN:

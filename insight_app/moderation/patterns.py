@@ -6,8 +6,10 @@ What a rule matches at a place is what RE2 finds there within the next 200 chara
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import re2
 
@@ -18,20 +20,27 @@ from insight_app.moderation.wordlists import NONE, Place
 LONGEST_MATCH = 200  # characters
 LARGEST_PROGRAM = 20_000  # RE2's instructions in one pattern
 LARGEST_TOGETHER = 400_000  # and in all that are searched for at once
+# (_ANYWHERE, text, from, to) -> [(start, end)], both below 0 where there is none
+_Match = Callable[[Any, bytes, int, int], Sequence[tuple[int, int]]]
+_ANYWHERE = re2._Anchor.UNANCHORED
 MEMORY_BYTES = 8 << 20
 MEMORY_TOGETHER_BYTES = 128 << 20
 
 
 def compiled(pattern: str, memory: int = MEMORY_BYTES) -> re2._Regexp:
     """ValueError, with RE2's own reason, where it cannot be."""
+    try:
+        return re2.compile(pattern, _options(memory))
+    except (re2.error, UnicodeEncodeError) as error:
+        raise ValueError(_in_words(error)) from None
+
+
+def _options(memory: int) -> re2.Options:
     options = re2.Options()
     options.max_mem = memory
     options.never_capture = True
     options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise ValueError(_in_words(error)) from None
+    return options
 
 
 def _in_words(error: Exception) -> str:
@@ -50,15 +59,19 @@ def _in_words(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Search:
-    """One pattern of a rule. `length` says how many characters of what it matches count, 0 for none; None: all."""
+    """One pattern of a rule. `length` says how many characters of what it matches count.
+
+    Where none count, the search goes on as many characters further as `skip` says.
+    """
 
     rule: int
     pattern: str
     longest: int = LONGEST_MATCH
-    length: Callable[[str], int] | None = None
+    length: Callable[[str], int] = len
+    skip: Callable[[str], int] = lambda text: 1
 
 
-class _Compiled:
+class _Ready:
     """A search made ready."""
 
     def __init__(self, search: Search) -> None:
@@ -72,33 +85,61 @@ class _Compiled:
         if self.part.least > search.longest:
             raise ValueError(f"It can only match more than {search.longest} characters, and no match may be longer.")
 
-    def first(self, text: str, place: int, before: int) -> tuple[int, int] | None:
-        """Start and end of the first match that begins from `place` on and before `before`."""
-        while place < before:
-            rough = self.expression.search(text, place)
-            if rough is None or rough.start() >= before:
-                return None
-            place = rough.start()
-            exact = self.expression.match(text, place, min(place + self.search.longest, len(text)))
-            if exact is not None:
-                if self.search.length is None:
-                    return place, exact.end()
-                length = self.search.length(exact.group())
-                if length > 0:
-                    return place, place + length
-            place += 1
-        return None
+    def look(self, text: str, place: int) -> tuple[int, int, int]:
+        """Where from `place` on it is tried first, how many characters count there, and where it is tried next."""
+        search = self.search
+        rough = self.expression.search(text, place)
+        if rough is None:
+            return len(text), 0, len(text)
+        place = rough.start()
+        exact = self.expression.match(text, place, min(place + search.longest, len(text)))
+        if exact is None:  # it is longer than it may be
+            return place, 0, place + 1
+        found = exact.group()
+        length = search.length(found)
+        return place, length, place + max(length or search.skip(found), 1)
 
 
 class _Together:
-    """Searches of one longest match, as one expression for what is there and one for what has begun."""
+    """Searches as one expression for what is there and one for what has begun."""
 
-    def __init__(self, searches: list[_Compiled]) -> None:
-        self.longest = searches[0].search.longest
-        self.whole = compiled("|".join(search.part.whole for search in searches), MEMORY_TOGETHER_BYTES)
-        begun = "|".join(search.part.begun for search in searches)
-        self.begun = compiled(f"(?:{begun})\\z", MEMORY_TOGETHER_BYTES)
-        self.rules = {search.search.rule for search in searches}
+    def __init__(self, searches: list[_Ready]) -> None:
+        self.searches = searches
+        self.longest, self.shortest = searches[-1].search.longest, searches[0].search.longest
+        # For every token: RE2 itself, since the object that its module makes of a match costs more than the search.
+        self.first: _Match = compiled("|".join(one.part.whole for one in searches), MEMORY_TOGETHER_BYTES)._regexp.Match
+        self.begun: _Match = _beginnings(searches)
+        self._exactly = {longest: _beginnings(group) for longest, group in _by_longest(searches)}
+        self._which = re2.Set.SearchSet(_options(MEMORY_TOGETHER_BYTES))
+        for one in searches:
+            self._which.Add(one.part.whole)
+        self._which.Compile()
+
+    def begun_exactly(self, seen: bytes, text: str, done: int) -> int:
+        """As `begun`, in `seen` from the character `done` on, but each no further back than its own longest match."""
+        starts = {longest: _bytes(text, max(done, len(text) - longest)) for longest in self._exactly}
+        return min(begun(_ANYWHERE, seen, starts[one], len(seen))[0][0] for one, begun in self._exactly.items())
+
+    def those_in(self, text: bytes) -> Sequence[_Ready]:
+        """The searches that match somewhere in it, perhaps some more."""
+        found = self._which.Match(text)
+        return [self.searches[number] for number in found] or self.searches  # where memory lacked, nothing is found
+
+
+def _bytes(text: str, place: int) -> int:
+    """The place in UTF-8."""
+    return place if text.isascii() else len(text[:place].encode())
+
+
+def _beginnings(searches: Iterable[_Ready]) -> _Match:
+    begun = "|".join(one.part.begun for one in searches)
+    match: _Match = compiled(f"(?:{begun})\\z", MEMORY_TOGETHER_BYTES)._regexp.Match
+    return match
+
+
+def _by_longest(searches: list[_Ready]) -> Iterator[tuple[int, list[_Ready]]]:
+    for longest, group in groupby(searches, key=lambda one: one.search.longest):
+        yield longest, list(group)
 
 
 class PatternList:
@@ -106,27 +147,21 @@ class PatternList:
 
     def __init__(self, searches: Iterable[Search]) -> None:
         """ValueError for a pattern that cannot be used."""
-        ready = [_Compiled(search) for search in searches]
-        self.of_rule: dict[int, list[_Compiled]] = {}
+        ready = sorted((_Ready(search) for search in searches), key=lambda one: one.search.longest)
+        self.together: list[_Together] = []
+        group: list[_Ready] = []
+        size = 0
         for one in ready:
-            self.of_rule.setdefault(one.search.rule, []).append(one)
-        self.together = [_Together(group) for group in _groups(ready)]
+            size += one.expression.programsize
+            if size > LARGEST_TOGETHER and group:
+                self.together.append(_Together(group))
+                group, size = [], one.expression.programsize
+            group.append(one)
+        if group:
+            self.together.append(_Together(group))
 
     def __bool__(self) -> bool:
         return bool(self.together)
-
-
-def _groups(searches: list[_Compiled]) -> Iterable[list[_Compiled]]:
-    group: list[_Compiled] = []
-    size = 0
-    for search in sorted(searches, key=lambda search: search.search.longest):
-        size += search.expression.programsize
-        if group and (group[0].search.longest != search.search.longest or size > LARGEST_TOGETHER):
-            yield group
-            group, size = [], search.expression.programsize
-        group.append(search)
-    if group:
-        yield group
 
 
 class Patterns:
@@ -135,48 +170,68 @@ class Patterns:
     def __init__(self, patterns: PatternList) -> None:
         self._list = patterns
         self._view = View(PLAIN)
-        self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
         self._open = 0  # everything that begins before is decided
+        self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
+        self._next: dict[_Ready, int] = {}  # where each is tried next
 
     def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
         """What was decided, and before which place of the original everything is."""
-        view = self._view
+        view, together = self._view, self._list.together
         view.add(chunk)
         text, base = view.text, view.start
-        size = len(text)
-        done = self._open - base
-        seen: str | bytes = text.encode() if text.isascii() else text  # bytes are searched faster, at the same places
-        place = size
+        seen = text.encode()
+        size, done = len(text), self._open - base
+        is_ascii = len(seen) == size
+
+        # In bytes: what begins before `start` is decided, what begins from `end` on cannot be yet.
+        start, end = done if is_ascii else len(text[:done].encode()), len(seen)
         if not is_all:
-            for together in self._list.together:
-                begun = together.begun.search(seen, max(done, size - together.longest))
-                if begun is not None:
-                    place = min(place, begun.start())
+            for group in together:
+                far = start if size - group.longest <= done else _bytes(text, size - group.longest)
+                begun = group.begun(_ANYWHERE, seen, far, len(seen))[0][0]
+                if begun < len(seen) and size - group.shortest > done:
+                    begun = group.begun_exactly(seen, text, done)
+                if begun < end:
+                    end = begun
         places = NONE
-        if place > done:
-            hit: set[int] = set()
-            for together in self._list.together:
-                found = together.whole.search(seen, done)
-                if found is not None and found.start() < place:
-                    hit |= together.rules
+        if end > start:
+            place = size if end == len(seen) else end if is_ascii else len(seen[:end].decode())
+            hit: list[_Ready] = []
+            for group in together:
+                if 0 <= group.first(_ANYWHERE, seen, start, len(seen))[0][0] < end:
+                    hit.extend(group.those_in(seen))
             if hit:
-                places = self._choose(hit, done, place)
+                places = self._choose(hit, place)
             self._open = base + place
             view.forget(self._open - 1)
         return view.began(self._open), places
 
-    def _choose(self, rules: set[int], done: int, before: int) -> list[Place]:
+    def _choose(self, hit: list[_Ready], before: int) -> list[Place]:
         """For each rule the first match, the longest there, then what begins after it."""
-        text, base = self._view.text, self._view.start
         places = []
-        for rule in sorted(rules):
-            searches = self._list.of_rule[rule]
-            place = max(done, self._free.get(rule, 0) - base)
-            while True:
-                found = [match for search in searches if (match := search.first(text, place, before))]
-                if not found:
-                    break
-                start, place = min(found, key=lambda match: (match[0], -match[1]))
-                places.append((self._view.began(base + start), rule, self._view.ended(base + place)))
-                self._free[rule] = base + place
+        hit.sort(key=lambda one: one.search.rule)
+        for rule, searches in groupby(hit, key=lambda one: one.search.rule):
+            for start, end in self._of_rule(rule, list(searches), before):
+                places.append((self._view.began(start), rule, self._view.ended(end)))
         return places
+
+    def _of_rule(self, rule: int, searches: list[_Ready], before: int) -> Iterator[tuple[int, int]]:
+        """Its places in the view. All its searches go through the text together, so that chunks change nothing."""
+        text, base = self._view.text, self._view.start
+        free = max(self._open, self._free.get(rule, 0)) - base
+        tries = dict.fromkeys(searches, (-1, 0, 0))
+        while True:
+            for one, tried in tries.items():
+                place = max(free, self._next.get(one, 0) - base)
+                if tried[0] < place:
+                    tries[one] = one.look(text, place)
+            first = min(place for place, *_ in tries.values())
+            if first >= before:
+                return
+            here = {one: tried for one, tried in tries.items() if tried[0] == first}
+            for one, (_, _, after) in here.items():
+                self._next[one] = base + after
+            if length := max(length for _, length, _ in here.values()):
+                free = first + length
+                self._free[rule] = base + free
+                yield base + first, base + free

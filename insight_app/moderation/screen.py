@@ -101,7 +101,9 @@ class Screen:
                 decided = before
             if places:
                 self._wait_for(places)
-        self._remember(chunk)
+        self._past.append(chunk)
+        if len(self._past) > 1_000:
+            self._past = ["".join(self._past)[-(REMEMBERED + self._read - self._decided) :]]
         return decided
 
     def _wait_for(self, places: list[Place]) -> None:
@@ -141,11 +143,6 @@ class Screen:
         self._held = [text[shown - begin :]] if shown < self._read else []
         self._shown, self._decided = shown, decided
         return "".join(out)
-
-    def _remember(self, chunk: str) -> None:
-        self._past.append(chunk)
-        if len(self._past) > 1_000:
-            self._past = ["".join(self._past)[-(REMEMBERED + self._read - self._decided) :]]
 
 
 @dataclass(frozen=True)

@@ -37,13 +37,13 @@ def entries(text: str, whole_words: bool) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-@lru_cache(maxsize=4096)
 def _kind(character: str) -> int:
     if character == "_" or character.isalnum():
         return _ALONE if _SPACELESS.match(character) else _WORD
     return _MARK if unicodedata.category(character)[0] == "M" else _APART
 
 
+@lru_cache(maxsize=20_000)
 def are_one_word(first: str, second: str) -> bool:
     """Whether there is no boundary of words between two characters that follow each other, seen folded."""
     kinds = _kind(first), _kind(second)
@@ -67,12 +67,11 @@ class Wordlist:
             for text in texts:
                 owners.setdefault(text, []).append((rule, whole_words))
         self.automaton = ahocorasick.Automaton()
-        self.at_words = ahocorasick.Automaton()
-        self.anywhere = ahocorasick.Automaton()
+        self.anywhere = ahocorasick.Automaton()  # those that are not only whole words
         for text, their in owners.items():
             self.automaton.add_word(text, (len(text), tuple(their)))
-            for _, whole_words in their:
-                (self.at_words if whole_words else self.anywhere).add_word(text, None)
+            if not all(whole_words for _, whole_words in their):
+                self.anywhere.add_word(text, None)
         if owners:
             self.automaton.make_automaton()
         self.longest = max(map(len, owners), default=0)
@@ -105,11 +104,11 @@ class Words:
                 if start >= self._open:  # else it was decided already that no word begins there
                     self._found.extend((start, last + 1, rule, whole_words) for rule, whole_words in owners)
         place = size if is_all else max(self._open - base, size - lists.longest)
-        at_words, anywhere = lists.at_words.match, lists.anywhere.match
-        while place < size:
-            rest = text[place:]
-            if anywhere(rest) or (at_words(rest) and not (place and are_one_word(text[place - 1], text[place]))):
-                break
+        has_begun = lists.automaton.match
+        while place < size and not (
+            has_begun(text[place:])
+            and (not place or not are_one_word(text[place - 1], text[place]) or lists.anywhere.match(text[place:]))
+        ):
             place += 1
         self._open = open = base + place
         places = self._choose(open) if self._found else NONE
