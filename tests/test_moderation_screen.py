@@ -12,7 +12,7 @@ from moderation_texts import ACTIONS, RULES, TEXTS, made_up, numbered, rule, slo
 
 from insight_app.moderation import matcher
 from insight_app.moderation.matcher import Matcher
-from insight_app.moderation.patterns import PatternList, Search
+from insight_app.moderation.patterns import PatternList, Ready, Search
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.screen import Screen, screened
 
@@ -233,7 +233,7 @@ def test_a_detector_decides_how_much_of_its_shape_counts() -> None:
     class One(Matcher):
         def __init__(self) -> None:
             super().__init__([rule("ab", Kind.PHRASE)])
-            self.patterns = PatternList([Search(0, r"\d{4,6}", 6, length)])
+            self.patterns = PatternList([Ready(Search(0, r"\d{4,6}", 6, length))])
 
     for pieces in (["1424242 424"], list("1424242 424")):
         screen = Screen(One())

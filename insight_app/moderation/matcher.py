@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from insight_app.moderation.detectors import chosen
-from insight_app.moderation.patterns import PatternList, Search
+from insight_app.moderation.patterns import PatternList, Ready, Search
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.wordlists import Wordlist, entries
 
@@ -15,7 +15,7 @@ LONGEST_PATTERN = 2_000  # characters of a pattern
 
 
 class UnusableRule(ValueError):
-    """A rule that cannot be used. `reason` is for people, `rule` is the one."""
+    """A rule that cannot be used; the reason is a plain sentence."""
 
     def __init__(self, rule: Rule, reason: str) -> None:
         super().__init__(reason)
@@ -31,11 +31,10 @@ class Matcher:
         # Where several begin at one place, the first of these acts.
         self.rules = tuple(sorted(rules, key=lambda rule: rule.action is not Action.REFUSE))
         listed: list[tuple[int, bool, list[str]]] = []
-        searches: list[Search] = []
+        searches: list[Ready] = []
         for number, rule in enumerate(self.rules):
             try:
                 _read(rule, number, listed, searches)
-                PatternList(one for one in searches if one.rule == number)
             except ValueError as error:
                 raise UnusableRule(rule, str(error)) from None
         self.words = Wordlist(listed)
@@ -47,7 +46,7 @@ def check(rule: Rule) -> None:
     Matcher([rule])
 
 
-def _read(rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], searches: list[Search]) -> None:
+def _read(rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], searches: list[Ready]) -> None:
     """Put what a rule looks for where its kind is looked for. ValueError with the reason where it cannot be."""
     longest = LONGEST_PATTERN if rule.kind is Kind.PATTERN else LONGEST_TEXT
     if len(rule.text) > longest:
@@ -55,11 +54,12 @@ def _read(rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], se
     if any(unicodedata.category(sign) in ("Cc", "Cs") and not sign.isspace() for sign in rule.text):
         raise ValueError("It contains characters that are no text.")
     if rule.kind is Kind.PERSONAL:
-        searches.extend(Search(number, one.shape, one.longest, one.length, one.skip) for one in chosen(rule.text))
+        for one in chosen(rule.text):
+            searches.append(Ready(Search(number, one.shape, one.longest, one.length, one.skip)))
     elif not rule.text.strip():
         raise ValueError("It looks for nothing yet.")
     elif rule.kind is Kind.PATTERN:
-        searches.append(Search(number, rule.text))
+        searches.append(Ready(Search(number, rule.text)))
     else:
         found = entries(rule.text, rule.kind is Kind.WORDS)
         if not found:

@@ -18,13 +18,14 @@ from insight_app.moderation.prefixes import read
 from insight_app.moderation.wordlists import NONE, Place
 
 LONGEST_MATCH = 200  # characters
-LARGEST_PROGRAM = 20_000  # RE2's instructions in one pattern
+LARGEST_PROGRAM = 50_000  # RE2's instructions in one pattern
 LARGEST_TOGETHER = 400_000  # and in all that are searched for at once
 # (_ANYWHERE, text, from, to) -> [(start, end)], both below 0 where there is none
 _Match = Callable[[Any, bytes, int, int], Sequence[tuple[int, int]]]
 _ANYWHERE = re2._Anchor.UNANCHORED
 MEMORY_BYTES = 8 << 20
-MEMORY_TOGETHER_BYTES = 128 << 20
+MEMORY_TOGETHER_BYTES = 64 << 20
+_TOO_LARGE = "It is too large: repeat less, or smaller things."
 
 
 def compiled(pattern: str, memory: int = MEMORY_BYTES) -> re2._Regexp:
@@ -53,7 +54,7 @@ def _in_words(error: Exception) -> str:
     if "invalid escape sequence" in text and text[-1:].isdigit():
         return f"Referring back to a group is not possible ({text})."
     if "too large" in text:
-        return "It is too large: repeat less, or smaller things."
+        return _TOO_LARGE
     return f"It is not a pattern that RE2 understands ({text})."
 
 
@@ -71,15 +72,17 @@ class Search:
     skip: Callable[[str], int] = lambda text: 1
 
 
-class _Ready:
+class Ready:
     """A search made ready."""
 
     def __init__(self, search: Search) -> None:
+        """ValueError with the reason where it cannot be used."""
         self.search = search
         self.expression = compiled(search.pattern)
-        if self.expression.programsize > LARGEST_PROGRAM:
-            raise ValueError("It is too large: repeat less, or smaller things.")
         self.part = read(search.pattern)
+        self.size = max(self.expression.programsize, compiled(self.part.begun).programsize)
+        if self.size > LARGEST_PROGRAM:
+            raise ValueError(_TOO_LARGE)
         if not self.part.least:
             raise ValueError("It can match where there is no text at all, so it would match everywhere.")
         if self.part.least > search.longest:
@@ -103,13 +106,15 @@ class _Ready:
 class _Together:
     """Searches as one expression for what is there and one for what has begun."""
 
-    def __init__(self, searches: list[_Ready]) -> None:
+    def __init__(self, searches: list[Ready]) -> None:
         self.searches = searches
         self.longest, self.shortest = searches[-1].search.longest, searches[0].search.longest
         # For every token: RE2 itself, since the object that its module makes of a match costs more than the search.
         self.first: _Match = compiled("|".join(one.part.whole for one in searches), MEMORY_TOGETHER_BYTES)._regexp.Match
         self.begun: _Match = _beginnings(searches)
-        self._exactly = {longest: _beginnings(group) for longest, group in _by_longest(searches)}
+        self._exactly = {self.longest: self.begun}
+        if self.longest != self.shortest:
+            self._exactly = {longest: _beginnings(group) for longest, group in _by_longest(searches)}
         self._which = re2.Set.SearchSet(_options(MEMORY_TOGETHER_BYTES))
         for one in searches:
             self._which.Add(one.part.whole)
@@ -120,7 +125,7 @@ class _Together:
         starts = {longest: _bytes(text, max(done, len(text) - longest)) for longest in self._exactly}
         return min(begun(_ANYWHERE, seen, starts[one], len(seen))[0][0] for one, begun in self._exactly.items())
 
-    def those_in(self, text: bytes) -> Sequence[_Ready]:
+    def those_in(self, text: bytes) -> Sequence[Ready]:
         """The searches that match somewhere in it, perhaps some more."""
         found = self._which.Match(text)
         return [self.searches[number] for number in found] or self.searches  # where memory lacked, nothing is found
@@ -131,13 +136,13 @@ def _bytes(text: str, place: int) -> int:
     return place if text.isascii() else len(text[:place].encode())
 
 
-def _beginnings(searches: Iterable[_Ready]) -> _Match:
+def _beginnings(searches: Iterable[Ready]) -> _Match:
     begun = "|".join(one.part.begun for one in searches)
     match: _Match = compiled(f"(?:{begun})\\z", MEMORY_TOGETHER_BYTES)._regexp.Match
     return match
 
 
-def _by_longest(searches: list[_Ready]) -> Iterator[tuple[int, list[_Ready]]]:
+def _by_longest(searches: list[Ready]) -> Iterator[tuple[int, list[Ready]]]:
     for longest, group in groupby(searches, key=lambda one: one.search.longest):
         yield longest, list(group)
 
@@ -145,17 +150,15 @@ def _by_longest(searches: list[_Ready]) -> Iterator[tuple[int, list[_Ready]]]:
 class PatternList:
     """All searches of a matcher. Immutable; `Patterns` looks for them in one text."""
 
-    def __init__(self, searches: Iterable[Search]) -> None:
-        """ValueError for a pattern that cannot be used."""
-        ready = sorted((_Ready(search) for search in searches), key=lambda one: one.search.longest)
+    def __init__(self, searches: Iterable[Ready]) -> None:
         self.together: list[_Together] = []
-        group: list[_Ready] = []
+        group: list[Ready] = []
         size = 0
-        for one in ready:
-            size += one.expression.programsize
+        for one in sorted(searches, key=lambda one: one.search.longest):
+            size += one.size
             if size > LARGEST_TOGETHER and group:
                 self.together.append(_Together(group))
-                group, size = [], one.expression.programsize
+                group, size = [], one.size
             group.append(one)
         if group:
             self.together.append(_Together(group))
@@ -172,7 +175,7 @@ class Patterns:
         self._view = View(PLAIN)
         self._open = 0  # everything that begins before is decided
         self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
-        self._next: dict[_Ready, int] = {}  # where each is tried next
+        self._next: dict[Ready, int] = {}  # where each is tried next
 
     def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
         """What was decided, and before which place of the original everything is."""
@@ -189,14 +192,14 @@ class Patterns:
             for group in together:
                 far = start if size - group.longest <= done else _bytes(text, size - group.longest)
                 begun = group.begun(_ANYWHERE, seen, far, len(seen))[0][0]
-                if begun < len(seen) and size - group.shortest > done:
+                if begun < len(seen) and group.shortest < group.longest and size - group.shortest > done:
                     begun = group.begun_exactly(seen, text, done)
                 if begun < end:
                     end = begun
         places = NONE
         if end > start:
             place = size if end == len(seen) else end if is_ascii else len(seen[:end].decode())
-            hit: list[_Ready] = []
+            hit: list[Ready] = []
             for group in together:
                 if 0 <= group.first(_ANYWHERE, seen, start, len(seen))[0][0] < end:
                     hit.extend(group.those_in(seen))
@@ -206,7 +209,7 @@ class Patterns:
             view.forget(self._open - 1)
         return view.began(self._open), places
 
-    def _choose(self, hit: list[_Ready], before: int) -> list[Place]:
+    def _choose(self, hit: list[Ready], before: int) -> list[Place]:
         """For each rule the first match, the longest there, then what begins after it."""
         places = []
         hit.sort(key=lambda one: one.search.rule)
@@ -215,7 +218,7 @@ class Patterns:
                 places.append((self._view.began(start), rule, self._view.ended(end)))
         return places
 
-    def _of_rule(self, rule: int, searches: list[_Ready], before: int) -> Iterator[tuple[int, int]]:
+    def _of_rule(self, rule: int, searches: list[Ready], before: int) -> Iterator[tuple[int, int]]:
         """Its places in the view. All its searches go through the text together, so that chunks change nothing."""
         text, base = self._view.text, self._view.start
         free = max(self._open, self._free.get(rule, 0)) - base

@@ -13,6 +13,7 @@ from insight_app.moderation.folding import FOLDED, View
 
 LONGEST_ENTRY = 200  # characters, after folding
 Place = tuple[int, int, int]  # (start, the rule's number, end)
+Entry = tuple[int, tuple[tuple[int, bool], ...]]  # its length, and of each rule that has it, whether it is a whole word
 NONE: list[Place] = []
 _SEPARATORS = re.compile(r"[\s,，、،]+")
 # Scripts written without spaces: their characters are always whole words to us.
@@ -86,50 +87,49 @@ class Words:
     def __init__(self, wordlist: Wordlist) -> None:
         self._list = wordlist
         self._view = View(FOLDED)
-        self._walk = wordlist.automaton.iter("")
-        self._found: list[tuple[int, int, int, bool]] = []  # places as seen and whether whole words, not yet judged
-        self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
         self._open = 0  # everything that begins before is decided
+        self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
 
     def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
         """What was decided, and before which place of the original everything is."""
         view, lists = self._view, self._list
-        new = view.add(chunk)
-        text, base = view.text, view.start
-        size = len(text)
-        if new:
-            self._walk.set(new)
-            for last, (length, owners) in self._walk:
-                start = last + 1 - length
-                if start >= self._open:  # else it was decided already that no word begins there
-                    self._found.extend((start, last + 1, rule, whole_words) for rule, whole_words in owners)
-        place = size if is_all else max(self._open - base, size - lists.longest)
+        view.add(chunk)
+        text, done, size = view.text, self._open - view.start, len(view.text)
+        place = size if is_all else max(done, size - lists.longest)
         has_begun = lists.automaton.match
         while place < size and not (
             has_begun(text[place:])
             and (not place or not are_one_word(text[place - 1], text[place]) or lists.anywhere.match(text[place:]))
         ):
             place += 1
-        self._open = open = base + place
-        places = self._choose(open) if self._found else NONE
-        view.forget(open - 1)
-        return view.began(open), places
+        places = NONE
+        if place > done:
+            # Each time anew. An iterator that goes on with `set` damages memory (pyahocorasick 2.3.1, beyond the BMP).
+            found = [(done + last, entry) for last, entry in lists.automaton.iter(text[done:])]
+            if found:
+                places = self._choose(found, place)
+            self._open = view.start + place
+            view.forget(self._open - 1)
+        return view.began(self._open), places
 
-    def _choose(self, open: int) -> list[Place]:
-        """Of what begins before `open`: for each rule the first, and the longest there, then what begins after it."""
-        ready = sorted((found for found in self._found if found[0] < open), key=lambda found: (found[0], -found[1]))
-        if ready:
-            self._found = [found for found in self._found if found[0] >= open]
+    def _choose(self, found: list[tuple[int, Entry]], before: int) -> list[Place]:
+        """For each rule the first place, and the longest there, then what begins after it."""
+        view = self._view
+        spans = [
+            (last + 1 - length, last + 1, owners) for last, (length, owners) in found if last + 1 - length < before
+        ]
         places = []
-        for start, end, rule, whole_words in ready:
-            if start >= self._free.get(rule, 0) and self._stands(start, end, whole_words):
-                self._free[rule] = end
-                places.append((self._view.began(start), rule, self._view.ended(end)))
+        for first, after, owners in sorted(spans, key=lambda span: (span[0], -span[1])):
+            start, end = view.start + first, view.start + after
+            for rule, whole_words in owners:
+                if start >= self._free.get(rule, 0) and self._stands(first, after, whole_words):
+                    self._free[rule] = end
+                    places.append((view.began(start), rule, view.ended(end)))
         return places
 
-    def _stands(self, start: int, end: int, whole_words: bool) -> bool:
+    def _stands(self, first: int, after: int, whole_words: bool) -> bool:
         """Whether an entry that is seen there has the boundaries that it needs."""
-        text, first, after = self._view.text, start - self._view.start, end - self._view.start
+        text = self._view.text
         if after < len(text) and (are_one_word if whole_words else continues)(text[after - 1], text[after]):
             return False
         return not (whole_words and first and are_one_word(text[first - 1], text[first]))
