@@ -75,6 +75,7 @@ class Wordlist:
                 self.anywhere.add_word(text, None)
         if owners:
             self.automaton.make_automaton()
+        self.shortest = min(map(len, owners), default=0)
         self.longest = max(map(len, owners), default=0)
 
     def __bool__(self) -> bool:
@@ -95,31 +96,36 @@ class Words:
         view, lists = self._view, self._list
         view.add(chunk)
         text, done, size = view.text, self._open - view.start, len(view.text)
+        # What begins further back than an entry is long is complete, so it need not be asked what has begun there.
         place = size if is_all else max(done, size - lists.longest)
-        has_begun = lists.automaton.match
-        while place < size and not (
-            has_begun(text[place:])
-            and (not place or not are_one_word(text[place - 1], text[place]) or lists.anywhere.match(text[place:]))
-        ):
+        may_be_found = place > done
+        depth_of = lists.automaton.longest_prefix  # how far into some entry a text goes, from its beginning on
+        while place < size:
+            depth = depth_of(text[place:])
+            if depth >= lists.shortest:
+                may_be_found = True
+            if depth == size - place and (
+                not place or not are_one_word(text[place - 1], text[place]) or lists.anywhere.match(text[place:])
+            ):
+                break
             place += 1
         places = NONE
         if place > done:
-            # Each time anew. An iterator that goes on with `set` damages memory (pyahocorasick 2.3.1, beyond the BMP).
-            found = [(done + last, entry) for last, entry in lists.automaton.iter(text[done:])]
-            if found:
-                places = self._choose(found, place)
+            if may_be_found:
+                places = self._choose(done, place)
             self._open = view.start + place
             view.forget(self._open - 1)
         return view.began(self._open), places
 
-    def _choose(self, found: list[tuple[int, Entry]], before: int) -> list[Place]:
-        """For each rule the first place, and the longest there, then what begins after it."""
+    def _choose(self, done: int, before: int) -> list[Place]:
+        """For each rule the first place from `done` on, and the longest there, then what begins after it."""
         view = self._view
-        spans = [
-            (last + 1 - length, last + 1, owners) for last, (length, owners) in found if last + 1 - length < before
-        ]
+        # Anew each time: an iterator that goes on with `set` damages memory (pyahocorasick 2.3.1, beyond U+FFFF).
+        found = self._list.automaton.iter(view.text[done:])
+        spans = [(done + last + 1 - length, done + last + 1, owners) for last, (length, owners) in found]
+        spans = sorted((span for span in spans if span[0] < before), key=lambda span: (span[0], -span[1]))
         places = []
-        for first, after, owners in sorted(spans, key=lambda span: (span[0], -span[1])):
+        for first, after, owners in spans:
             start, end = view.start + first, view.start + after
             for rule, whole_words in owners:
                 if start >= self._free.get(rule, 0) and self._stands(first, after, whole_words):
