@@ -101,6 +101,12 @@ def test_rules_that_are_too_large_for_one_search_are_searched_in_several(monkeyp
     assert screened(matcher, "x1e x29u x0").text == "⟦r1⟧ ⟦r29⟧ x0"
 
 
+def test_where_the_set_finds_nothing_every_pattern_is_asked() -> None:
+    (together,) = Matcher([rule("a+b", Kind.PATTERN), rule("c", Kind.PATTERN)]).patterns.together
+    assert together.those_in(b"xc") == [together.searches[1]]
+    assert together.those_in(b"x") == together.searches
+
+
 def test_no_rules_let_everything_through() -> None:
     assert screened(Matcher([]), "anything \ud800").text == "anything \ud800"
 

@@ -233,7 +233,7 @@ def test_a_detector_decides_how_much_of_its_shape_counts() -> None:
     class One(Matcher):
         def __init__(self) -> None:
             super().__init__([rule("ab", Kind.PHRASE)])
-            self.patterns = PatternList([Ready(Search(0, r"\d{4,6}", 6, length))])
+            self.patterns = PatternList([(0, Ready(Search(r"\d{4,6}", 6, length)))])
 
     for pieces in (["1424242 424"], list("1424242 424")):
         screen = Screen(One())

@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Sequence
 
 from insight_app.moderation.detectors import chosen
-from insight_app.moderation.patterns import PatternList, Ready, Search
+from insight_app.moderation.patterns import PatternList, Ready, Search, ready
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.wordlists import Wordlist, entries
 
 LONGEST_TEXT = 300_000  # characters of a list of words or phrases
+Listed = tuple[int, bool, list[str]]  # a rule's number, whether it wants whole words, and what it lists
 LONGEST_PATTERN = 2_000  # characters of a pattern
 
 
@@ -30,8 +31,8 @@ class Matcher:
         """UnusableRule for the first that cannot be used. Rules that are switched off are the caller's to leave out."""
         # Where several begin at one place, the first of these acts.
         self.rules = tuple(sorted(rules, key=lambda rule: rule.action is not Action.REFUSE))
-        listed: list[tuple[int, bool, list[str]]] = []
-        searches: list[Ready] = []
+        listed: list[Listed] = []
+        searches: list[tuple[int, Ready]] = []
         for number, rule in enumerate(self.rules):
             try:
                 _read(rule, number, listed, searches)
@@ -46,7 +47,9 @@ def check(rule: Rule) -> None:
     Matcher([rule])
 
 
-def _read(rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], searches: list[Ready]) -> None:
+def _read(
+    rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], searches: list[tuple[int, Ready]]
+) -> None:
     """Put what a rule looks for where its kind is looked for. ValueError with the reason where it cannot be."""
     longest = LONGEST_PATTERN if rule.kind is Kind.PATTERN else LONGEST_TEXT
     if len(rule.text) > longest:
@@ -55,11 +58,11 @@ def _read(rule: Rule, number: int, listed: list[tuple[int, bool, list[str]]], se
         raise ValueError("It contains characters that are no text.")
     if rule.kind is Kind.PERSONAL:
         for one in chosen(rule.text):
-            searches.append(Ready(Search(number, one.shape, one.longest, one.length, one.skip)))
+            searches.append((number, ready(Search(one.shape, one.longest, one.length, one.skip))))
     elif not rule.text.strip():
         raise ValueError("It looks for nothing yet.")
     elif rule.kind is Kind.PATTERN:
-        searches.append(Ready(Search(number, rule.text)))
+        searches.append((number, ready(Search(rule.text))))
     else:
         found = entries(rule.text, rule.kind is Kind.WORDS)
         if not found:

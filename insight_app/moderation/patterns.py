@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -60,12 +61,11 @@ def _in_words(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Search:
-    """One pattern of a rule. `length` says how many characters of what it matches count.
+    """What is looked for at each place of a text. `length` says how many characters of what it matches count.
 
     Where none count, the search goes on as many characters further as `skip` says.
     """
 
-    rule: int
     pattern: str
     longest: int = LONGEST_MATCH
     length: Callable[[str], int] = len
@@ -73,7 +73,7 @@ class Search:
 
 
 class Ready:
-    """A search made ready."""
+    """A search made ready, once for all rules that have it."""
 
     def __init__(self, search: Search) -> None:
         """ValueError with the reason where it cannot be used."""
@@ -103,6 +103,9 @@ class Ready:
         return place, length, place + max(length or search.skip(found), 1)
 
 
+ready = lru_cache(maxsize=1_000)(Ready)  # when a rule changes, the others need not be made ready again
+
+
 class _Together:
     """Searches as one expression for what is there and one for what has begun."""
 
@@ -128,7 +131,9 @@ class _Together:
     def those_in(self, text: bytes) -> Sequence[Ready]:
         """The searches that match somewhere in it, perhaps some more."""
         found = self._which.Match(text)
-        return [self.searches[number] for number in found] or self.searches  # where memory lacked, nothing is found
+        return [
+            self.searches[number] for number in found or ()
+        ] or self.searches  # where memory lacked, nothing is found
 
 
 def _bytes(text: str, place: int) -> int:
@@ -150,11 +155,15 @@ def _by_longest(searches: list[Ready]) -> Iterator[tuple[int, list[Ready]]]:
 class PatternList:
     """All searches of a matcher. Immutable; `Patterns` looks for them in one text."""
 
-    def __init__(self, searches: Iterable[Ready]) -> None:
+    def __init__(self, owned: Iterable[tuple[int, Ready]]) -> None:
+        """The numbers of rules, each with one of its searches."""
+        self.owners: dict[Ready, list[int]] = {}
+        for rule, search in owned:
+            self.owners.setdefault(search, []).append(rule)
         self.together: list[_Together] = []
         group: list[Ready] = []
         size = 0
-        for one in sorted(searches, key=lambda one: one.search.longest):
+        for one in sorted(self.owners, key=lambda one: one.search.longest):
             size += one.size
             if size > LARGEST_TOGETHER and group:
                 self.together.append(_Together(group))
@@ -175,7 +184,7 @@ class Patterns:
         self._view = View(PLAIN)
         self._open = 0  # everything that begins before is decided
         self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
-        self._next: dict[Ready, int] = {}  # where each is tried next
+        self._next: dict[tuple[int, Ready], int] = {}  # where each rule tries each of its searches next
 
     def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
         """What was decided, and before which place of the original everything is."""
@@ -187,7 +196,7 @@ class Patterns:
         is_ascii = len(seen) == size
 
         # In bytes: what begins before `start` is decided, what begins from `end` on cannot be yet.
-        start, end = done if is_ascii else len(text[:done].encode()), len(seen)
+        start, end = done if is_ascii else len(seen) - len(text[done:].encode()), len(seen)
         if not is_all:
             for group in together:
                 far = start if size - group.longest <= done else _bytes(text, size - group.longest)
@@ -212,9 +221,12 @@ class Patterns:
     def _choose(self, hit: list[Ready], before: int) -> list[Place]:
         """For each rule the first match, the longest there, then what begins after it."""
         places = []
-        hit.sort(key=lambda one: one.search.rule)
-        for rule, searches in groupby(hit, key=lambda one: one.search.rule):
-            for start, end in self._of_rule(rule, list(searches), before):
+        of_rules: dict[int, list[Ready]] = {}
+        for one in hit:
+            for rule in self._list.owners[one]:
+                of_rules.setdefault(rule, []).append(one)
+        for rule, searches in of_rules.items():
+            for start, end in self._of_rule(rule, searches, before):
                 places.append((self._view.began(start), rule, self._view.ended(end)))
         return places
 
@@ -225,7 +237,7 @@ class Patterns:
         tries = dict.fromkeys(searches, (-1, 0, 0))
         while True:
             for one, tried in tries.items():
-                place = max(free, self._next.get(one, 0) - base)
+                place = max(free, self._next.get((rule, one), 0) - base)
                 if tried[0] < place:
                     tries[one] = one.look(text, place)
             first = min(place for place, *_ in tries.values())
@@ -233,7 +245,7 @@ class Patterns:
                 return
             here = {one: tried for one, tried in tries.items() if tried[0] == first}
             for one, (_, _, after) in here.items():
-                self._next[one] = base + after
+                self._next[rule, one] = base + after
             if length := max(length for _, length, _ in here.values()):
                 free = first + length
                 self._free[rule] = base + free
