@@ -200,6 +200,11 @@ def _show(error: InsightError) -> ResponseReturnValue:
     return render_template("error.html", error=error, draft=_typed("message"), after=_typed("parent")), error.status
 
 
+def show(error: InsightError) -> ResponseReturnValue:
+    """The error as every route shows it, for one that has nothing better."""
+    return _show(error)
+
+
 def notice(error: InsightError) -> str:
     """The error as a swap of the page's notice, with fresh keys for the form that could not be sent."""
     keys = draw("chat/_composer_keys.html", after=_typed("parent"))

@@ -54,7 +54,7 @@ def words_of(html: str) -> str:
 
 
 def names(page: Visitor) -> list[str]:
-    return re.findall(r'<h3 dir="auto">([^<]+?)\s*<', page.open(PAGE).split('<ol id="rules"')[1].split("</ol>")[0])
+    return re.findall(r"<h3><bdi>([^<]+)<", page.open(PAGE).split('<ol id="rules"')[1].split("</ol>")[0])
 
 
 def test_the_page_is_reached_from_every_page(visitor: Visitor) -> None:
@@ -67,7 +67,7 @@ def test_a_rule_is_added_and_holds_at_once(page: Visitor, services: Services) ->
         ("Moons", Kind.PHRASE, "blue moon\nred moon")
     ]
     assert services.moderation.prompt("a red moon") == "a ⟦Moons⟧"
-    assert "“Moons” was added" in page.page
+    assert "New: “Moons”" in page.page
 
 
 def test_with_htmx_the_new_rule_comes_into_the_list_and_is_announced(page: Visitor, services: Services) -> None:
@@ -173,7 +173,7 @@ def test_rules_are_moved_switched_deleted_and_brought_back(page: Visitor, servic
     said = page.send(f"{PAGE}/rules/{first}/delete")
     assert names(page) == ["Suns"]
     page.open(said.location)
-    assert "“Moons” was deleted" in page.page
+    assert "Gone: “Moons”" in page.page
     page.send(re.findall(r'action="([^"]+/undo)"', page.page)[0])
     assert names(page) == ["Moons", "Suns"]
 
@@ -200,7 +200,7 @@ def test_with_htmx_a_deleted_row_offers_the_way_back(page: Visitor, services: Se
 def test_a_text_is_tried_on_the_rule_as_it_stands_in_the_form(page: Visitor, services: Services) -> None:
     add(page, name="Suns", text="sun")
     typed = {**TYPED, "name": "", "action": "refuse", "reason": "No moons.", "editing": "new"}
-    said = page.send(PAGE + "/try", htmx=True, **typed, try_text="The sun and a blue moon", try_scope="prompts").text
+    said = page.send(PAGE + "/try", htmx=True, **typed, try_text="A blue moon and the sun", try_scope="prompts").text
     assert "It would not be sent. No moons." in words_of(said)
     assert '<mark class="refuse">blue moon' in said
     assert '<mark class="mask">sun' in said

@@ -28,7 +28,7 @@ def problems(rule: Rule) -> dict[str, str]:
     """What is wrong, by the field's name; empty where the rule can be used."""
     found: dict[str, str] = {}
     if not rule.name:
-        found["name"] = "Give it a name: it stands in the place of what is masked."
+        found["name"] = "Give it a name."
     elif len(rule.name) > LONGEST_NAME:
         found["name"] = f"This name has {len(rule.name)} characters; at most {LONGEST_NAME} are possible."
     if len(rule.reason) > LONGEST_REASON:

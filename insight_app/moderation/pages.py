@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from flask import render_template
+from markupsafe import escape
 
 from insight_app.errors import RulesUnreadable, ScreeningFailed
 from insight_app.moderation import drafts, presets, wording
@@ -13,6 +14,7 @@ from insight_app.moderation.arranging import Line, lines
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
 from insight_app.moderation.store import Change
 from insight_app.moderation.trying import Tried
+from insight_app.rendering.swaps import swap
 from insight_app.web import draw, services
 
 NEW = "new"  # instead of an id: the rule that is being added
@@ -81,8 +83,45 @@ def add_link() -> str:
     return draw("moderation/_add.html")
 
 
-def deleted_row(line: Line, change_id: int) -> str:
-    return draw("moderation/_deleted.html", line=line, change_id=change_id)
+def added(line: Line) -> str:
+    """For the form of a new rule: the link that led there, and the rule at the end of the list."""
+    said = f"“{line.name}” was added."
+    return add_link() + swap("#rules", "beforeend", row(line, said)) + announcement(said)
+
+
+def saved(line: Line) -> str:
+    said = f"“{line.name}” was saved."
+    return row(line, said) + announcement(said)
+
+
+def switched(line: Line) -> str:
+    return row(line) + announcement(f"“{line.name}” is switched {'on' if line.is_on else 'off'}.")
+
+
+def moved(listed: Sequence[Line], id: str, by: int, *, has_moved: bool) -> str:
+    """The row alone goes to its new place, so that whatever is open in others stays."""
+    at = [line.id for line in listed].index(id)
+    line = listed[at]
+    if not has_moved:
+        return announcement(f"“{line.name}” is the {'first' if by < 0 else 'last'} rule already.")
+    taken = swap(f"[id='{id}']", "delete", "")
+    put = swap(f"[id='{listed[at - by].id}']", "beforebegin" if by < 0 else "afterend", row(line))
+    return taken + put + announcement(f"“{line.name}” is number {at + 1} of {len(listed)} now.")
+
+
+def deleted(line: Line, change_id: int) -> str:
+    """Where the rule was: that it is gone, and the way back."""
+    gone = draw("moderation/_deleted.html", line=line, change_id=change_id)
+    return gone + announcement(f"“{line.name}” was deleted.")
+
+
+def brought_back(line: Line) -> str:
+    return row(line, "It is back.") + announcement(f"“{line.name}” is back.")
+
+
+def announcement(said: str) -> str:
+    """For screen readers."""
+    return swap("#announcer", "innerHTML", str(escape(said)))
 
 
 def tried_html(form: TryForm, tried: Tried | str) -> str:

@@ -50,15 +50,13 @@ def fate(rule: Rule) -> str:
 
 
 def in_words(before: Mapping[str, Entry | None], after: Mapping[str, Entry | None]) -> list[str]:
-    """What a change of entries is, a sentence each."""
+    """What a change of entries is, a line each."""
     moved = [id for id, new in after.items() if new and (old := before.get(id)) and old.body == new.body]
     said = [_change(id, before.get(id), after[id]) for id in after if id not in moved]
     if moved:
         first, *others = [Line.of(entry).name for id in moved if (entry := after[id])]
         said.append(
-            f"“{first}” and “{others[0]}” changed places."
-            if len(others) == 1
-            else "The order of the rules was changed."
+            f"Changed places: “{first}” and “{others[0]}”" if len(others) == 1 else "Another order of the rules"
         )
     return said
 
@@ -69,16 +67,16 @@ def change_in_words(change: Change) -> list[str]:
 
 def _change(id: str, before: Entry | None, after: Entry | None) -> str:
     if not id.startswith(RULE):
-        return f"The settings of “{id}” were {'removed' if after is None else 'changed'}."
+        return f"{'Gone' if after is None else 'Set'}: “{id}”"
     old, new = _one(before), _one(after)
     if new is None:
-        return f"“{old.name}” was deleted." if old else "A rule was deleted."
+        return f"Gone: “{old.name}”" if old else "Gone: a rule that was not there"
     if old is None:
-        return f"“{new.name}” was added: {_whole(new)}."
+        return f"New: “{new.name}”, {_whole(new)}"
     different = _differences(old.entry.body, new.entry.body)
-    if old.is_on != new.is_on:
-        different = [f"switched {'on' if new.is_on else 'off'}", *different]
-    return f"“{new.name}”: {'; '.join(different)}."
+    if old.is_on == new.is_on:
+        return f"Changed: “{new.name}”, {'; '.join(different)}"
+    return "; ".join([f"Switched {'on' if new.is_on else 'off'}: “{new.name}”", *different])
 
 
 def _one(entry: Entry | None) -> Line | None:
