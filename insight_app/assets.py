@@ -22,6 +22,7 @@ BUNDLES = {
         "css/settings.css",
         "css/sheets.css",
         "css/moderation.css",
+        "css/privacy.css",
     ),
     "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),

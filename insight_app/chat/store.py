@@ -193,6 +193,7 @@ class ConversationStore:
                 update(messages).where(messages.c.parent_id.in_(answers)).values(parent_id=prompt.parent_id)
             )
             connection.execute(delete(messages).where(messages.c.id == prompt.id))
+            _name_anew(connection, prompt)
         self._database.forget()
         return answers
 
@@ -262,6 +263,7 @@ class ConversationStore:
     def rename(self, conversation_id: str, title: str) -> None:
         with self._database.writing() as connection:
             connection.execute(update(conversations).where(conversations.c.id == conversation_id).values(title=title))
+        self._database.forget()  # the old name too
 
     def pin(self, conversation_id: str, *, is_pinned: bool) -> None:
         mine = conversations.c.id == conversation_id
@@ -288,6 +290,17 @@ def remove(connection: Connection, which: ColumnElement[bool]) -> list[int]:
     connection.execute(update(messages).where(theirs).values(parent_id=None))
     connection.execute(delete(conversations).where(which))
     return answers
+
+
+def _name_anew(connection: Connection, deleted: Message) -> None:
+    """A conversation that had the first words of this prompt as its title gets those of another one."""
+    is_so_named = and_(conversations.c.id == deleted.conversation_id, conversations.c.title == title_of(deleted.text))
+    first = select(messages.c.text).where(
+        messages.c.conversation_id == deleted.conversation_id, messages.c.role == "user"
+    )
+    text = connection.execute(first.order_by(messages.c.id).limit(1)).scalar()
+    title = title_of(text) if text else "Nothing left"
+    connection.execute(update(conversations).where(is_so_named).values(title=title))
 
 
 def _begin(connection: Connection, title: str) -> str:

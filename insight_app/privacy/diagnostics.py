@@ -60,6 +60,14 @@ class Diagnostics:
                 with suppress(ValueError):
                     yield json.loads(line)
 
+    def count(self) -> int:
+        """How many exchanges are recorded."""
+        try:
+            with self._file.open("rb") as lines:
+                return sum(1 for _ in lines)
+        except FileNotFoundError:
+            return 0
+
     def delete(self) -> None:
         self._file.unlink(missing_ok=True)
 
@@ -71,10 +79,14 @@ class Diagnostics:
 
     def _is_wanted(self) -> bool:
         """Asks for the consent once a second: every answer comes by here."""
-        if (now := time.monotonic()) >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
-            self._wanted = self.seconds_left() > 0
+        if time.monotonic() >= self._look_at:
+            self.look()
         return self._wanted
+
+    def look(self) -> None:
+        """Asks for the consent now."""
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._wanted = self.seconds_left() > 0
 
     def _record(self, reply: Reply, task: Task, began: float, problem: str) -> None:
         try:

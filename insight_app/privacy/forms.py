@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import ClassVar
+
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, RadioField, SelectField
-from wtforms.validators import InputRequired, NumberRange, Optional, ValidationError
+from wtforms import RadioField, SelectField, StringField
+from wtforms.validators import InputRequired, ValidationError
 
 from insight_app.privacy.diagnostics import CHOICES_SECONDS
 from insight_app.privacy.preferences import LONGEST_DAYS, Preferences
-from insight_app.privacy.words import in_words
+from insight_app.privacy.words import counted, in_words
 
 AS_THE_SERVER, FOR_EVER, SOME_DAYS = "server", "ever", "days"
 
@@ -22,33 +25,35 @@ class KeepForm(_Form):
     """How long conversations are kept."""
 
     keep = RadioField("Keep conversations", validators=[InputRequired("Choose one.")])
-    days = IntegerField("Days", validators=[Optional()])
+    days = StringField("Days")
 
     def __init__(self, most_days: int, now: Preferences) -> None:
-        shown = {None: AS_THE_SERVER, 0: FOR_EVER}.get(now.keep_days, SOME_DAYS)
-        super().__init__(keep=shown, days=now.keep_days or None)
+        """`most_days` is the server's limit, 0 where it has none; `now` is what the form shows at first."""
+        follows = now.keep_days is None or (now.keep_days == 0 and most_days)
+        shown = AS_THE_SERVER if follows else SOME_DAYS if now.keep_days else FOR_EVER
+        super().__init__(keep=shown, days=str(now.days_kept(most_days)) if now.keep_days else "")
         self.most_days = most_days
-        self._most = most_days or LONGEST_DAYS
-        server = f"{most_days} {'day' if most_days == 1 else 'days'}" if most_days else "until you delete them"
-        self.keep.choices = [(AS_THE_SERVER, f"As this server does: {server}")]
+        server = counted(most_days, "day") if most_days else "until you delete them"
+        self.labels = {AS_THE_SERVER: f"As this server does: {server}"}
         if not most_days:
-            self.keep.choices.append((FOR_EVER, "Until I delete them, whatever this server does"))
-        self.keep.choices.append((SOME_DAYS, "For fewer days" if most_days else "For some days"))
+            self.labels[FOR_EVER] = "Until I delete them, whatever this server does"
+        self.labels[SOME_DAYS] = "For fewer days" if most_days else "For some days"
+        self.keep.choices = list(self.labels)
 
-    def validate_days(self, field: IntegerField) -> None:
-        if self.keep.data != SOME_DAYS:
-            return
-        if field.data is None:
-            raise ValidationError("Write how many days, as a number.")
-        NumberRange(1, self._most, f"Write a number from 1 to {self._most}.")(self, field)
+    def validate_days(self, field: StringField) -> None:
+        most = self.most_days or LONGEST_DAYS
+        is_number = re.fullmatch("[0-9]{1,9}", field.data.strip())
+        if self.keep.data == SOME_DAYS and not (is_number and 1 <= int(field.data) <= most):
+            raise ValidationError(f"Write how many days: a number from 1 to {most:,}.")
 
     @property
     def keep_days(self) -> int | None:
-        """As Preferences has it."""
-        return {AS_THE_SERVER: None, FOR_EVER: 0}.get(self.keep.data, self.days.data)
+        """As Preferences has it, of a form that is valid."""
+        return int(self.days.data) if self.keep.data == SOME_DAYS else {FOR_EVER: 0}.get(self.keep.data)
 
 
 class DiagnosticsForm(_Form):
     """For how long there is to be a record."""
 
-    seconds = SelectField("For how long", coerce=int, choices=[(each, in_words(each)) for each in CHOICES_SECONDS])
+    labels: ClassVar = {str(seconds): in_words(seconds) for seconds in CHOICES_SECONDS}
+    seconds = SelectField("For how long", choices=list(labels))

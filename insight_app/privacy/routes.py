@@ -15,8 +15,9 @@ from insight_app.chat import pages
 from insight_app.config import PROJECT
 from insight_app.privacy import export
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
-from insight_app.privacy.words import in_words
+from insight_app.privacy.words import counted, in_words
 from insight_app.rendering.markdown import render
+from insight_app.rendering.swaps import swap
 from insight_app.web import add_settings_page, from_htmx, guarded, services
 
 privacy = Blueprint("privacy", __name__, url_prefix="/settings/privacy")
@@ -45,7 +46,7 @@ def keep() -> ResponseReturnValue:
 @privacy.get("/diagnostics")
 def diagnostics() -> ResponseReturnValue:
     """The part of the page about the record, as it is now."""
-    return _diagnostics() if from_htmx() else redirect(url_for("privacy.page"))
+    return render_template("privacy/_diagnostics.html", **_record_now()) if from_htmx() else _back()
 
 
 @privacy.post("/diagnostics")
@@ -54,15 +55,16 @@ def record() -> ResponseReturnValue:
     form = DiagnosticsForm()
     if not form.validate():
         return _page(_keep_form()), 422
-    services().personal.choose(diagnostics_until=time.time() + form.seconds.data)
-    return _diagnostics() if from_htmx() else _back("started", "diagnostics")
+    services().personal.choose(diagnostics_until=time.time() + int(form.seconds.data))
+    services().diagnostics.look()
+    return _recording("started")
 
 
 @privacy.post("/diagnostics/delete")
 def stop_recording() -> ResponseReturnValue:
     services().personal.choose(diagnostics_until=None)
     services().diagnostics.delete()
-    return _diagnostics() if from_htmx() else _back("stopped", "diagnostics")
+    return _recording("stopped")
 
 
 @privacy.get("/diagnostics/download")
@@ -122,22 +124,27 @@ def _page(form: KeepForm) -> str:
     )
 
 
+def _recording(done: str) -> ResponseReturnValue:
+    """The page's part about the record, after this was done."""
+    if not from_htmx():
+        return _back(done, "diagnostics")
+    said = swap("#announcer", "innerHTML", DONE[done])
+    return render_template("privacy/_diagnostics.html", **{**_record_now(), "focus": True}) + said
+
+
 def _record_now() -> Mapping[str, Any]:
     """What _diagnostics.html needs to know."""
     found = services().diagnostics
     left = found.seconds_left()
     return {
         "left": in_words(left) if left else "",
-        "count": sum(1 for _ in found.entries()),
+        "count": found.count(),
         "record_form": DiagnosticsForm(),
+        "focus": False,
     }
 
 
-def _diagnostics() -> str:
-    return render_template("privacy/_diagnostics.html", **_record_now())
-
-
-def _back(done: str, anchor: str | None = None) -> Response:
+def _back(done: str | None = None, anchor: str | None = None) -> Response:
     response = redirect(url_for("privacy.page", done=done, _anchor=anchor), 303)
     assert isinstance(response, Response)
     return response
@@ -152,4 +159,5 @@ def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
 def register(app: Flask) -> None:
     app.register_blueprint(privacy)
     add_settings_page(app, "Privacy", "privacy.page")
+    app.jinja_env.globals["counted"] = counted
     app.extensions["insight"].pruning.on_deletion(pages.forget)

@@ -1,8 +1,13 @@
-"""How long something lasts, as one says it: in words, and no finer than anybody needs."""
+"""Numbers as one says them: how many there are of something, and how long something lasts."""
 
 from __future__ import annotations
 
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+
+def counted(number: int, name: str) -> str:
+    """ "1 day", "2 days"."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def in_words(seconds: float) -> str:
@@ -12,5 +17,5 @@ def in_words(seconds: float) -> str:
     for name, length in UNITS:
         count, left = divmod(left, length)
         if count:
-            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
+            parts.append(counted(count, name))
     return " and ".join(parts[:2]) or "less than a minute"

@@ -1,0 +1,235 @@
+"""Deleted means deleted: from the files of the database, from Redis and from memory, whichever way it was deleted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from own_redis import OwnRedis
+from scripted_ollama import ScriptedOllama, gate, thinking
+from sqlalchemy import text, update
+from visitor import Visitor
+
+from insight_app import create_app
+from insight_app.chat import pages
+from insight_app.chat.messages import Outcome, State
+from insight_app.config import Settings
+from insight_app.services import Services
+from insight_app.storage.tables import conversations, messages
+
+WORDS = "xylophage"
+
+
+def places(folder: Path) -> list[str]:
+    """The files below it that hold the words."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return [path.name for path in files if WORDS.encode() in path.read_bytes()]
+
+
+def told(visitor: Visitor, ollama: ScriptedOllama, size: int = 1) -> int:
+    """A conversation full of the words; the page is open."""
+    ollama.script(thinking(f"{WORDS} thought"), f"{WORDS} answered. " * size)
+    return visitor.asks_and_waits(f"{WORDS} asked. " * min(size, 500))
+
+
+def delete_pair(visitor: Visitor, services: Services) -> None:
+    path = services.conversations.tree(visitor.url.rpartition("/")[2]).path(None)
+    visitor.send(f"/prompts/{path[0]}/delete")
+
+
+def delete_conversation(visitor: Visitor, services: Services) -> None:
+    visitor.send(visitor.url + "/delete")
+
+
+def let_it_grow_old(visitor: Visitor, services: Services) -> None:
+    services.personal.choose(keep_days=1)
+    with services.database.writing() as connection:
+        home = visitor.url.rpartition("/")[2]
+        connection.execute(update(conversations).where(conversations.c.id == home).values(created_at=1.0))
+        mine = messages.c.conversation_id == home
+        connection.execute(update(messages).where(mine).values(created_at=1.0, finished_at=2.0))
+    assert services.retention.prune() == 1
+
+
+def delete_everything(visitor: Visitor, services: Services) -> None:
+    assert visitor.send("/settings/privacy/delete").status_code == 303
+
+
+KINDS = (delete_pair, delete_conversation, let_it_grow_old, delete_everything)
+Deletion = Callable[[Visitor, Services], None]
+
+
+@pytest.mark.parametrize("deletion", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("size", [1, 3000], ids=["a row", "many pages"])
+def test_no_file_holds_a_word_of_what_was_deleted(
+    deletion: Deletion, size: int, visitor: Visitor, ollama: ScriptedOllama, services: Services, settings: Settings
+) -> None:
+    for _ in range(3):  # other conversations around it, so that its pages are among others
+        ollama.script("Something else. " * 50)
+        visitor.open("/")
+        visitor.asks_and_waits("Something else? " * 50)
+    visitor.open("/")
+    told(visitor, ollama, size)
+    assert "insight.db" in " ".join(places(settings.data_dir))
+    deletion(visitor, services)
+    assert places(settings.data_dir) == []
+    ollama.script("Others take its place. " * 200)
+    visitor.open("/")
+    visitor.asks_and_waits("Who takes its place? " * 200)
+    assert places(settings.data_dir) == []
+
+
+@pytest.mark.parametrize("deletion", [delete_conversation, delete_everything], ids=lambda kind: kind.__name__)
+def test_a_conversation_of_more_messages_than_sqlite_follows_is_deleted(
+    deletion: Deletion, visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    told(visitor, ollama)
+    home = visitor.url.rpartition("/")[2]
+    with services.database.writing() as connection:
+        last = connection.execute(text("SELECT max(id) FROM messages")).scalar() or 0
+        rows = [{"id": last + 1 + n, "parent": last + n, "home": home, "words": WORDS} for n in range(3000)]
+        connection.execute(
+            text(
+                "INSERT INTO messages (id, conversation_id, parent_id, role, state, text, created_at, thinking, model,"
+                " choice, problem) VALUES (:id, :home, :parent, 'user', 'done', :words, 0, '', '', '', '')"
+            ),
+            rows,
+        )
+    deletion(visitor, services)
+    with services.database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM messages")).scalar() == 0
+
+
+def test_who_reads_meanwhile_holds_up_the_log_only_until_they_are_done(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("insight_app.storage.database.PATIENCE_SECONDS", 0.05)
+    told(visitor, ollama)
+    with services.database.reading() as connection:
+        connection.execute(text("BEGIN"))
+        connection.execute(text("SELECT count(*) FROM messages")).scalar()
+        delete_conversation(visitor, services)
+        assert services.database.has_log
+        assert places(settings.data_dir)
+    until = time.monotonic() + 5
+    while services.database.has_log and time.monotonic() < until:
+        services.pruning.look()
+    assert places(settings.data_dir) == []
+
+
+def test_everything_is_everything(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> None:
+    services.personal.choose(keep_days=7, diagnostics_until=time.time() + 60)
+    services.diagnostics.look()
+    told(visitor, ollama)
+    visitor.send(visitor.url + "/pin", pinned="1")
+    opened = threading.Event()
+    ollama.script(f"{WORDS} and ", gate(opened))
+    visitor.open("/")
+    visitor.ask(f"{WORDS} still")
+    assert list(services.diagnostics.entries())
+    done = visitor.send("/settings/privacy/delete")
+    assert done.headers["Clear-Site-Data"] == '"storage"'
+    assert f"insight-{services.settings.app_port}=;" in done.headers["Set-Cookie"]
+    with services.database.reading() as connection:
+        for table in ("conversations", "messages", "preferences"):
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
+    assert not list(services.diagnostics.entries())
+    until = time.monotonic() + 5
+    while services.replies.here() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not services.replies.here()  # what was being written has ended
+    assert "Everything about you is deleted." in visitor.open(done.location)
+
+
+def test_drawn_texts_leave_the_memory_of_every_process(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    told(visitor, ollama)
+    visitor.open(visitor.url)
+    assert pages._finished.cache_info().currsize
+    services.pruning.look()
+    assert services.conversations.delete(visitor.url.rpartition("/")[2])  # as another process would
+    visitor.open("/")
+    services.pruning.look()
+    assert not pages._finished.cache_info().currsize
+
+
+@pytest.fixture
+def redis() -> Iterator[OwnRedis]:
+    found = OwnRedis()
+    found.start()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def pair(settings: Settings, redis: OwnRedis) -> Iterator[tuple[Flask, Flask]]:
+    """Two processes' apps, as far as they share anything."""
+    apps = create_app(replace(settings, redis_url=redis.url)), create_app(replace(settings, redis_url=redis.url))
+    for app in apps:
+        app.extensions["insight"].engine.look()
+    yield apps
+    for app in apps:
+        app.extensions["insight"].close()
+        app.extensions["insight"].database.close()
+
+
+def texts(redis: OwnRedis) -> list[bytes]:
+    """What Redis has of anybody's answer."""
+    return list(redis.client.keys("insight:answer:*"))
+
+
+def test_redis_forgets_at_once_what_is_being_written_elsewhere(
+    pair: tuple[Flask, Flask], redis: OwnRedis, ollama: ScriptedOllama
+) -> None:
+    writer, other = (Visitor(app.test_client()) for app in pair)
+    opened = threading.Event()
+    ollama.script(f"{WORDS} and ", gate(opened))
+    writer.open("/")
+    answer = writer.ask("Hi")
+    there: Services = pair[1].extensions["insight"]
+    mirror = there.replies.get(answer)
+    until = time.monotonic() + 5
+    while not any(WORDS.encode() in (redis.client.get(key) or b"") for key in texts(redis)):
+        assert time.monotonic() < until
+    assert mirror is not None
+    other.open(writer.url)
+    other.send(writer.url + "/delete")
+    here: Services = pair[0].extensions["insight"]
+    while here.replies.here() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not here.replies.here()
+    while not (mirror.ended or mirror.lost):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert texts(redis) == []
+    assert not redis.client.hkeys("insight:writing")
+    assert there.replies.get(answer) is None
+
+
+def test_redis_forgets_at_once_what_has_just_ended(
+    pair: tuple[Flask, Flask], redis: OwnRedis, ollama: ScriptedOllama
+) -> None:
+    writer, other = (Visitor(app.test_client()) for app in pair)
+    ollama.script(f"{WORDS}.")
+    writer.open("/")
+    writer.asks_and_waits("Hi")
+    other.open(writer.url)
+    other.send(writer.url + "/delete")
+    assert texts(redis) == []
+    late = pair[0].extensions["insight"].replies  # what its writer still had to say
+    late._outbox._round()
+    assert texts(redis) == []
+
+
+def test_an_end_that_comes_after_the_deletion_changes_nothing(services: Services) -> None:
+    _, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    services.conversations.delete(answer.conversation_id)
+    services.conversations.finish(answer.id, Outcome(State.DONE, WORDS))
+    assert services.conversations.unfinished() == []
