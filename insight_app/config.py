@@ -236,7 +236,7 @@ class Settings:
         "HISTORY_RETENTION_DAYS",
         "0",
         _whole(0, 36_500),
-        "After how many days without a new message a conversation is deleted. 0: never.",
+        "After how many days without a new message a conversation that is not pinned is deleted. 0: never.",
     )
     ratelimit_enabled: bool = _variable("RATELIMIT_ENABLED", "true", _yes_or_no, "Whether SEND_RATE_LIMIT counts.")
     send_rate_limit: str = _variable(

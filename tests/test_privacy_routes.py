@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
-from scripted_ollama import ScriptedOllama
+from scripted_ollama import ScriptedOllama, gate
 from test_privacy_retention import aged
 from visitor import Visitor
 
@@ -195,6 +197,20 @@ def test_the_document_is_a_page_too(visitor: Visitor) -> None:
     page = visitor.open("/settings/privacy/kept")
     assert "OLLAMA_DEBUG_LOG_REQUESTS" in page
     assert "<table>" in page
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="this system shows no processes as files")
+def test_no_word_is_in_what_other_programs_see_of_the_process(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    opened = threading.Event()
+    ollama.script("xylophage, ", gate(opened))
+    answer = visitor.ask("Is it xylophage?")
+    seen = [path.read_bytes() for name in ("cmdline", "environ", "comm") for path in Path("/proc/self").glob(name)]
+    seen += [path.read_bytes() for path in Path("/proc/self/task").glob("*/comm")]
+    names = [thread.name for thread in threading.enumerate()]
+    assert f"answer-{answer}" in names
+    assert b"xylophage" not in b"".join([*seen, *(name.encode() for name in names)])
+    opened.set()
+    visitor.watch(answer)
 
 
 def test_what_is_deleted_is_asked_for_once(visitor: Visitor) -> None:

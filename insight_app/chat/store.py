@@ -259,6 +259,7 @@ class ConversationStore:
         with self._database.writing() as connection:
             mine = update(conversations).where(conversations.c.id == conversation_id)
             connection.execute(mine.values(instructions=instructions))
+        self._database.forget()  # the old ones too
 
     def rename(self, conversation_id: str, title: str) -> None:
         with self._database.writing() as connection:

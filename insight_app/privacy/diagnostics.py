@@ -104,6 +104,8 @@ class Diagnostics:
                 "problem": problem,
             }
             self._append(json.dumps(entry, ensure_ascii=False) + "\n")
+            if self._until() is None:  # it was stopped, and the record deleted, just now
+                self.delete()
         except Exception as error:  # no reason to keep anybody's answer from them
             self._log.error("not recorded", exc_info=error)
 

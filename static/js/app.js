@@ -45,6 +45,11 @@ document.addEventListener("htmx:error", (event) => {
   notice.replaceChildren(line);
 });
 
+// Who writes a number beside a choice has chosen it.
+document.addEventListener("input", (event) => {
+  if (event.target.matches(".days")) event.target.closest("div").querySelector("[type=radio]").checked = true;
+});
+
 // Copy buttons: data-copy="code" takes the code beside it, anything else is the address of the text.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
