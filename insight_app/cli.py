@@ -13,7 +13,7 @@ from insight_app.config import PROJECT, load
 from insight_app.privacy.diagnostics import Diagnostics
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
-from insight_app.storage.database import Database, sqlite_url
+from insight_app.storage.database import PATIENCE_SECONDS, Database, sqlite_url
 from insight_app.telemetry import logs
 
 # An app that does nothing but this: the whole one would go on with the answers that the server is writing.
@@ -27,7 +27,7 @@ def is_asked(arguments: Sequence[str]) -> bool:
 
 @app.cli.command("prune")
 def prune() -> None:
-    """Delete conversations that are older than is kept; a server does it each hour by itself."""
+    """Delete conversations that are older than is kept, and write the database anew without a trace of them."""
     settings = load()
     logs.configure(settings.log_level)
     database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
@@ -35,4 +35,5 @@ def prune() -> None:
     personal = PersonalStore(database)
     diagnostics = Diagnostics(Path(settings.data_dir) / "diagnostics", lambda: None)
     count = Retention(personal, diagnostics, settings.history_retention_days).prune()
+    database.rewrite(PATIENCE_SECONDS)
     click.echo(f"{count} {'conversation was' if count == 1 else 'conversations were'} deleted.")

@@ -94,7 +94,7 @@ def build_services(settings: Settings) -> Services:
         watching=diagnostics.watching,
     )
     answering.carry_on()
-    pruning = Pruning(database, retention)
+    pruning = Pruning(database, retention, is_idle=lambda: not replies.count())
     pruning.start()
     return Services(
         settings=settings,

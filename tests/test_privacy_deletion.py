@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +24,11 @@ from insight_app.chat import pages
 from insight_app.chat.messages import Outcome, State
 from insight_app.config import Settings
 from insight_app.services import Services
+from insight_app.storage.database import TRACES
 from insight_app.storage.tables import conversations, messages
 
 WORDS = "xylophage"
+RUNS = int(os.environ.get("DELETION_RUNS", "300"))
 
 
 def places(folder: Path) -> list[str]:
@@ -120,6 +126,66 @@ def test_who_reads_meanwhile_holds_up_the_log_only_until_they_are_done(
     while services.database.has_log and time.monotonic() < until:
         services.pruning.look()
     assert places(settings.data_dir) == []
+
+
+def test_no_trace_stays_where_sqlite_moved_rows_from_page_to_page(
+    services: Services, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.pruning.close()
+    store, by_chance = services.conversations, random.Random(1)
+    kept: dict[str, str] = {}
+    deleted: list[bytes] = []
+    for number in range(RUNS):
+        if by_chance.random() < 0.55 or not kept:
+            word, home = f"{WORDS}{number:06d}", None
+            for _ in range(by_chance.randint(1, 6)):
+                size = int(10 ** by_chance.uniform(0, 4))
+                prompt, answer = store.ask(f"{word} " * by_chance.choice([1, size]), model="", conversation_id=home)
+                assert answer is not None
+                home = prompt.conversation_id
+                for length in range(by_chance.randint(0, 4)):
+                    store.checkpoint([(answer.id, 0, word, f"{word} " * size * length)])
+                store.finish(answer.id, Outcome(State.DONE, f"{word} " * size))
+            assert home is not None
+            kept[home] = word
+        else:
+            home = by_chance.choice(list(kept))
+            deleted.append(kept.pop(home).encode())
+            store.delete(home)
+    assert services.database.forgotten() & TRACES
+    services.pruning.look()
+    assert not services.database.forgotten() & TRACES
+    files = b"".join(path.read_bytes() for path in Path(settings.data_dir).rglob("*") if path.is_file())
+    assert [word for word in deleted if word in files] == []
+    assert all(word.encode() in files for word in kept.values())
+
+
+def test_the_file_is_not_rewritten_while_somebody_is_answered(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    services.pruning.close()
+    opened = threading.Event()
+    ollama.script("Hm, ", gate(opened))
+    answer = visitor.ask("Hi")
+    services.database.forget()
+    services.pruning.look()
+    assert services.database.forgotten() & TRACES
+    opened.set()
+    visitor.watch(answer)
+    services.pruning.look()
+    assert not services.database.forgotten() & TRACES
+
+
+def test_a_file_that_another_program_writes_is_rewritten_later(services: Services, settings: Settings) -> None:
+    services.pruning.close()
+    services.database.forget()
+    with closing(sqlite3.connect(settings.data_dir / "insight.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        services.database.rewrite()
+        assert services.database.forgotten() & TRACES
+        other.execute("ROLLBACK")
+    services.database.rewrite()
+    assert not services.database.forgotten() & TRACES
 
 
 def test_everything_is_everything(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> None:

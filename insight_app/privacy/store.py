@@ -57,6 +57,7 @@ class PersonalStore:
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
         self._database.forget()
+        self._database.rewrite()  # now, as it is small
         return answers
 
     def _delete(self, which: ColumnElement[bool]) -> tuple[int, list[int]]:

@@ -25,6 +25,8 @@ READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on mea
 
 
 _EMPTY_LOG = text("PRAGMA wal_checkpoint(TRUNCATE)")
+_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+TRACES = 1
 # What SQLite says when its file is gone, damaged or protected.
 UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
 
@@ -71,15 +73,40 @@ class Database:
         """
         if self._is_sqlite:
             with self.writing() as connection:
-                connection.execute(text(f"PRAGMA user_version = {(_forgotten(connection) + 1) % 2**31}"))
+                _note(connection, (_forgotten(connection) | TRACES) + 2)
             self.empty_log(PATIENCE_SECONDS)
 
     def forgotten(self) -> int:
-        """Another number after each `forget`, of whichever process."""
+        """Another number after each `forget`, of whichever process; with the bit TRACES until the next `rewrite`."""
         if not self._is_sqlite:
             return 0
         with self.reading() as connection:
             return _forgotten(connection)
+
+    def rewrite(self, patience_seconds: float = 0.0) -> None:
+        """Writes the whole file anew, without traces, unless another program is in the way for so long.
+
+        SQLite overwrites what it deletes, but not the copies that it left where it moved rows from page to page. Nobody
+        can write meanwhile, and nothing else goes on in this process: about a second for 70 MB.
+        """
+        if not self._is_sqlite:
+            return
+        until = time.monotonic() + patience_seconds
+        with self._turn(), self._writer.connect() as connection:
+            before = _forgotten(connection)
+            while not _vacuumed(connection):
+                if time.monotonic() >= until:
+                    return
+                time.sleep(LOOK_AGAIN_SECONDS)
+        with self.writing() as connection:
+            if _forgotten(connection) == before:
+                _note(connection, before & ~TRACES)
+        self.empty_log(patience_seconds)
+
+    def size(self) -> int:
+        """In bytes; 0 where nobody knows."""
+        with self.reading() as connection:
+            return int(connection.execute(_SIZE).scalar_one()) if self._is_sqlite else 0
 
     def empty_log(self, patience_seconds: float = 0.0) -> None:
         """Moves all that SQLite's log has to the file; `has_log` stays true where somebody reads for too long."""
@@ -185,6 +212,21 @@ def _forgotten(connection: Connection) -> int:
     return int(connection.execute(text("PRAGMA user_version")).scalar() or 0)
 
 
+def _note(connection: Connection, forgotten: int) -> None:
+    connection.execute(text(f"PRAGMA user_version = {forgotten % 2**31}"))
+
+
+def _vacuumed(connection: Connection) -> bool:
+    """False where another program writes."""
+    try:
+        connection.execute(text("VACUUM"))
+    except Refusal as error:
+        if isinstance(_meaning(error), DatabaseBusy):
+            return False
+        raise
+    return True
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     with suppress(sqlite3.OperationalError):  # locked: another process is just doing it, for the file and so for all
         connection.execute("PRAGMA journal_mode=WAL")
@@ -192,6 +234,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=NORMAL",
         "foreign_keys=ON",
         "secure_delete=ON",
+        "temp_store=MEMORY",  # what is sorted holds people's words, and SQLite's own place for it is /var/tmp
     ):
         connection.execute(f"PRAGMA {pragma}")
 
