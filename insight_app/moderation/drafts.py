@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 
-from insight_app.moderation.rules import Kind, Rule
-from insight_app.moderation.screen import Matcher
+from insight_app.moderation.matcher import check
+from insight_app.moderation.rules import Rule
 
 LONGEST_NAME = 60  # characters: it stands in the place of what is masked
 LONGEST_REASON = 500  # characters
-LARGEST_TEXT = 2**20  # bytes of UTF-8
 MOST_RULES = 2000
 
 
@@ -33,24 +31,19 @@ def problems(rule: Rule) -> dict[str, str]:
         found["name"] = f"This name has {len(rule.name)} characters; at most {LONGEST_NAME} are possible."
     if len(rule.reason) > LONGEST_REASON:
         found["reason"] = f"This reason has {len(rule.reason)} characters; at most {LONGEST_REASON} are possible."
-    size = len(rule.text.encode("utf-8", "replace"))
-    if size > LARGEST_TEXT:
-        found["text"] = f"This is {size / 2**20:.1f} MB of text; a rule holds at most 1 MB. Make two rules of it."
-    elif not rule.text.strip() and rule.kind is not Kind.PERSONAL:
-        found["text"] = "Write what to look for."
     for field in ("name", "text", "reason"):
         at = _stray(getattr(rule, field))
         if at is not None:
             found.setdefault(field, f"Character {at + 1} is no text: this looks like a file that is not for reading.")
-    if "text" not in found and (problem := unusable([rule])):
+    if "text" not in found and (problem := unusable(rule)):
         found["text"] = problem
     return found
 
 
-def unusable(rules: Iterable[Rule]) -> str:
-    """Why these rules cannot be applied, or ""."""
+def unusable(rule: Rule) -> str:
+    """Why this rule cannot be applied, or ""."""
     try:
-        Matcher(list(rules))
+        check(rule)
     except ValueError as error:
         return str(error)
     return ""

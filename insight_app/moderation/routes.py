@@ -10,6 +10,7 @@ from insight_app.errors import ChangedMeanwhile, FormExpired, InsightError, NotT
 from insight_app.moderation import arranging, pages, sharing
 from insight_app.moderation.arranging import Line
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
+from insight_app.moderation.matcher import UnusableRule
 from insight_app.moderation.presets import PRESETS, Preset
 from insight_app.moderation.rulekeeping import Rulekeeping
 from insight_app.moderation.trying import Tried, tried
@@ -145,8 +146,8 @@ def _tried(id: str, form: TryForm) -> Tried | str:
         rules += [] if rule in rules else [rule]
     try:
         return tried(rules, *sample)
-    except ValueError as error:
-        return f"Nothing is let through: {error}"
+    except UnusableRule as error:
+        return f"Nothing is let through: “{error.rule.name}” cannot be used. {error.reason}"
 
 
 @moderation.get("/presets/<name>")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from insight_app.moderation.matcher import Matcher
 from insight_app.moderation.rules import Action, Rule, Scope
-from insight_app.moderation.screen import Matcher, Screen, Screened, screened
+from insight_app.moderation.screen import Screen, Screened, screened
 
 LONGEST = 20_000  # characters
 STRICTNESS = (Action.REFUSE, Action.MASK, Action.FLAG)
@@ -41,7 +42,7 @@ class Tried:
 
 
 def tried(rules: Iterable[Rule], scope: Scope, text: str, chance: random.Random | None = None) -> Tried:
-    """Raises ValueError where a rule cannot be applied. `text` is of at most LONGEST characters."""
+    """Raises UnusableRule where a rule cannot be applied. `text` is of at most LONGEST characters."""
     mine = [rule for rule in rules if rule.looks_at(scope)]
     matcher = Matcher(mine)
     whole = screened(matcher, text)

@@ -38,7 +38,7 @@ document.addEventListener("htmx:sse:error", (event) => {
 // The server cannot be reached: say so, keep everything.
 document.addEventListener("htmx:error", (event) => {
   const notice = document.getElementById("notice");
-  if (!notice || event.target.id !== "composer") return;
+  if (!notice || !event.target.closest?.("#composer, .moderation")) return;
   const line = document.createElement("p");
   line.className = "notice";
   line.textContent = "The server does not answer. Your text is kept: send it again when the server is back.";
