@@ -15,6 +15,7 @@ from insight_app.engines.base import Options
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
 from insight_app.limits import rates
+from insight_app.moderation import rulekeeping
 from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
 from insight_app.moderation.store import ModerationStore
 from insight_app.privacy.diagnostics import Diagnostics
@@ -76,6 +77,7 @@ def build_services(settings: Settings) -> Services:
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
     engine.start()
     rules = ModerationStore(database)
+    rulekeeping.begin(rules)
     moderation: Moderation = Moderating(rules, metrics.rules_acted) if settings.enable_moderation else Unmoderated()
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)

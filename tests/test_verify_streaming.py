@@ -29,7 +29,7 @@ def test_a_server_that_streams_passes(
     address: str, ollama: ScriptedOllama, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gates = [threading.Event() for _ in range(8)]
-    ollama.script(*(part for number, each in enumerate(gates) for part in (f"{number} ", gate(each))))
+    ollama.script(*(part for number, each in enumerate(gates) for part in (f"piece{number} ", gate(each))))
     waiting = iter([threading.Event(), *gates])
 
     def arrive() -> float:

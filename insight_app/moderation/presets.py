@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 
-KEYS = "API key\nprivate key\npassword in an address"
 TAKE_IT_OUT = "It seems to hold a key or a password. Take it out, then send it again."
 
-SECRETS = Rule("rule-secrets", "Key or password", Kind.PERSONAL, KEYS)
+SECRETS = Rule("rule-secrets", "Secret key", Kind.PERSONAL, "API key\nprivate key")
 CARDS = Rule("rule-cards", "Payment card", Kind.PERSONAL, "payment card")
 STARTER = (SECRETS, CARDS)
 
@@ -34,9 +33,9 @@ def _lines(*parts: str) -> str:
 
 
 _REFUSED_KEYS = Rule(
-    "rule-secrets", "Key or password", Kind.PERSONAL, KEYS, Scope.BOTH, Action.REFUSE, reason=TAKE_IT_OUT
+    "rule-secrets", "Key or password", Kind.PERSONAL, "secrets", Scope.BOTH, Action.REFUSE, reason=TAKE_IT_OUT
 )
-_CONTACT = Rule("rule-contact", "Contact data", Kind.PERSONAL, "e-mail address\ntelephone number")
+_CONTACT = Rule("rule-contact", "Contact data", Kind.PERSONAL, "e-mail\ntelephone")
 
 STRICT = Preset(
     "strict",

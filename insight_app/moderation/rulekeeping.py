@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from insight_app.errors import ChangedMeanwhile, NotThere, TooManyRules
-from insight_app.moderation import arranging, drafts, wording
+from insight_app.moderation import arranging, drafts, presets, wording
 from insight_app.moderation.arranging import After, Line, lines
 from insight_app.moderation.rules import Rule
 from insight_app.moderation.store import Entry, ModerationStore
@@ -75,6 +75,12 @@ class Rulekeeping:
             except ChangedMeanwhile:
                 continue
         raise ChangedMeanwhile
+
+
+def begin(store: ModerationStore) -> None:
+    """Gives a server whose rules were never changed the ones that every server starts with."""
+    if not store.version():
+        store.change("this server", arranging.saved([], presets.STARTER), only_first=True)
 
 
 def _planned(rules: Sequence[Rule], instead: bool) -> Plan:
