@@ -18,6 +18,8 @@ InsightError
 ├── AnswerRefused        a rule ended the answer
 ├── RulesUnreadable      the rules cannot be read, so nothing is let through
 ├── ScreeningFailed      a rule cannot be applied, so nothing is let through
+├── JudgeLate            the model that judges messages and answers took too long
+├── JudgeFailed          it could not be asked, or its reply is no verdict
 ├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
 ├── ContextEnded         the answer and what was read before it fill the model's context
 ├── DatabaseError        what is to be kept cannot be kept now
@@ -220,6 +222,20 @@ class ScreeningFailed(InsightError):
     code = "screening_failed"
     cause = "A rule for messages and answers cannot be applied, so nothing is let through."
     next_step = "Try again; if it lasts, whoever runs this server finds the rule under Settings, Moderation."
+
+
+class JudgeLate(InsightError):
+    status = 503
+    code = "judge_late"
+    cause = "The model that judges messages and answers took too long, so nothing is let through."
+    next_step = "Try again; if it lasts, whoever runs this server can give it more time, or choose a smaller one."
+
+
+class JudgeFailed(InsightError):
+    status = 503
+    code = "judge_failed"
+    cause = "The model that judges messages and answers gave no verdict, so nothing is let through."
+    next_step = "Try again; if it lasts, whoever runs this server finds the model under Settings, Judge."
 
 
 class LengthReached(InsightError):

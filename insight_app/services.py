@@ -11,11 +11,14 @@ from insight_app.chat.instructions import Instructions
 from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.store import ConversationStore
 from insight_app.config import Settings
-from insight_app.engines.base import Options
+from insight_app.engines.asking import Asking
+from insight_app.engines.base import Options, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
 from insight_app.limits import rates
 from insight_app.moderation import rulekeeping
+from insight_app.moderation.classifier import Ask
+from insight_app.moderation.families import Question
 from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
 from insight_app.moderation.store import ModerationStore
 from insight_app.privacy.diagnostics import Diagnostics
@@ -78,7 +81,11 @@ def build_services(settings: Settings) -> Services:
     engine.start()
     rules = ModerationStore(database)
     rulekeeping.begin(rules)
-    moderation: Moderation = Moderating(rules, metrics.rules_acted) if settings.enable_moderation else Unmoderated()
+    moderation: Moderation = (
+        Moderating(rules, _asking(engine, settings), metrics.rules_acted)
+        if settings.enable_moderation
+        else Unmoderated()
+    )
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)
     diagnostics = Diagnostics(Path(settings.data_dir) / "diagnostics", lambda: personal.preferences().diagnostics_until)
@@ -133,6 +140,17 @@ def _engines(settings: Settings) -> list[Ollama]:
     if settings.embedded_base_url:
         engines.append(Ollama(settings.embedded_base_url, name="embedded", silence_seconds=silence))
     return engines
+
+
+def _asking(engine: Fallback, settings: Settings) -> Ask:
+    """How a judge is asked: past the line of answers, for a verdict is none."""
+    asking = Asking(engine, settings.keep_alive or None)
+
+    def ask(model: str, question: Question, seconds: float, stop: Any) -> str | None:
+        turns = [Turn(role, text) for role, text in question.turns]
+        return asking(model, turns, raw=question.raw, seconds=seconds, stop=stop)
+
+    return ask
 
 
 def _options(settings: Settings) -> Options:

@@ -200,9 +200,10 @@ def raw(data: bytes) -> Step:
 class ScriptedOllama:
     """The server; listens from its making until `close()`, each connection in a thread of its own.
 
-    `models`, `loaded` (by default all of them), `capabilities` (by model; None: like older servers, it does not
-    say), `remote` (the models that run elsewhere) and `context` may be changed at any time. `chunked=False` closes the
-    connection at the end of each answer instead of sending chunks.
+    `replies` are what single models say to whatever they are asked, by name: a function of the request's body that
+    gives a script. `models`, `loaded` (by default all of them), `capabilities` (by model; None: like older servers, it
+    does not say), `remote` (the models that run elsewhere) and `context` may be changed at any time. `chunked=False`
+    closes the connection at the end of each answer instead of sending chunks.
     """
 
     def __init__(
@@ -225,6 +226,7 @@ class ScriptedOllama:
         self.answers: list[Answer] = []  # to /api/chat, in the order in which they were asked for
         self.connections = 0
         self.closed = threading.Event()
+        self.replies: dict[str, Callable[[Any], Iterable[Step]]] = {}
         self._scripts: dict[str, deque[Answer]] = defaultdict(deque)
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -296,10 +298,12 @@ class ScriptedOllama:
     def _answer(self, request: Request, connection: socket.socket) -> bool:
         """Whether the connection may be used again."""
         with self._lock:
+            body = request.body if isinstance(request.body, dict) else {}
+            reply = self.replies.get(body.get("model", ""))
             scripts = self._scripts[request.path]
-            answer = scripts.popleft() if scripts else Answer([])
+            answer = Answer(reply(body)) if reply else scripts.popleft() if scripts else Answer([])
             self.requests.append(request)
-            if request.path == "/api/chat":
+            if request.path == "/api/chat" and not reply:
                 self.answers.append(answer)
         answer.request, answer.server, answer.socket = request, self, connection
         answer.chunked = self.chunked

@@ -196,7 +196,9 @@ class Answering:
         """Shows what the rules let through, from the engine's first piece to its last."""
         done: Done | None = None
         broken: EngineError | None = None
-        with closing(self._moderation.answer(reply.thinking.since(0), reply.answer.since(0))) as screen:
+        prompt = next((turn.text for turn in reversed(task.turns) if turn.role == "user"), "")
+        begun = reply.thinking.since(0), reply.answer.since(0)
+        with closing(self._moderation.answer(*begun, prompt=prompt, stop=reply.stop)) as screen:
             try:
                 with closing(self._engine.stream(task, reply.stop)) as events:
                     for event in events:

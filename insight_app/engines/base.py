@@ -27,15 +27,20 @@ class Options:
     num_ctx: int | None = None
     keep_alive: str | None = None
     think: bool | None = None
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to answer, and with which model ("" = the engine's first one)."""
+    """What to answer, and with which model ("" = the engine's first one).
+
+    `raw` is a text that the model goes on with as it is, without its template, in the place of turns.
+    """
 
     model: str
     turns: tuple[Turn, ...]
     options: Options = field(default_factory=Options)
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

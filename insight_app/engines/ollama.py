@@ -123,7 +123,7 @@ class Ollama(Engine):
         """The response whose body is the answer; raises the EngineError that a refusal means."""
         think = task.options.think
         while True:
-            response = self._wire.post("/api/chat", grip, _request(task, model, think))
+            response = self._wire.post("/api/generate" if task.raw else "/api/chat", grip, _request(task, model, think))
             if response.status_code == 200:
                 return response
             text = self._wire.refusal(response)
@@ -187,13 +187,19 @@ def _until(stop: Stop) -> Iterator[Grip]:
 
 def _request(task: Task, model: str, think: bool | None) -> bytes:
     said: dict[str, Any] = {"messages": [{"role": turn.role, "content": turn.text} for turn in task.turns]}
+    if task.raw:
+        said = {"prompt": task.raw, "raw": True}
     if think is not None:
         said["think"] = think
     return _body(model, task.options, stream=True, **said)
 
 
 def _body(model: str, options: Options, **said: Any) -> bytes:
-    wanted = {"num_predict": options.max_tokens, "num_ctx": options.num_ctx}
+    wanted = {
+        "num_predict": options.max_tokens,
+        "num_ctx": options.num_ctx,
+        "temperature": options.temperature,
+    }
     request: dict[str, Any] = {
         "model": model,
         **said,

@@ -24,6 +24,7 @@ class _Message(msgspec.Struct, gc=False):
 
 class _Line(msgspec.Struct, gc=False):
     message: _Message | None = None
+    response: str | None = None  # where there was a prompt and no turns
     error: object = None
     done: bool = False
     done_reason: str | None = None
@@ -110,6 +111,8 @@ def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[tuple[bool, 
                 yield True, message.thinking
             if message.content:
                 yield False, message.content
+        if line.response:
+            yield False, line.response
         if line.done:
             yield _done(line)
             return
@@ -143,6 +146,7 @@ def _decode_leniently(raw: bytes) -> _Line:
     if line.message is not None:
         line.message.content = _valid(line.message.content)
         line.message.thinking = _valid(line.message.thinking)
+    line.response = _valid(line.response)
     return line
 
 

@@ -12,7 +12,11 @@ import structlog
 
 from insight_app.errors import DatabaseError, PromptRefused, RulesUnreadable, ScreeningFailed
 from insight_app.moderation import rulebook
+from insight_app.moderation.classifier import Ask, Judge, Stopping, named
+from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
+from insight_app.moderation.judging import Judging
 from insight_app.moderation.rulebook import Rulebook
+from insight_app.moderation.rules import Action
 from insight_app.moderation.screen import Matcher, Screen, screened
 from insight_app.moderation.store import ModerationStore
 
@@ -23,7 +27,10 @@ Shown = list[tuple[str, bool]]
 
 
 class AnswerScreen(Protocol):
-    """Holds one answer to the rules while it grows. Raises ScreeningFailed, and then nothing more may be shown."""
+    """Holds one answer to the rules, and before the judge, while it grows.
+
+    Raises ScreeningFailed, JudgeLate or JudgeFailed, and then nothing more may be shown.
+    """
 
     @property
     def refusal(self) -> str | None:
@@ -47,11 +54,16 @@ class Moderation(Protocol):
     """What the chat knows of it."""
 
     def prompt(self, text: str) -> str:
-        """The prompt as it may be sent. Raises PromptRefused, RulesUnreadable or ScreeningFailed."""
+        """The prompt as it may be sent. Raises PromptRefused, or the error that keeps anybody from knowing that."""
         ...
 
-    def answer(self, thinking: str = "", text: str = "") -> AnswerScreen:
-        """The screen for an answer that has this already. Raises RulesUnreadable or ScreeningFailed."""
+    def answer(
+        self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stopping | None = None
+    ) -> AnswerScreen:
+        """The screen for an answer to `prompt` that has this already; it waits for nobody once `stop` was asked.
+
+        Raises RulesUnreadable or ScreeningFailed.
+        """
         ...
 
     def refresh(self) -> None:
@@ -67,7 +79,9 @@ class Unmoderated:
     def prompt(self, text: str) -> str:
         return text
 
-    def answer(self, thinking: str = "", text: str = "") -> AnswerScreen:
+    def answer(
+        self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stopping | None = None
+    ) -> AnswerScreen:
         return self
 
     def refresh(self) -> None:
@@ -84,14 +98,19 @@ class Unmoderated:
 
 
 class Moderating:
-    """The rules of the store, read anew whenever they changed; `report` is told how often each action was taken."""
+    """The rules of the store, and the judge that `ask` reaches, read anew whenever they changed.
+
+    `report` is told how often each action was taken.
+    """
 
     def __init__(
-        self, store: ModerationStore, report: Callable[[Mapping[str, int]], None] = lambda actions: None
+        self, store: ModerationStore, ask: Ask, report: Callable[[Mapping[str, int]], None] = lambda actions: None
     ) -> None:
         self._store = store
+        self._ask = ask
         self._report = report
         self._book: Rulebook | None = None
+        self._judge: Judge | None = None
         self._reading = threading.Lock()
 
     def book(self) -> Rulebook:
@@ -99,7 +118,10 @@ class Moderating:
         try:
             with self._reading:
                 if self._book is None or self._book.version != self._store.version():
-                    self._book = rulebook.read(*self._store.entries())
+                    book = rulebook.read(*self._store.entries())
+                    settings = JudgeSettings.from_json(book.others.get(JUDGE, {}))
+                    self._judge = Judge(settings, self._ask) if settings.model else None
+                    self._book = book
                 return self._book
         except DatabaseError as error:
             raise RulesUnreadable from error
@@ -115,11 +137,14 @@ class Moderating:
         self.count(found.hits)
         if found.refusal:
             raise PromptRefused(reason=found.refusal.public_reason)
+        self._have_judged(found.text)
         return found.text
 
-    def answer(self, thinking: str = "", text: str = "") -> AnswerScreen:
+    def answer(
+        self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stopping | None = None
+    ) -> AnswerScreen:
         self.book()
-        return _Answer(self, thinking, text)
+        return _Judged(self, _Answer(self, thinking, text), Judging(self.judge, prompt, thinking, text, stop))
 
     def refresh(self) -> None:
         with suppress(RulesUnreadable):  # who begins now is told; what is being written goes on under what it knows
@@ -130,11 +155,26 @@ class Moderating:
         assert self._book is not None, "an answer begins with a look at the rules"
         return self._book.answers
 
-    def count(self, hits: Mapping[str, int]) -> None:
+    def judge(self) -> Judge | None:
+        """Who judges answers, as it was when somebody last looked."""
+        return self._judge if self._judge and self._judge.settings.answers else None
+
+    def _have_judged(self, prompt: str) -> None:
+        """After the rules, so that the judge reads what is masked as the model would."""
+        if self._judge is None or not self._judge.settings.prompts:
+            return
+        verdict = self._judge.of_prompt(prompt)
+        codes = [*verdict.flagged, *([verdict.refused.code] if verdict.refused else [])]
+        actions = {Action.FLAG.value: len(verdict.flagged), Action.REFUSE.value: int(verdict.refused is not None)}
+        self.count(Counter(named(codes)), actions)
+        if verdict.refused:
+            raise PromptRefused(reason=verdict.refused.public_reason)
+
+    def count(self, hits: Mapping[str, int], by_judge: Mapping[str, int] | None = None) -> None:
         """A count that cannot be kept is lost, and no reason to keep anybody's answer from them."""
         if not hits:
             return
-        actions: Counter[str] = Counter()
+        actions: Counter[str] = Counter(by_judge)
         for rule in self._book.rules if self._book else ():
             actions[rule.action.value] += hits.get(rule.id, 0)
         self._report(+actions)
@@ -187,6 +227,33 @@ class _Answer:
         if (rule := self._screens[self._thought].refusal) is not None:
             self.refusal = rule.public_reason
         return [(shown, self._thought)] if shown else []
+
+
+class _Judged:
+    """An answer whose text the rules let through, and then the judge."""
+
+    def __init__(self, moderating: Moderating, answer: _Answer, judging: Judging) -> None:
+        self._moderating = moderating
+        self._answer = answer
+        self._judging = judging
+
+    @property
+    def refusal(self) -> str | None:
+        return self._judging.refusal or self._answer.refusal
+
+    def feed(self, text: str, *, thought: bool) -> Shown:
+        return self._let_through(self._answer.feed(text, thought=thought), is_end=self._answer.refusal is not None)
+
+    def end(self) -> Shown:
+        return self._let_through(self._answer.end(), is_end=True)
+
+    def close(self) -> None:
+        self._answer.close()
+        self._moderating.count(self._judging.hits, self._judging.actions)
+
+    def _let_through(self, pieces: Shown, *, is_end: bool) -> Shown:
+        shown = [part for piece, thought in pieces for part in self._judging.feed(piece, thought=thought)]
+        return shown + self._judging.rest() if is_end else shown
 
 
 @contextmanager
