@@ -25,6 +25,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     from insight_app.config import PROJECT, load
     from insight_app.library import routes as library
     from insight_app.limits import rates
+    from insight_app.moderation import judge_routes as judge
     from insight_app.moderation import routes as moderation
     from insight_app.privacy import routes as privacy
     from insight_app.services import build_services
@@ -36,6 +37,6 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or build_services(settings)
-    for part in (assets, telemetry, rates, chat, library, moderation, instructions, privacy, api):
+    for part in (assets, telemetry, rates, chat, library, moderation, judge, instructions, privacy, api):
         part.register(app)
     return app

@@ -34,6 +34,8 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0004_indexes.py": SQL,
     "chat/redis_link.py": REDIS,
     "limits/rates.py": WEB | REDIS,
+    "moderation/judge_routes.py": WEB,
+    "moderation/judge_forms.py": {"flask_wtf", "wtforms"},
     "engines/ollama.py": HTTP,
     "engines/ollama_wire.py": HTTP,
     "engines/chunks.py": HTTP,

@@ -199,7 +199,7 @@ def test_stop_ends_a_judge_that_is_waited_for(visitor: Visitor, services: Servic
         asked.set()
         silence(answer)
 
-    set_judge(services, prompts=False, seconds=200)
+    set_judge(services, prompts=False, seconds=50)
     ollama.replies[LLAMA] = lambda body: [waits]
     ollama.script("This is one sentence. And this", silence)
     answer_id = visitor.ask("Hello")

@@ -26,7 +26,7 @@ def save() -> ResponseReturnValue:
     form = PromptSettingsForm()
     if not form.validate():
         return _page(form), 422
-    services().instructions.set(form.parts, who="")
+    services().instructions.set(form.parts, who="you")
     return redirect(url_for("instructions.page", saved=""), 303)
 
 

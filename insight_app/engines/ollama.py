@@ -142,8 +142,8 @@ class Ollama(Engine):
             found = ollama_models.installed(self._wire.get("/api/tags", grip))
         except ValueError:
             raise errors.EngineBroke(url=self.url, because="a list that is not Ollama's") from None
-        # What runs elsewhere is never chosen unasked while there is something here.
-        return sorted(found, key=lambda model: model.remote)
+        # What runs elsewhere, or cannot answer, is never chosen unasked while there is something else here.
+        return sorted(found, key=lambda model: (ollama_models.judges_only(model.name), model.remote))
 
     def _load(self, model: str, options: Options, grip: Grip) -> None:
         """Has the model loaded, as the answer's own request will want it; a server that cannot is not asked again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,11 @@ def running(model: str, body: bytes) -> Running | None:
 def runs_elsewhere(name: str) -> bool:
     """Whether the name is one of Ollama's cloud models."""
     return name.casefold().endswith("cloud")
+
+
+def judges_only(name: str) -> bool:
+    """Whether the model says nothing but verdicts, so that nobody wants it to answer unasked."""
+    return re.search(r"llama[-_.]?guard|shield[-_]?gemma|guardian", name.casefold()) is not None
 
 
 def _model(entry: dict[str, Any]) -> Model:

@@ -68,8 +68,9 @@ class Judge:
     def of_prompt(self, prompt: str) -> Verdict:
         """Raises JudgeLate or JudgeFailed."""
         flagged: frozenset[str] = frozenset()
+        until = time.monotonic() + self.settings.seconds
         for part in parts(prompt):
-            verdict = self._judge(Exchange(part), None) or Verdict()
+            verdict = self._judge(Exchange(part), until) or Verdict()
             flagged |= verdict.flagged
             if verdict.refused:
                 return Verdict(verdict.refused, flagged)
@@ -83,11 +84,10 @@ class Judge:
             if len(prompt.encode("utf-8", "replace")) <= CONTEXT
             else f"{first(prompt, half)} … {last(prompt, half)}"
         )
-        return self._judge(Exchange(short, last(so_far, SO_FAR)), stop)
+        return self._judge(Exchange(short, last(so_far, SO_FAR)), time.monotonic() + self.settings.seconds, stop)
 
-    def _judge(self, exchange: Exchange, stop: Stopping | None) -> Verdict | None:
+    def _judge(self, exchange: Exchange, until: float, stop: Stopping | None = None) -> Verdict | None:
         found: set[str] = set()
-        until = time.monotonic() + self.settings.seconds
         try:
             for question in self._family.questions(exchange, self._codes):
                 reply = self._ask(self.settings.model, question, max(0.0, until - time.monotonic()), stop)

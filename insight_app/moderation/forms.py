@@ -18,10 +18,10 @@ TRIED_AS = {Scope.PROMPTS: "A message", Scope.ANSWERS: "An answer"}
 
 
 class OneOf(StringField):  # type: ignore[misc]
-    """One of some values; `words` says each for people. The first one is what is chosen at first."""
+    """One of some values; `words` says each for people. The first one is what is chosen at first, unless told."""
 
     def __init__(self, label: str, words: Mapping[Any, str], **given: Any) -> None:
-        super().__init__(label, default=next(iter(words)).value, **given)
+        super().__init__(label, **{"default": next(iter(words)).value, **given})
         self.words = {value.value: said for value, said in words.items()}
 
     def pre_validate(self, form: FlaskForm) -> None:

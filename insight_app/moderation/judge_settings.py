@@ -13,7 +13,7 @@ from insight_app.moderation.shield_gemma import ShieldGemma
 
 JUDGE = "judge"  # the entry that holds this
 FAMILIES: Sequence[Family] = (LlamaGuard(), ShieldGemma(), GraniteGuardian())
-LEAST_SECONDS, MOST_SECONDS = 1, 300
+LEAST_SECONDS, MOST_SECONDS = 1, 50  # a browser gives up on a prompt that is not taken after a minute
 
 
 def family_of(model: str) -> Family | None:

@@ -14,7 +14,7 @@ from insight_app.moderation.families import Category, Exchange, Fate, Question, 
 
 # Also where it says "unsafe" and no code that is known.
 OTHER = "other"
-_HELP = "If it is about you: you are not alone. Please call someone you trust, or your country's emergency number."
+_HELP = "If it is about you: you are not alone. Please call someone you trust, or your country’s emergency number."
 
 
 class LlamaGuard:
@@ -26,10 +26,10 @@ class LlamaGuard:
         Category("S2", "crimes such as fraud, theft, drugs or hacking"),
         Category("S3", "sexual crimes"),
         Category("S4", "sexual abuse of children"),
-        Category("S5", "false claims that harm somebody's name", Fate.FLAG),
+        Category("S5", "false claims that harm somebody’s name", Fate.FLAG),
         Category("S6", "medical, legal or financial advice", Fate.FLAG),
         Category("S7", "private facts about somebody", Fate.FLAG),
-        Category("S8", "other people's intellectual property", Fate.FLAG),
+        Category("S8", "other people’s intellectual property", Fate.FLAG),
         Category("S9", "weapons that kill many people"),
         Category("S10", "hate against a group of people"),
         Category("S11", "suicide or self-harm", advice=_HELP),

@@ -66,6 +66,11 @@ class Moderation(Protocol):
         """
         ...
 
+    @property
+    def judges_prompts(self) -> bool:
+        """Whether a prompt may take a while until it is sent, as it was when somebody last looked."""
+        ...
+
     def refresh(self) -> None:
         """Looks for new rules, for the answers that are being written; called each second."""
         ...
@@ -75,6 +80,7 @@ class Unmoderated:
     """No rules at all: ENABLE_MODERATION=false."""
 
     refusal: str | None = None
+    judges_prompts = False
 
     def prompt(self, text: str) -> str:
         return text
@@ -155,13 +161,17 @@ class Moderating:
         assert self._book is not None, "an answer begins with a look at the rules"
         return self._book.answers
 
+    @property
+    def judges_prompts(self) -> bool:
+        return self._judge is not None and self._judge.settings.prompts
+
     def judge(self) -> Judge | None:
         """Who judges answers, as it was when somebody last looked."""
         return self._judge if self._judge and self._judge.settings.answers else None
 
     def _have_judged(self, prompt: str) -> None:
         """After the rules, so that the judge reads what is masked as the model would."""
-        if self._judge is None or not self._judge.settings.prompts:
+        if self._judge is None or not self.judges_prompts:
             return
         verdict = self._judge.of_prompt(prompt)
         codes = [*verdict.flagged, *([verdict.refused.code] if verdict.refused else [])]

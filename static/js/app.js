@@ -11,7 +11,11 @@ document.addEventListener("keydown", (event) => {
 // The server has the prompt: the composer is free. What was typed in the meantime stays.
 let asked = "";
 document.addEventListener("htmx:before:request", (event) => {
-  if (event.target.id === "composer") asked = document.getElementById("message").value;
+  if (event.target.id !== "composer") return;
+  asked = document.getElementById("message").value;
+  // A judge takes a while: what is seen then is said too.
+  const checking = event.target.querySelector(".checking");
+  if (checking) document.getElementById("announcer").textContent = checking.textContent;
 });
 document.addEventListener("sent", () => {
   const message = document.getElementById("message");

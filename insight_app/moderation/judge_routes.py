@@ -1,0 +1,66 @@
+"""The page where a model is made the judge of messages and answers."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from insight_app.moderation.judge_forms import JudgeForm
+from insight_app.moderation.judge_settings import FAMILIES, JUDGE, JudgeSettings
+from insight_app.moderation.store import Entry
+from insight_app.web import add_settings_page, from_htmx, services
+
+judge = Blueprint("judge", __name__, url_prefix="/settings/moderation/judge")
+
+
+@judge.get("")
+def page() -> str:
+    return _page(JudgeForm.of(_settings()), saved="saved" in request.args)
+
+
+@judge.post("")
+def save() -> ResponseReturnValue:
+    before = _settings()
+    form = JudgeForm().offer(_installed(), before.model)
+    if not form.validate():
+        return _page(form), 422
+    services().rules.change("you", {JUDGE: Entry(JUDGE, 0, form.settings(before).as_json())})
+    return redirect(url_for("judge.page", saved=""), 303)
+
+
+@judge.post("/categories")
+def categories() -> str:
+    """What the chosen model looks for, before it is saved."""
+    form = JudgeForm().offer(_installed(), _settings().model)
+    return render_template("moderation/_categories.html", **_names(form)) if from_htmx() else _page(form)
+
+
+def _settings() -> JudgeSettings:
+    """As they are kept; those that cannot be used are shown as none, so that they can be set anew."""
+    body = next((entry.body for entry in services().rules.as_kept()[1] if entry.id == JUDGE), {})
+    try:
+        return JudgeSettings.from_json(body)
+    except (ValueError, TypeError):
+        return JudgeSettings()
+
+
+def _installed() -> list[str]:
+    """Nothing that would run elsewhere: what somebody writes stays here."""
+    return [model.name for model in services().engine.standing.models if not model.remote]
+
+
+def _page(form: JudgeForm, *, saved: bool = False) -> str:
+    form.offer(_installed(), _settings().model)
+    is_on = services().settings.enable_moderation
+    return render_template(
+        "moderation/judge.html", saved=saved, families=FAMILIES, is_on=is_on, installed=_installed(), **_names(form)
+    )
+
+
+def _names(form: JudgeForm) -> dict[str, object]:
+    return {"form": form, "family": form.family, "counted": services().rules.counted()}
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(judge)
+    add_settings_page(app, "Judge", "judge.page")
