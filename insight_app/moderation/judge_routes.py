@@ -25,6 +25,7 @@ def save() -> ResponseReturnValue:
     if not form.validate():
         return _page(form), 422
     services().rules.change("you", {JUDGE: Entry(JUDGE, 0, form.settings(before).as_json())})
+    services().moderation.refresh()  # the next page says already that a message will be judged
     return redirect(url_for("judge.page", saved=""), 303)
 
 

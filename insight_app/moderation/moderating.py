@@ -163,17 +163,20 @@ class Moderating:
 
     @property
     def judges_prompts(self) -> bool:
-        return self._judge is not None and self._judge.settings.prompts
+        judge = self._judge
+        return judge is not None and judge.settings.prompts
 
     def judge(self) -> Judge | None:
         """Who judges answers, as it was when somebody last looked."""
-        return self._judge if self._judge and self._judge.settings.answers else None
+        judge = self._judge
+        return judge if judge and judge.settings.answers else None
 
     def _have_judged(self, prompt: str) -> None:
         """After the rules, so that the judge reads what is masked as the model would."""
-        if self._judge is None or not self.judges_prompts:
+        judge = self._judge
+        if judge is None or not judge.settings.prompts:
             return
-        verdict = self._judge.of_prompt(prompt)
+        verdict = judge.of_prompt(prompt)
         codes = [*verdict.flagged, *([verdict.refused.code] if verdict.refused else [])]
         actions = {Action.FLAG.value: len(verdict.flagged), Action.REFUSE.value: int(verdict.refused is not None)}
         self.count(Counter(named(codes)), actions)

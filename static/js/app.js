@@ -11,11 +11,7 @@ document.addEventListener("keydown", (event) => {
 // The server has the prompt: the composer is free. What was typed in the meantime stays.
 let asked = "";
 document.addEventListener("htmx:before:request", (event) => {
-  if (event.target.id !== "composer") return;
-  asked = document.getElementById("message").value;
-  // A judge takes a while: what is seen then is said too.
-  const checking = event.target.querySelector(".checking");
-  if (checking) document.getElementById("announcer").textContent = checking.textContent;
+  if (event.target.id === "composer") asked = document.getElementById("message").value;
 });
 document.addEventListener("sent", () => {
   const message = document.getElementById("message");
@@ -24,6 +20,15 @@ document.addEventListener("sent", () => {
   atEnd = true;
   toEnd();
 });
+
+// A judge takes a while until a message is sent: that is shown, and said.
+document.addEventListener("submit", ({target}) => {
+  const checking = target.querySelector(".checking");
+  if (!checking) return;
+  document.getElementById("announcer").textContent = checking.textContent;
+  if (!target.hasAttribute("hx-post")) checking.dataset.shown = "";
+});
+addEventListener("pageshow", () => document.querySelectorAll(".checking").forEach((one) => delete one.dataset.shown));
 
 // A stream tells its answer's state by a named event.
 document.addEventListener("state", (event) => {
