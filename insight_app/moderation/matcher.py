@@ -11,8 +11,8 @@ from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.wordlists import Wordlist, entries
 
 LONGEST_TEXT = 300_000  # characters of a list of words or phrases
-Listed = tuple[int, bool, list[str]]  # a rule's number, whether it wants whole words, and what it lists
 LONGEST_PATTERN = 2_000  # characters of a pattern
+Listed = tuple[int, bool, list[str]]  # a rule's number, whether it wants whole words, and what it lists
 
 
 class UnusableRule(ValueError):

@@ -130,10 +130,8 @@ class _Together:
 
     def those_in(self, text: bytes) -> Sequence[Ready]:
         """The searches that match somewhere in it, perhaps some more."""
-        found = self._which.Match(text)
-        return [
-            self.searches[number] for number in found or ()
-        ] or self.searches  # where memory lacked, nothing is found
+        found = [self.searches[number] for number in self._which.Match(text) or ()]
+        return found or self.searches  # a set that lacks memory finds nothing and does not say so
 
 
 def _bytes(text: str, place: int) -> int:
