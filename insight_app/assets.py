@@ -1,4 +1,4 @@
-"""The files a browser needs: one style sheet, one script and a mark, compressed once and named by their content.
+"""The files a browser needs: style sheets, a script and a mark, compressed once and named by their content.
 
 The style sheets and scripts are separate files for their readers and one file for the network; a name that holds
 the content's digest can be kept by a browser for ever.
@@ -14,16 +14,8 @@ from pathlib import Path
 from flask import Flask, Response, abort, request, url_for
 
 BUNDLES = {
-    "site.css": (
-        "css/tokens.css",
-        "css/base.css",
-        "css/prose.css",
-        "css/chat.css",
-        "css/settings.css",
-        "css/sheets.css",
-        "css/moderation.css",
-        "css/privacy.css",
-    ),
+    "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
+    "settings.css": ("css/settings.css", "css/moderation.css", "css/privacy.css"),
     "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }

@@ -35,7 +35,7 @@ def test_only_installed_models_that_can_judge_here_can_be_chosen(visitor: Visito
         said = visitor.send(PAGE, model=model, **CHOSEN)
         assert said.status_code == 422
         assert "can judge." in said.text
-    assert services.rules.changes()[0].who == ""
+    assert services.rules.changes()[0].who == "this server"
 
 
 def test_what_is_saved_holds_and_is_shown_and_can_be_undone(visitor: Visitor, services: Services) -> None:
@@ -81,7 +81,7 @@ def test_seconds_that_cannot_be_come_back_with_their_error(visitor: Visitor, sec
 def test_a_fate_that_nobody_knows_is_refused(visitor: Visitor, services: Services) -> None:
     visitor.open(PAGE)
     assert visitor.send(PAGE, model=LLAMA, fate_S1="shout", **CHOSEN).status_code == 422
-    assert services.rules.changes()[0].who == ""
+    assert services.rules.changes()[0].who == "this server"
 
 
 def test_a_model_that_was_removed_is_still_named(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
