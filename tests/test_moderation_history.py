@@ -30,7 +30,7 @@ def test_the_history_says_who_changed_what(page: Visitor, services: Services) ->
     said = words_of(page.open(PAGE + "/history"))
     assert "UTC , by you" in said
     assert "New: “Moons”, phrases “blue moon”, “red moon”, masked in messages and answers" in said
-    assert "Changed: “Moons”, Text from “blue moon red moon” to “moon”; Action from “mask” to “refuse”" in said
+    assert "Changed: “Moons”, “moon” added; “blue moon”, “red moon” taken out; Action from “Mask” to “Refuse”" in said
     assert said.index("Gone: “Moons”") < said.index("Switched off: “Moons”") < said.index("New: “Moons”")
 
 
@@ -112,14 +112,15 @@ GOOD = {"name": "Moons", "kind": "phrase", "text": "moon"}
         ("1" * 5_000, "number is too long"),
         ("[]", "This is no file of rules"),
         (json.dumps({"format": "insightsphere rules", "version": 2, "rules": []}), "another version"),
-        (document(5), "Rule 1: this is not an object"),
-        (document(GOOD, {**GOOD, "kind": "wards"}), "Rule 2: “kind” must be words"),
-        (document({**GOOD, "name": ""}), "Rule 1: Name: Give it a name"),
-        (document({**GOOD, "text": "a\x00b"}), "Rule 1 (“Moons”): Text: Character 2"),
-        (document({**GOOD, "id": "rule-1"}, {**GOOD, "id": "rule-1"}), "Rule 2 (“Moons”): another rule"),
-        (document({**GOOD, "id": "judge"}), "Rule 1: “id” must begin with “rule-”"),
-        (document({**GOOD, "id": 5}), "Rule 1: “id” must begin"),
-        (document({**GOOD, "colour": "red"}), "Rule 1: “colour” is nothing"),
+        (document(5), "Line 1, rule 1: this is not an object"),
+        (document(GOOD, {**GOOD, "kind": "wards"}), "Line 1, rule 2: “kind” must be words"),
+        (document({**GOOD, "name": ""}), "Line 1, rule 1: Name: Give it a name"),
+        (document({**GOOD, "text": "a\x00b"}), "Line 1, rule 1 (“Moons”): Text: Character 2"),
+        (document({**GOOD, "id": "rule-1"}, {**GOOD, "id": "rule-1"}), "Line 1, rule 2 (“Moons”): another rule"),
+        (document({**GOOD, "id": "judge"}), "Line 1, rule 1: “id” must begin with “rule-”"),
+        (document({**GOOD, "id": 5}), "Line 1, rule 1: “id” must begin"),
+        (document({**GOOD, "colour": "red"}), "Line 1, rule 1: “colour” is nothing"),
+        (document(GOOD, {"name": 5}).replace("{", "\n{"), "Line 4, rule 2: “kind” is missing"),
         (document(*[GOOD] * 2001), "2,001 rules; at most 2,000"),
         (document(*[{**GOOD, "name": ""}] * 30), "And 10 more"),
     ],
@@ -135,7 +136,7 @@ def test_what_was_pasted_comes_back_with_what_is_wrong(page: Visitor, services: 
     said = page.send(PAGE + "/import", pasted=document(GOOD, {"name": "<b>"}))
     assert said.status_code == 422
     assert "Nothing was imported" in said.text
-    assert "Rule 2: “kind” is missing" in said.text
+    assert "Line 1, rule 2: “kind” is missing" in said.text
     assert "&lt;b&gt;" in said.text
     assert rules(services) == []
 

@@ -87,7 +87,7 @@ def test_a_form_with_an_error_comes_back_with_all_that_was_typed(page: Visitor, 
     assert said.status_code == 422
     assert ("<html" in said.text) is not htmx
     assert "Give it a name" in said.text
-    assert 'aria-describedby="new-name-error new-name-hint"' in said.text
+    assert 'aria-describedby="new-name-error"' in said.text
     assert "&lt;b&gt;mine&lt;/b&gt;</textarea>" in said.text
     assert 'value="Be kind &amp; brief"' in said.text
     assert '<option value="answers" selected>' in said.text
@@ -234,7 +234,25 @@ def test_a_rule_that_cannot_be_read_is_shown_and_can_be_removed(page: Visitor, s
     page.open(PAGE)
     assert "nothing is let through" in page.page
     assert "It cannot be used: “kind” must be words" in words_of(page.page)
-    page.send(PAGE + "/rules/rule-x/delete")
+    page.send(PAGE + "/rules/rule-x/switch", is_on="no")
+    assert services.moderation.prompt("hello") == "hello"
+    page.send(PAGE + "/rules/rule-x/switch", is_on="yes")
+    assert page.client.post("/api/chat", json={"message": "hello"}).status_code == 503
+    page.open(PAGE + "/rules/rule-x/edit")
+    typed = {**TYPED, "name": "Odd", "seen": page.field("seen")}
+    assert page.send(PAGE + "/rules/rule-x", **typed).status_code == 303
+    assert [rule.name for rule in rules(services)] == ["Moons", "Odd"]
+
+
+def test_a_rule_that_cannot_be_applied_is_shown_with_the_reason(page: Visitor, services: Services) -> None:
+    odd = Rule("rule-z", "Odd", Kind.PATTERN, "(?=never)")
+    services.rules.change("by hand", {odd.id: Entry(odd.id, 5, as_json(odd))})
+    assert page.client.post("/api/chat", json={"message": "hello"}).status_code == 503
+    said = words_of(page.open(PAGE))
+    assert "cannot be applied, so nothing is let through" in said
+    assert "It cannot be used: " in said
+    assert "“Odd” cannot be used." in words_of(page.send(PAGE + "/try", htmx=True, try_text="a").text)
+    page.send(PAGE + "/rules/rule-z/delete")
     assert services.moderation.prompt("hello") == "hello"
 
 

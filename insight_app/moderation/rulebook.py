@@ -37,9 +37,19 @@ class Rulebook:
 
 
 def read(version: int, entries: Iterable[Entry]) -> Rulebook:
-    """Raises ValueError where an entry is no rule that this version knows: to leave it out would let texts through."""
+    """Raises ValueError where an entry is no rule that this version knows: to leave it out would let texts through.
+
+    One that is switched off is left out.
+    """
     kept = list(entries)
-    rules = [from_json(entry.id, entry.body) for entry in kept if entry.id.startswith(RULE)]
+    rules = []
+    for entry in kept:
+        if entry.id.startswith(RULE):
+            try:
+                rules.append(from_json(entry.id, entry.body))
+            except ValueError:
+                if entry.body.get("is_on") is not False:
+                    raise
     return Rulebook(version, rules, {entry.id: entry.body for entry in kept if not entry.id.startswith(RULE)})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from insight_app.moderation.rules import Action, Rule, Scope
 from insight_app.moderation.screen import Screen, Screened, screened
 
 LONGEST = 20_000  # characters
+LET_OTHERS_RUN = 500  # pieces after which other threads have a turn
 STRICTNESS = (Action.REFUSE, Action.MASK, Action.FLAG)
 Place = tuple[int, int, Rule]
 
@@ -68,8 +70,11 @@ def _result(whole: Screened) -> Result:
 
 
 def _in_pieces(matcher: Matcher, text: str, size: Callable[[], int]) -> Result:
-    screen, shown, at = Screen(matcher), [], 0
+    screen, at = Screen(matcher), 0
+    shown: list[str] = []
     while at < len(text) and screen.refusal is None:
+        if len(shown) % LET_OTHERS_RUN == 0:
+            time.sleep(0)
         end = at + size()
         shown.append(screen.feed(text[at:end]))
         at = end

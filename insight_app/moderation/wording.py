@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from insight_app.moderation.arranging import Line
 from insight_app.moderation.rulebook import RULE
@@ -13,11 +12,7 @@ from insight_app.moderation.store import Change, Entry
 
 KINDS = {Kind.WORDS: "Words", Kind.PHRASE: "Phrases", Kind.PATTERN: "Pattern", Kind.PERSONAL: "Personal data"}
 SCOPES = {Scope.BOTH: "Messages and answers", Scope.PROMPTS: "Messages", Scope.ANSWERS: "Answers"}
-ACTIONS = {
-    Action.MASK: "Mask: a label takes its place",
-    Action.REFUSE: "Refuse: it is not sent, an answer ends there",
-    Action.FLAG: "Flag: let through, and counted",
-}
+ACTIONS = {Action.MASK: "Mask", Action.REFUSE: "Refuse", Action.FLAG: "Flag"}
 _DONE = {Action.MASK: "masked", Action.REFUSE: "refused", Action.FLAG: "flagged"}
 FIELDS = {
     "name": "Name",
@@ -27,6 +22,11 @@ FIELDS = {
     "action": "Action",
     "reason": "Reason",
 }
+_SAID: dict[str, dict[str, str]] = {
+    "kind": {kind.value: said for kind, said in KINDS.items()},
+    "scope": {scope.value: said for scope, said in SCOPES.items()},
+    "action": {action.value: said for action, said in ACTIONS.items()},
+}
 SHOWN = 5  # of what a rule looks for
 LONGEST_SHOWN = 60  # characters
 
@@ -35,10 +35,18 @@ def sought(rule: Rule) -> str:
     """What a rule looks for: the first few of it, and how many more."""
     if rule.kind is Kind.PATTERN:
         return _short(rule.text)
-    parts = re.split(r"[\s,]+", rule.text) if rule.kind is Kind.WORDS else rule.text.splitlines()
-    parts = [part for part in parts if part.strip()]
+    parts = _parts(rule)
     if rule.kind is Kind.PERSONAL:
         return ", ".join(parts) or "all that is known"
+    return _listed(parts)
+
+
+def _parts(rule: Rule) -> list[str]:
+    parts = re.split(r"[\s,]+", rule.text) if rule.kind is Kind.WORDS else rule.text.splitlines()
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _listed(parts: Sequence[str]) -> str:
     more = len(parts) - SHOWN
     first = ", ".join(f"“{_short(part)}”" for part in parts[:SHOWN])
     return f"{first} and {more:,} more" if more > 0 else first
@@ -73,7 +81,9 @@ def _change(id: str, before: Entry | None, after: Entry | None) -> str:
         return f"Gone: “{old.name}”" if old else "Gone: a rule that was not there"
     if old is None:
         return f"New: “{new.name}”, {_whole(new)}"
-    different = _differences(old.entry.body, new.entry.body)
+    if old.entry.body == {**new.entry.body, "is_on": old.is_on}:
+        return f"Switched {'on' if new.is_on else 'off'}: “{new.name}”"
+    different = _differences(old, new)
     if old.is_on == new.is_on:
         return f"Changed: “{new.name}”, {'; '.join(different)}"
     return "; ".join([f"Switched {'on' if new.is_on else 'off'}: “{new.name}”", *different])
@@ -90,13 +100,32 @@ def _whole(line: Line) -> str:
     return f"{KINDS[rule.kind].lower()} {sought(rule)}, {fate(rule)}{'' if rule.is_on else ', switched off'}"
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _differences(old: Line, new: Line) -> list[str]:
     found = []
     for field, label in FIELDS.items():
-        was, became = str(old.get(field, "")), str(new.get(field, ""))
-        if was != became:
-            found.append(f"{label} from “{_short(was)}” to “{_short(became)}”")
-    return found
+        was, became = (str(line.entry.body.get(field, "")) for line in (old, new))
+        if was == became:
+            continue
+        if field == "text" and old.rule and new.rule and old.rule.kind == new.rule.kind != Kind.PATTERN:
+            found += _other_parts(old.rule, new.rule)
+        elif not was:
+            found.append(f"{label} “{_short(became)}”")
+        else:
+            found.append(f"{label} from “{_said(field, was)}” to “{_said(field, became)}”")
+    return found or ["in a way that cannot be seen"]
+
+
+def _other_parts(old: Rule, new: Rule) -> list[str]:
+    """What a list of words or phrases got and lost."""
+    before, after = dict.fromkeys(_parts(old)), dict.fromkeys(_parts(new))
+    more, fewer = [part for part in after if part not in before], [part for part in before if part not in after]
+    found = [f"{_listed(parts)} {said}" for parts, said in ((more, "added"), (fewer, "taken out")) if parts]
+    return found or ["the same in another order"]
+
+
+def _said(field: str, value: str) -> str:
+    """The value as the form shows it."""
+    return _SAID.get(field, {}).get(value) or _short(value)
 
 
 def _short(text: str) -> str:
