@@ -124,6 +124,9 @@ def test_nothing_is_asked_where_the_instructions_cannot_be_read(
     answer = services.conversations.message(visitor.asks_and_waits("Hi"))
     assert answer.problem == "rules_unreadable"
     assert not ollama.chats()
+    assert "What is set cannot be read" in visitor.open("/settings/prompt")
+    visitor.send("/settings/prompt", base="Anew.", with_base="y")
+    assert services.instructions.parts().base == "Anew."
 
 
 def test_a_change_can_be_undone_and_holds_at_once(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:

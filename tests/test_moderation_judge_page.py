@@ -94,7 +94,8 @@ def test_a_model_that_was_removed_is_still_named(visitor: Visitor, services: Ser
 
 def test_settings_that_cannot_be_used_can_be_set_anew(visitor: Visitor, services: Services) -> None:
     services.rules.change("an import", {JUDGE: Entry(JUDGE, 0, {"model": "llama3.2"})})
-    assert "No judge" in visitor.open(PAGE)
+    assert "What is set cannot be read" in visitor.open(PAGE)
+    assert "No judge" in visitor.page
     assert visitor.send(PAGE, model="", **CHOSEN).status_code == 303
     visitor.open("/")
     visitor.asks_and_waits("Hello")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -12,9 +13,13 @@ from hypothesis import strategies as st
 from insight_app.errors import JudgeLate
 from insight_app.moderation.classifier import Judge, Stopping
 from insight_app.moderation.families import Question
-from insight_app.moderation.judge_settings import JudgeSettings
+from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.judging import Judging
+from insight_app.moderation.moderating import Moderating
+from insight_app.moderation.rulebook import as_json
+from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.sentences import LONGEST, Sentences
+from insight_app.moderation.store import Entry
 
 SETTINGS = JudgeSettings("llama-guard3:1b")
 PIECES = ["bad", "good words here", ". ", ".", "! ", "\n", "```\n", "3.14", "。", "語", " ", "x" * 90, "“So.” "]
@@ -179,3 +184,39 @@ def test_a_judge_that_is_switched_off_or_on_meanwhile_is_so_at_once() -> None:
     now[0] = judge
     assert one.feed(", and a bad thing.\n", thought=False) == []
     assert one.refusal is not None
+
+
+class Kept:
+    """A store with one set of entries, that counts nothing."""
+
+    def __init__(self, *entries: Entry) -> None:
+        self._entries = list(entries)
+
+    def version(self) -> int:
+        return 1
+
+    def entries(self) -> tuple[int, list[Entry]]:
+        return 1, self._entries
+
+    def count(self, times: object) -> None:
+        pass
+
+
+@given(TEXTS, st.lists(st.integers(0, 5000), max_size=30))
+def test_rules_and_judge_together_show_the_same_in_any_chunks(text: str, cuts: list[int]) -> None:
+    rules = [
+        Rule("rule-m", "Masked", Kind.PHRASE, "good"),
+        Rule("rule-r", "Refused", Kind.PHRASE, "words here.\n", action=Action.REFUSE),
+    ]
+    entries = [Entry(rule.id, place, as_json(rule)) for place, rule in enumerate(rules)]
+    moderating = Moderating(Kept(*entries, Entry(JUDGE, 9, SETTINGS.as_json())), Reads())  # type: ignore[arg-type]
+
+    def shown(chunks: Sequence[str]) -> tuple[str, str | None]:
+        with closing(moderating.answer(prompt="A prompt")) as screen:
+            pieces = [piece for chunk in chunks for piece in screen.feed(chunk, thought=False)] + screen.end()
+            return "".join(piece for piece, _ in pieces), screen.refusal
+
+    in_pieces = shown(cut(text, cuts))
+    assert in_pieces == shown([text])
+    assert "bad" not in in_pieces[0]
+    assert "good" not in in_pieces[0]

@@ -8,6 +8,8 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from insight_app.chat.forms import PromptSettingsForm
+from insight_app.chat.prompts import Parts
+from insight_app.errors import RulesUnreadable
 from insight_app.web import add_settings_page, from_htmx, services
 
 EXAMPLE = "(what somebody sets for one conversation)"
@@ -16,9 +18,9 @@ instructions = Blueprint("instructions", __name__, url_prefix="/settings/prompt"
 
 @instructions.get("")
 def page() -> str:
-    return _page(
-        PromptSettingsForm(formdata=None, **asdict(services().instructions.parts())), saved="saved" in request.args
-    )
+    parts = _kept()
+    form = PromptSettingsForm(formdata=None, **asdict(parts or Parts()))
+    return _page(form, saved="saved" in request.args, unreadable=parts is None)
 
 
 @instructions.post("")
@@ -38,8 +40,20 @@ def preview() -> str:
     return render_template("chat/_composed.html", composed=_composed(form)) if from_htmx() else _page(form)
 
 
-def _page(form: PromptSettingsForm, *, saved: bool = False) -> str:
-    return render_template("chat/prompt_settings.html", form=form, composed=_composed(form), saved=saved)
+def _kept() -> Parts | None:
+    """What is set; None where this version cannot read it."""
+    try:
+        return services().instructions.parts()
+    except RulesUnreadable as error:
+        if isinstance(error.__cause__, ValueError):
+            return None
+        raise
+
+
+def _page(form: PromptSettingsForm, *, saved: bool = False, unreadable: bool = False) -> str:
+    return render_template(
+        "chat/prompt_settings.html", form=form, composed=_composed(form), saved=saved, unreadable=unreadable
+    )
 
 
 def _composed(form: PromptSettingsForm) -> str:

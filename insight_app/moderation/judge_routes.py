@@ -15,12 +15,12 @@ judge = Blueprint("judge", __name__, url_prefix="/settings/moderation/judge")
 
 @judge.get("")
 def page() -> str:
-    return _page(JudgeForm.of(_settings()), saved="saved" in request.args)
+    return _page(JudgeForm.of(_settings() or JudgeSettings()), saved="saved" in request.args)
 
 
 @judge.post("")
 def save() -> ResponseReturnValue:
-    before = _settings()
+    before = _settings() or JudgeSettings()
     form = JudgeForm().offer(_installed(), before.model)
     if not form.validate():
         return _page(form), 422
@@ -32,17 +32,22 @@ def save() -> ResponseReturnValue:
 @judge.post("/categories")
 def categories() -> str:
     """What the chosen model looks for, before it is saved."""
-    form = JudgeForm().offer(_installed(), _settings().model)
+    form = JudgeForm().offer(_installed(), _chosen())
     return render_template("moderation/_categories.html", **_names(form)) if from_htmx() else _page(form)
 
 
-def _settings() -> JudgeSettings:
-    """As they are kept; those that cannot be used are shown as none, so that they can be set anew."""
+def _settings() -> JudgeSettings | None:
+    """What is set; None where it cannot be used."""
     body = next((entry.body for entry in services().rules.as_kept()[1] if entry.id == JUDGE), {})
     try:
         return JudgeSettings.from_json(body)
     except (ValueError, TypeError):
-        return JudgeSettings()
+        return None
+
+
+def _chosen() -> str:
+    settings = _settings()
+    return settings.model if settings else ""
 
 
 def _installed() -> list[str]:
@@ -51,10 +56,14 @@ def _installed() -> list[str]:
 
 
 def _page(form: JudgeForm, *, saved: bool = False) -> str:
-    form.offer(_installed(), _settings().model)
-    is_on = services().settings.enable_moderation
+    form.offer(_installed(), _chosen())
     return render_template(
-        "moderation/judge.html", saved=saved, families=FAMILIES, is_on=is_on, installed=_installed(), **_names(form)
+        "moderation/judge.html",
+        saved=saved,
+        families=FAMILIES,
+        is_on=services().settings.enable_moderation,
+        unreadable=_settings() is None,
+        **_names(form),
     )
 
 
