@@ -1,0 +1,35 @@
+"""The page of the instructions: what would be sent is seen while one types, and saved only where one says so."""
+
+from __future__ import annotations
+
+from chat_page import Chat
+from playwright.sync_api import expect
+
+
+def test_what_would_be_sent_follows_what_is_typed_and_switched(chat: Chat) -> None:
+    page = chat.page
+    chat.open("/settings/prompt")
+    composed = page.locator("#composed")
+    expect(composed).to_contain_text("Today is")
+    page.get_by_role("textbox", name="Your instructions").fill("You work for a bookshop.")
+    expect(composed).to_contain_text("You work for a bookshop.")
+    page.get_by_label("Send today’s date").uncheck()
+    expect(composed).not_to_contain_text("Today is")
+    page.reload()
+    expect(composed).to_contain_text("Today is")
+    expect(page.get_by_role("button", name="Show what would be sent")).to_be_hidden()
+
+
+def test_a_conversation_gets_instructions_in_its_line_of_the_list(chat: Chat) -> None:
+    expect(chat.ask("A name for verses")).to_have_attribute("data-state", "done")
+    line = chat.page.locator(".conversations > li").first
+    line.hover()
+    line.get_by_role("link", name="Rename or delete").click()
+    editing = chat.page.locator(".conversations > .editing")
+    editing.get_by_text("Instructions", exact=True).click()
+    editing.get_by_label("What the model is told").fill("Rhyme.")
+    editing.get_by_role("button", name="Save").click()
+    expect(editing).to_have_count(0)
+    line.hover()
+    line.get_by_role("link", name="Rename or delete").click()
+    expect(editing.get_by_label("What the model is told")).to_have_value("Rhyme.")
