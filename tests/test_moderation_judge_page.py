@@ -128,3 +128,10 @@ def test_a_judge_never_answers_unasked(visitor: Visitor, services: Services, oll
     assert services.engine.standing.models[0].name == "llama3.2:latest"
     visitor.asks_and_waits("Hello")
     assert ollama.chats()[-1]["model"] == "llama3.2:latest"
+
+
+def test_no_page_waits_for_the_judge(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
+    services.rules.change("you", {JUDGE: Entry(JUDGE, 0, JudgeSettings(LLAMA).as_json())})
+    for path in ("/settings/moderation", PAGE, "/settings/prompt", "/"):
+        visitor.open(path)
+    assert not ollama.chats()

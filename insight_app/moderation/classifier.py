@@ -6,6 +6,7 @@ that is late, fails or says nothing that is a verdict refuses, unless it is set 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,8 @@ class Judge:
 
     def of_prompt(self, prompt: str) -> Verdict:
         """Raises JudgeLate or JudgeFailed."""
+        if not says_something(prompt):
+            return Verdict()
         flagged: frozenset[str] = frozenset()
         until = time.monotonic() + self.settings.seconds
         for part in parts(prompt):
@@ -110,6 +113,11 @@ class Judge:
         if self.settings.late is Fate.REFUSE:
             raise error
         return Verdict(None, frozenset({FAILED}))
+
+
+def says_something(text: str) -> bool:
+    """Whether there is more to judge than spaces, rules and brackets."""
+    return re.search(r"[^\W_]|[^\x00-\x7f]", text) is not None
 
 
 def parts(text: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from insight_app.moderation.classifier import SO_FAR, Judge, Stopping, Verdict, last, named
+from insight_app.moderation.classifier import SO_FAR, Judge, Stopping, Verdict, last, named, says_something
 from insight_app.moderation.families import Fate
 from insight_app.moderation.sentences import LONGEST, Sentences
 
@@ -84,7 +84,7 @@ class Judging:
         judge = self._judge()
         so_far = last(self._so_far[self._thought] + text, SO_FAR)
         verdict: Verdict | None = Verdict()
-        if judge is not None and any(letter.isalnum() for letter in text):
+        if judge is not None and says_something(text):
             verdict = judge.of_answer(self._prompt, so_far, self._stop)
         if verdict is None:
             self._stopped = True
