@@ -105,7 +105,21 @@ def test_a_week_after_it_began_it_is_deleted(visitor: Visitor, services: Service
     visitor.asks_and_waits("Hi")
     services.retention.prune()
     (entry,) = services.diagnostics.entries()
-    file.write_text(json.dumps({**entry, "at_seconds": time.time() - privacy.KEPT_SECONDS - 1}) + "\n")
+    days_ago = time.time() - 6 * privacy.DAY_SECONDS
+    file.write_text(json.dumps({**entry, "at_seconds": days_ago}) + "\n")
+    services.retention.prune()
+    assert file.exists()
+    file.write_text(json.dumps({**entry, "at_seconds": days_ago - privacy.DAY_SECONDS}) + "\n")
+    services.retention.prune()
+    assert not file.exists()
+
+
+def test_it_is_not_kept_for_longer_than_conversations(visitor: Visitor, services: Services, file: Path) -> None:
+    begin(visitor)
+    visitor.asks_and_waits("Hi")
+    (entry,) = services.diagnostics.entries()
+    file.write_text(json.dumps({**entry, "at_seconds": time.time() - 2 * privacy.DAY_SECONDS}) + "\n")
+    services.personal.choose(keep_days=2)
     services.retention.prune()
     assert not file.exists()
 

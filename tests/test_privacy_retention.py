@@ -15,8 +15,8 @@ from sqlalchemy import update
 
 from insight_app import create_app
 from insight_app.config import Settings
+from insight_app.privacy.diagnostics import DAY_SECONDS
 from insight_app.privacy.preferences import Preferences
-from insight_app.privacy.retention import DAY_SECONDS
 from insight_app.services import Services
 from insight_app.storage.tables import conversations, messages
 

@@ -17,8 +17,9 @@ from insight_app.chat.replies import Reply
 from insight_app.engines.base import Task
 from insight_app.errors import InsightError
 
-CHOICES_SECONDS = (15 * 60, 60 * 60, 24 * 60 * 60)
-KEPT_SECONDS = 7 * 24 * 60 * 60
+DAY_SECONDS = 86_400
+CHOICES_SECONDS = (15 * 60, 60 * 60, DAY_SECONDS)
+KEPT_DAYS = 7
 LOOK_SECONDS = 1.0
 
 
@@ -71,10 +72,11 @@ class Diagnostics:
     def delete(self) -> None:
         self._file.unlink(missing_ok=True)
 
-    def delete_outdated(self) -> None:
-        """Deletes the record when its first entry is a week old."""
+    def delete_outdated(self, days_kept: int | None) -> None:
+        """Deletes the record when its first entry is a week old, or as old as conversations may become."""
+        kept = min(KEPT_DAYS, days_kept or KEPT_DAYS) * DAY_SECONDS
         first = next(self.entries(), None)
-        if first is not None and not 0 <= time.time() - first["at_seconds"] < KEPT_SECONDS:
+        if first is not None and not 0 <= time.time() - first["at_seconds"] < kept:
             self.delete()
 
     def _is_wanted(self) -> bool:

@@ -73,6 +73,8 @@ class Pruning:
         if self._database.size() > LARGEST_REWRITTEN:
             return
         began = time.monotonic()
-        self._database.rewrite()
-        now = time.monotonic()
-        self._rewrite_at = now + max(REST_SECONDS, (now - began) / REWRITING_SHARE)
+        try:
+            self._database.rewrite()
+        finally:
+            now = time.monotonic()
+            self._rewrite_at = now + max(REST_SECONDS, (now - began) / REWRITING_SHARE)

@@ -6,11 +6,9 @@ import time
 
 import structlog
 
-from insight_app.privacy.diagnostics import Diagnostics
+from insight_app.privacy.diagnostics import DAY_SECONDS, Diagnostics
 from insight_app.privacy.preferences import Preferences
 from insight_app.privacy.store import PersonalStore
-
-DAY_SECONDS = 86_400
 
 
 class Retention:
@@ -33,8 +31,8 @@ class Retention:
 
     def prune(self) -> int:
         """Deletes what is too old; returns how many conversations that were."""
-        self._diagnostics.delete_outdated()
         days = self.days_kept()
+        self._diagnostics.delete_outdated(days)
         count = self._store.delete_outdated(_ago(days)) if days else 0
         if count:
             self._log.info("pruned", conversations=count)

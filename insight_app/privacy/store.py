@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, or_, select, true, tuple_, update
 
 from insight_app.chat.messages import LIVE
 from insight_app.chat.store import remove
+from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
@@ -57,7 +59,8 @@ class PersonalStore:
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
         self._database.forget()
-        self._database.rewrite()  # now, as it is small
+        with suppress(DatabaseError):  # else a little later: what counts is deleted
+            self._database.rewrite()
         return answers
 
     def _delete(self, which: ColumnElement[bool]) -> tuple[int, list[int]]:

@@ -25,7 +25,9 @@ READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on mea
 
 
 _EMPTY_LOG = text("PRAGMA wal_checkpoint(TRUNCATE)")
-_SIZE = text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+_SIZE = text(
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
 TRACES = 1
 # What SQLite says when its file is gone, damaged or protected.
 UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
@@ -72,9 +74,9 @@ class Database:
         SQLite's log would keep it until it is overwritten.
         """
         if self._is_sqlite:
+            self.empty_log(PATIENCE_SECONDS)  # first: on a full disk that makes the room to write anything at all
             with self.writing() as connection:
                 _note(connection, (_forgotten(connection) | TRACES) + 2)
-            self.empty_log(PATIENCE_SECONDS)
 
     def forgotten(self) -> int:
         """Another number after each `forget`, of whichever process; with the bit TRACES until the next `rewrite`."""
@@ -104,7 +106,7 @@ class Database:
         self.empty_log(patience_seconds)
 
     def size(self) -> int:
-        """In bytes; 0 where nobody knows."""
+        """Of what there is, in bytes and without what is free; 0 where nobody knows."""
         with self.reading() as connection:
             return int(connection.execute(_SIZE).scalar_one()) if self._is_sqlite else 0
 
