@@ -13,7 +13,7 @@ from insight_app.privacy.diagnostics import CHOICES_SECONDS
 from insight_app.privacy.preferences import LONGEST_DAYS, Preferences
 from insight_app.privacy.words import counted, in_words
 
-AS_THE_SERVER, FOR_EVER, SOME_DAYS = "server", "ever", "days"
+AS_THE_SERVER, SOME_DAYS = "server", "days"
 
 
 class _Form(FlaskForm):  # type: ignore[misc]
@@ -29,15 +29,14 @@ class KeepForm(_Form):
 
     def __init__(self, most_days: int, now: Preferences) -> None:
         """`most_days` is the server's limit, 0 where it has none; `now` is what the form shows at first."""
-        follows = now.keep_days is None or (now.keep_days == 0 and most_days)
-        shown = AS_THE_SERVER if follows else SOME_DAYS if now.keep_days else FOR_EVER
+        shown = SOME_DAYS if now.keep_days else AS_THE_SERVER
         super().__init__(keep=shown, days=str(now.days_kept(most_days)) if now.keep_days else "")
         self.most_days = most_days
-        server = counted(most_days, "day") if most_days else "until you delete them"
-        self.labels = {AS_THE_SERVER: f"As this server does: {server}"}
-        if not most_days:
-            self.labels[FOR_EVER] = "Until I delete them, whatever this server does"
-        self.labels[SOME_DAYS] = "For fewer days" if most_days else "For some days"
+        allowed = f"As long as this server allows: {counted(most_days, 'day')}"
+        self.labels = {
+            AS_THE_SERVER: allowed if most_days else "Until I delete them",
+            SOME_DAYS: "For fewer days" if most_days else "For some days",
+        }
         self.keep.choices = list(self.labels)
 
     def validate_days(self, field: StringField) -> None:
@@ -49,7 +48,7 @@ class KeepForm(_Form):
     @property
     def keep_days(self) -> int | None:
         """As Preferences has it, of a form that is valid."""
-        return int(self.days.data) if self.keep.data == SOME_DAYS else {FOR_EVER: 0}.get(self.keep.data)
+        return int(self.days.data) if self.keep.data == SOME_DAYS else None
 
 
 class DiagnosticsForm(_Form):
