@@ -14,6 +14,8 @@ InsightError
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── TooManyRequests      more than SEND_RATE_LIMIT
 ├── NotThere             no such conversation, answer or page, or not yours
+│   └── TemporaryOver    of a temporary chat that has ended
+├── TemporaryNotOffered  nowhere to hold a temporary chat
 ├── ChangedMeanwhile     somebody else changed what is to be changed
 ├── AnswerRefused        a rule ended the answer
 ├── RulesUnreadable      the rules cannot be read, so nothing is let through
@@ -166,6 +168,19 @@ class NotThere(InsightError):
     code = "not_there"
     cause = "There is nothing at this address."
     next_step = "It may have been deleted. Choose another conversation or start a new one."
+
+
+class TemporaryOver(NotThere):
+    code = "temporary_over"
+    cause = "This temporary chat is over, and nothing of it was kept."
+    next_step = "Start another one; each lasts until you end it, for a day after its last message, or until the server stops."
+
+
+class TemporaryNotOffered(InsightError):
+    status = 503
+    code = "temporary_not_offered"
+    cause = "Temporary chats are not possible here."
+    next_step = "Several processes would have to share them, and this machine has no folder in memory (/dev/shm)."
 
 
 class StillAnswering(InsightError):

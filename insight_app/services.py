@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from insight_app.chat.answering import Answering
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.replies import Replies, RepliesInMemory
-from insight_app.chat.store import ConversationStore
+from insight_app.chat.temporary import Conversations
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
 from insight_app.engines.base import Options, Turn
@@ -25,7 +28,8 @@ from insight_app.privacy.diagnostics import Diagnostics
 from insight_app.privacy.pruning import Pruning
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
-from insight_app.storage.database import Database, sqlite_url
+from insight_app.storage.database import NEWEST, Database, sqlite_url
+from insight_app.storage.temporary import InMemory, InSharedMemory, folder_in_memory
 from insight_app.telemetry.metrics import Metrics
 
 
@@ -35,7 +39,7 @@ class Services:
 
     settings: Settings
     database: Database
-    conversations: ConversationStore
+    conversations: Conversations
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -66,6 +70,7 @@ class Services:
         self.replies.wake()
         self.engine.close()
         self.answering.close()
+        self.conversations.close()
         self.replies.leave()  # after the last checkpoint: others go on from there
 
 
@@ -76,7 +81,7 @@ def build_services(settings: Settings) -> Services:
     address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
     database = Database(address, metrics.database_failed)
     database.bring_up_to_date()
-    conversations = ConversationStore(database)
+    conversations = Conversations(database, _in_memory(settings, address, metrics))
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
     engine.start()
     rules = ModerationStore(database)
@@ -132,6 +137,21 @@ def _shared(settings: Settings) -> tuple[Replies, dict[str, Any]]:
     from insight_app.chat.replies_redis import RepliesInRedis
 
     return RepliesInRedis(settings.redis_url), rates.in_redis(settings.redis_url)
+
+
+def _in_memory(settings: Settings, address: str, metrics: Metrics) -> Database | None:
+    """Where temporary chats are held; None where several processes would need it, and there is no folder in memory."""
+    if not settings.redis_url:
+        return InMemory(metrics.database_failed)
+    # Processes that have all of this in common are one product; nobody else can guess the name.
+    common = "\n".join((address, settings.redis_url, settings.secret_key, NEWEST))
+    folder = folder_in_memory()
+    try:
+        name = f"insight-{sha256(common.encode()).hexdigest()[:24]}"
+        return InSharedMemory(folder / name, metrics.database_failed) if folder else None
+    except OSError as error:
+        structlog.get_logger("temporary").error("no temporary chats", exc_info=error)
+        return None
 
 
 def _engines(settings: Settings) -> list[Ollama]:

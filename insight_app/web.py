@@ -6,7 +6,19 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from flask import Flask, Request, Response, current_app, g, jsonify, make_response, render_template, request, session
+from flask import (
+    Flask,
+    Request,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
@@ -15,8 +27,18 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from insight_app.chat.messages import TEMPORARY
 from insight_app.config import Settings
-from insight_app.errors import FormExpired, InputError, InsightError, NotThere, TooLarge, TooManyRequests, WrongMethod
+from insight_app.errors import (
+    FormExpired,
+    InputError,
+    InsightError,
+    NotThere,
+    TemporaryOver,
+    TooLarge,
+    TooManyRequests,
+    WrongMethod,
+)
 from insight_app.rendering.swaps import swap
 from insight_app.services import Services
 
@@ -197,7 +219,7 @@ def _show(error: InsightError) -> ResponseReturnValue:
     if from_htmx():
         return notice(error), error.status
     g.tells_an_error = True
-    return render_template("error.html", error=error, draft=_typed("message"), after=_typed("parent")), error.status
+    return render_template("error.html", error=error, **_begun(error)), error.status
 
 
 def show(error: InsightError) -> ResponseReturnValue:
@@ -209,7 +231,22 @@ def notice(error: InsightError) -> str:
     """The error as a swap of the page's notice, with fresh keys for the form that could not be sent."""
     keys = draw("chat/_composer_keys.html", after=_typed("parent"))
     told = swap("#notice", "innerHTML", draw("_notice.html", error=error))
+    if isinstance(error, TemporaryOver) and _typed("message"):  # what was typed goes into another one
+        composer = render_template("chat/_composer.html", **_begun(error), live_swap=False, told=error)
+        return swap("#composer", "outerHTML", composer)
     return told + swap("#composer-keys", "outerHTML", keys)
+
+
+def _begun(error: InsightError) -> dict[str, object]:
+    """What the composer needs to know of a text that could not be sent."""
+    is_over = isinstance(error, TemporaryOver)
+    return {
+        "action": url_for("chat.begin_temporary") if is_over else request.path,
+        "draft": _typed("message"),
+        "model": _typed("model"),
+        "after": "" if is_over else _typed("parent"),
+        "temporary": is_over or request.path.startswith(("/temporary", f"/c/{TEMPORARY}")),
+    }
 
 
 def _typed(field: str) -> str:

@@ -26,6 +26,7 @@ LICENCES: dict[str, set[str]] = {
     "store.py": SQL,
     "storage/database.py": SQL,
     "storage/tables.py": SQL,
+    "storage/temporary.py": SQL,
     "storage/migrations/env.py": SQL,
     "storage/migrations/versions/0001_conversations.py": SQL,
     "storage/migrations/versions/0002_figures.py": SQL,

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from insight_app.chat import prompts
+from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
 from insight_app.errors import ForeignPage, InsightError, NotAChat, explain
 from insight_app.limits import rates
@@ -34,20 +35,21 @@ def refuse_foreign_pages() -> None:
 @api.post("/chat")
 @rates.sending
 def chat() -> ResponseReturnValue:
-    """{"message": str, "conversation_id": str?, "model": str?} -> the answer's text, chunk by chunk.
+    """{"message": str, "conversation_id": str?, "model": str?, "temporary": bool?} -> the answer's text, in chunks.
 
     With `Accept: text/event-stream` each event's data is {"text": str} or {"thinking": str}, and the last event,
     named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
     """
-    text, conversation_id, model = _asked()
+    text, conversation_id, model, temporary = _asked()
     text = services().moderation.prompt(text)
     store, answering = services().conversations, services().answering
     before = []
     if conversation_id:
         store.conversation(conversation_id)
         before = store.history(conversation_id)
+    parent_id = before[-1].id if before else None
     prompt, answer = store.ask(
-        text, model=model, conversation_id=conversation_id, parent_id=before[-1].id if before else None
+        text, model=model, conversation_id=conversation_id, parent_id=parent_id, temporary=temporary
     )
     assert answer is not None  # without a form key every request is its own
     reply = answering.start(answer, [*before, prompt], patient=False)
@@ -75,7 +77,7 @@ def register(app: Flask) -> None:
     csrf.exempt(api)  # no cookie gives any right here, so there is none to abuse
 
 
-def _asked() -> tuple[str, str | None, str]:
+def _asked() -> tuple[str, str | None, str, bool]:
     try:
         given = request.get_json(silent=True) if request.is_json else None
     except RecursionError:  # a million brackets
@@ -83,10 +85,13 @@ def _asked() -> tuple[str, str | None, str]:
     if not isinstance(given, dict) or not isinstance(given.get("message"), str):
         raise NotAChat
     conversation_id, model = given.get("conversation_id"), given.get("model") or ""
+    temporary = given.get("temporary") or False
     if not isinstance(conversation_id, (str, type(None))) or not isinstance(model, str):
         raise NotAChat
+    if not isinstance(temporary, bool) or (temporary and conversation_id and not is_temporary(conversation_id)):
+        raise NotAChat
     text = prompts.check(given["message"], services().settings.max_prompt_chars)
-    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255]
+    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary
 
 
 def _pieces(reply: Reply) -> Iterator[tuple[str, str]]:

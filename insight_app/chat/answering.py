@@ -20,7 +20,7 @@ from insight_app.chat.messages import Figures, Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import Activity, Replies, Reply
-from insight_app.chat.store import ConversationStore
+from insight_app.chat.temporary import Conversations
 from insight_app.engines.base import Done, Options, Piece, Stage, Task
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
@@ -50,7 +50,7 @@ class Answering:
         self,
         *,
         engine: Fallback,
-        store: ConversationStore,
+        store: Conversations,
         replies: Replies,
         moderation: Moderation,
         instructions: Instructions,
@@ -242,6 +242,13 @@ class Answering:
             self._try_to_checkpoint()
             self._moderation.refresh()
             self.carry_on()
+            self._end_idle()
+
+    def _end_idle(self) -> None:
+        try:
+            self._store.end_idle()
+        except Exception as error:
+            self._log.error("temporary chats not ended", exc_info=error)
 
     def _try_to_checkpoint(self) -> None:
         try:

@@ -42,7 +42,7 @@ class PromptForm(_Form):
     def after(self) -> int | None:
         """The message that the prompt comes after; 0 for none (a beginning), None for the end as it is."""
         given = (self.parent.data or "").strip()
-        return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else None
+        return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def _at_most(longest: int) -> Length:

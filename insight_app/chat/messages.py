@@ -29,6 +29,16 @@ class State(str, Enum):
         return self.value
 
 
+# What the id of a temporary conversation begins with; those of kept ones are shorter. Message ids tell it too.
+TEMPORARY = "temporary-"
+FIRST_TEMPORARY_MESSAGE = 2**40
+
+
+def is_temporary(id: str | int) -> bool:
+    """Whether the id of a conversation or a message is of a temporary chat, which is never stored."""
+    return id >= FIRST_TEMPORARY_MESSAGE if isinstance(id, int) else id.startswith(TEMPORARY)
+
+
 LIVE = frozenset({State.QUEUED, State.LOADING, State.READING, State.THINKING, State.WRITING})
 
 
@@ -40,6 +50,10 @@ class Conversation:
     title: str
     updated_at: float
     is_pinned: bool = False
+
+    @property
+    def is_temporary(self) -> bool:
+        return is_temporary(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,10 @@ class Message:
     created_at: float = 0.0
     finished_at: float | None = None
     figures: Figures = Figures()
+
+    @property
+    def is_temporary(self) -> bool:
+        return is_temporary(self.id)
 
 
 @dataclass(frozen=True, slots=True)

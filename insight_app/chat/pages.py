@@ -52,7 +52,9 @@ def article(message: Message, tries: Sequence[int]) -> Article:
         message = services().conversations.message(message.id)  # it may have ended after this row was read
         if message.state.is_live:
             return Article(message, tries, live=stream.unknown(message))
-    return Article(message, tries, _finished(message.text), _finished(message.thinking), problem=_problem(message))
+    # Of a temporary chat nothing stays in memory when it is over.
+    html = _finished.__wrapped__ if message.is_temporary else _finished
+    return Article(message, tries, html(message.text), html(message.thinking), problem=_problem(message))
 
 
 @lru_cache(maxsize=300)

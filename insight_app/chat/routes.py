@@ -23,6 +23,20 @@ def home() -> str:
     return render_template("chat/home.html")
 
 
+@chat.get("/temporary")
+def temporary() -> str:
+    """Where a chat begins that is not kept."""
+    services().conversations.expect_temporary()
+    return render_template("chat/temporary.html")
+
+
+@chat.post("/temporary")
+@rates.sending
+def begin_temporary() -> ResponseReturnValue:
+    """The first prompt of a chat that is not kept."""
+    return _begin(temporary=True)
+
+
 @chat.get("/c/<conversation_id>")
 def conversation(conversation_id: str) -> str:
     """The end of the path through the message ?at=, or of the newest one; the part that ends before ?before=."""
@@ -37,9 +51,15 @@ def conversation(conversation_id: str) -> str:
 @rates.sending
 def begin() -> ResponseReturnValue:
     """The first prompt of a new conversation."""
+    return _begin(temporary=False)
+
+
+def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
     text = _allowed(form)
-    prompt, answer = services().conversations.ask(text, model=form.chosen_model, form_key=form.form_key)
+    prompt, answer = services().conversations.ask(
+        text, model=form.chosen_model, form_key=form.form_key, temporary=temporary
+    )
     if answer is not None:
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
@@ -240,7 +260,7 @@ def _message(message_id: int, role: str) -> Message:
 
 
 def _number(given: str) -> int | None:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 12 else None
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def _to_conversation(conversation_id: str) -> ResponseReturnValue:

@@ -156,7 +156,7 @@ class ConversationStore:
         """
         try:
             with self._database.writing() as connection:
-                home = _moved(connection, conversation_id) if conversation_id else _begin(connection, title_of(text))
+                home = _moved(connection, conversation_id) if conversation_id else _begin(connection, *self._new(text))
                 prompt = _add(connection, home, parent_id, "user", State.DONE, text=text, form_key=form_key)
                 _expect_idle(connection, home)
                 return prompt, _add_answer(connection, prompt, model)
@@ -279,6 +279,21 @@ class ConversationStore:
         self._database.forget()
         return answers
 
+    def delete_idle(self, before: float) -> None:
+        """Deletes the conversations whose last message came before that time, but none that is being answered."""
+        live = select(messages.c.conversation_id).where(_IS_LIVE)
+        idle = and_(conversations.c.updated_at < before, conversations.c.id.not_in(live))
+        with self._database.reading() as connection:
+            if connection.execute(select(conversations.c.id).where(idle).limit(1)).first() is None:
+                return
+        with self._database.writing() as connection:
+            remove(connection, idle)
+        self._database.forget()
+
+    def _new(self, prompt: str) -> tuple[str, str]:
+        """The id and the first title of a conversation that begins with this prompt."""
+        return secrets.token_urlsafe(9), title_of(prompt)
+
 
 def remove(connection: Connection, which: ColumnElement[bool]) -> list[int]:
     """Deletes conversations; returns the answers that went with them and may have been written until just now."""
@@ -304,8 +319,7 @@ def _name_anew(connection: Connection, deleted: Message) -> None:
     connection.execute(update(conversations).where(is_so_named).values(title=title))
 
 
-def _begin(connection: Connection, title: str) -> str:
-    new = secrets.token_urlsafe(9)
+def _begin(connection: Connection, new: str, title: str) -> str:
     values = {"id": new, "title": title, "created_at": time.time(), "updated_at": _latest(connection)}
     connection.execute(_BEGIN, values)
     return new

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
 from insight_app.engines.base import Task
 from insight_app.errors import InsightError
@@ -41,8 +42,11 @@ class Diagnostics:
 
     @contextmanager
     def watching(self, reply: Reply, task: Task) -> Iterator[None]:
-        """Records the exchange with the engine in the block, if the consent holds from its beginning to its end."""
-        if not self._is_wanted():
+        """Records the exchange with the engine in the block, if the consent holds from its beginning to its end.
+
+        Never one of a temporary chat: that is not to be on a disk.
+        """
+        if is_temporary(reply.id) or not self._is_wanted():
             yield
             return
         began, problem = time.time(), ""

@@ -87,6 +87,7 @@ def delete() -> ResponseReturnValue:
     """Deletes everything about the person: here, and by the response's headers in their browser."""
     answering = services().answering
     answering.stop_all()
+    answering.forget(services().conversations.end_all_temporary())
     answering.forget(services().personal.delete_everything())
     services().diagnostics.delete()
     pages.forget()

@@ -154,7 +154,7 @@ class Database:
         patience = {"timeout": patience_seconds} if self._is_sqlite else {}
         engine = create_engine(self.url, hide_parameters=True, connect_args=patience)
         if self._is_sqlite:
-            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "connect", prepare_sqlite)
         return engine
 
     @contextmanager
@@ -229,7 +229,8 @@ def _vacuumed(connection: Connection) -> bool:
     return True
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def prepare_sqlite(connection: Any, _record: Any) -> None:
+    """What every new connection is told."""
     with suppress(sqlite3.OperationalError):  # locked: another process is just doing it, for the file and so for all
         connection.execute("PRAGMA journal_mode=WAL")
     for pragma in (

@@ -1,6 +1,7 @@
-// What was typed and not sent: this tab alone keeps it, until the server has it.
+// What was typed and not sent: this tab alone keeps it, until the server has it. Nothing of a temporary chat: browsers
+// write a tab's storage to the disk.
 {
-  const DRAFTS = "textarea[name=message]";
+  const DRAFTS = "textarea[name=message]:not([data-temporary] *)";
   const place = (area) => `draft ${area.form.getAttribute("action")} ${area.id}`;
   const untouched = (area) => area.id === "message" ? "" : area.defaultValue;
   const sending = () => JSON.parse(sessionStorage.getItem("sending") ?? "[]");
@@ -19,7 +20,7 @@
   document.addEventListener("input", (event) => {
     if (event.target.matches(DRAFTS)) keep(event.target);
   });
-  document.addEventListener("sent", () => keep(document.getElementById("message")));
+  document.addEventListener("sent", () => document.querySelectorAll(`#message:is(${DRAFTS})`).forEach(keep));
   document.addEventListener("htmx:after:swap", (event) => event.target.querySelectorAll?.(`.rewrite ${DRAFTS}`).forEach(recall));
   document.addEventListener("click", (event) => {
     const area = event.target.closest(".rewrite a")?.closest("form").querySelector(DRAFTS);
