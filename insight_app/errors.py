@@ -33,6 +33,7 @@ InsightError
     ├── EngineForbids    it answers, but refuses this host or this request
     ├── ModelMissing
     ├── ModelElsewhere   the model would run on another machine
+    │   └── RanElsewhere the answer comes from one, which nobody could know before
     ├── NoModel          it answers, but has no model at all
     ├── ModelUnsuited    the model cannot chat
     ├── OutOfMemory
@@ -173,7 +174,7 @@ class NotThere(InsightError):
 class TemporaryOver(NotThere):
     code = "temporary_over"
     cause = "This temporary chat is over, and nothing of it was kept."
-    next_step = "Start another one; each lasts until you end it, for a day after its last message, or until the server stops."
+    next_step = "Start another one: it lasts until it is ended, for a day, or until the server stops."
 
 
 class TemporaryNotOffered(InsightError):
@@ -300,6 +301,12 @@ class ModelElsewhere(EngineError):
     code = "model_elsewhere"
     cause = "The model “{model}” would run on another machine, and so read what you write there."
     next_step = "Choose another model; whoever runs this server may allow it with ALLOW_REMOTE_MODELS."
+
+
+class RanElsewhere(ModelElsewhere):
+    code = "ran_elsewhere"
+    cause = "The model “{model}” ran on another machine, though nothing said so before: it has read what was sent."
+    next_step = "The answer was broken off. Choose another model, or have whoever runs this server look into it."
 
 
 class NoModel(EngineError):

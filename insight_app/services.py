@@ -156,7 +156,9 @@ def _in_memory(settings: Settings, address: str, metrics: Metrics) -> Database |
 
 def _engines(settings: Settings) -> list[Ollama]:
     silence = float(settings.request_timeout_seconds)
-    engines = [Ollama(settings.ollama_base_url, silence_seconds=silence)]
+    engines = [
+        Ollama(settings.ollama_base_url, silence_seconds=silence, may_run_elsewhere=settings.allow_remote_models)
+    ]
     if settings.embedded_base_url:
         engines.append(Ollama(settings.embedded_base_url, name="embedded", silence_seconds=silence))
     return engines

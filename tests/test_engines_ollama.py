@@ -157,7 +157,8 @@ def test_a_model_that_cannot_be_loaded_is_said_to_be_so(serve: Any) -> None:
 
 
 def test_a_model_that_runs_elsewhere_is_never_said_to_be_loading(serve: Any) -> None:
-    _, engine = serve(models=["big:cloud"], loaded=[])
+    server, _ = serve(models=["big:cloud"], loaded=[])
+    engine = Ollama(server.url, silence_seconds=5, may_run_elsewhere=True)
     assert answer(engine, task("big:cloud"))[0] == Stage("reading", "big:cloud")
 
 
@@ -333,7 +334,7 @@ def test_a_redirect_is_not_followed(serve: Any) -> None:
     )
     with pytest.raises(errors.EngineError):
         answer(engine)
-    assert [request.path for request in server.requests] == ["/api/ps", "/api/chat"]
+    assert [request.path for request in server.requests] == ["/api/tags", "/api/ps", "/api/chat"]
 
 
 @pytest.mark.parametrize(("shortest_wait", "rests"), [(100.0, True), (0.0, False)])

@@ -45,13 +45,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model on this machine."""
+    """A model that an engine has, on this machine unless it is `remote`."""
 
     name: str
     size: int = 0  # bytes
     details: str = ""  # "8B · Q4_K_M", for people
     abilities: frozenset[str] = frozenset()  # Ollama's capabilities: completion, thinking, vision, tools ...
     remote: bool = False  # True: it would run on another machine
+    refused: bool = False  # True: and therefore may not be asked here
 
 
 def full_name(model: str) -> str:

@@ -43,7 +43,10 @@ class _View:
 
 
 class Fallback(Engine):
-    """`engines`, the best first; a task for model "" goes to `preferred` where one of them has it."""
+    """`engines`, the best first; a task for model "" goes to `preferred` where one of them has it.
+
+    A model that would run on another machine is never chosen for "", unless it is the preferred one and may be asked.
+    """
 
     def __init__(self, engines: Sequence[Engine], preferred: str = "") -> None:
         self.name, self.url = engines[0].name, engines[0].url
@@ -124,15 +127,12 @@ class Fallback(Engine):
 
     def _find(self, model: str) -> tuple[Engine, str] | None:
         """Who has the model ("" = the first choice), and under which name; None where nobody has."""
-        views = self._views
         wanted = _key(model or self._preferred)
-        for view in views:
-            for each in view.models:
-                if _key(each.name) == wanted:
-                    return view.engine, each.name
-        if model:
-            return None
-        return next(((view.engine, view.models[0].name) for view in views if view.models), None)
+        known = [(view.engine, each) for view in self._views for each in view.models]
+        for engine, each in known:
+            if _key(each.name) == wanted and (model or not each.refused):
+                return engine, each.name
+        return None if model else next(((engine, each.name) for engine, each in known if not each.remote), None)
 
     def _last_resort(self, model: str) -> tuple[Engine, str]:
         """For a model that nobody lists: the first engine, to say itself what is wrong with it.
@@ -150,7 +150,11 @@ class Fallback(Engine):
             for model in view.models:
                 found.setdefault(_key(model.name), model)
         preferred = _key(self._preferred)
-        return tuple(sorted(found.values(), key=lambda model: _key(model.name) != preferred))
+
+        def rank(model: Model) -> tuple[bool, bool]:
+            return model.refused or _key(model.name) != preferred, model.remote
+
+        return tuple(sorted(found.values(), key=rank))
 
     def _keep_looking(self) -> None:
         while True:
@@ -175,7 +179,7 @@ def _ask(view: _View) -> _View:
         return view if view.models else _View(engine, problem=_fresh(problem))
     except EngineError as problem:
         return _View(engine, problem=_fresh(problem))
-    return _View(engine, models, None if models else NoModel(url=engine.url))
+    return _View(engine, models, None if any(not each.remote for each in models) else NoModel(url=engine.url))
 
 
 def _fresh(problem: EngineError) -> EngineError:

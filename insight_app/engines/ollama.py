@@ -12,13 +12,14 @@ import re
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import requests
 
 from insight_app import errors
 from insight_app.engines import ollama_models
-from insight_app.engines.base import Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task
+from insight_app.engines.base import Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task, full_name
 from insight_app.engines.interruptible import Grip
 from insight_app.engines.ollama_errors import meaning, refuses_thinking
 from insight_app.engines.ollama_lines import Lines, events
@@ -48,12 +49,15 @@ class Ollama(Engine):
         *,
         name: str = "ollama",
         silence_seconds: float,
+        may_run_elsewhere: bool = False,
         session: requests.Session | None = None,
     ) -> None:
         self._wire = Wire(url, silence_seconds, session)
+        self._may_run_elsewhere = may_run_elsewhere
         self.name, self.url = name, self._wire.url
         self._under_way: set[Grip] = set()
         self._spoke: dict[str, float] = {}  # when each model last said something
+        self._remote: dict[str, bool] = {}  # of each model that is listed, whether it runs elsewhere
         self._contexts: dict[str, int | None] = {}  # how many tokens each saw at once when /api/ps was last asked
 
     def models(self) -> list[Model]:
@@ -70,7 +74,7 @@ class Ollama(Engine):
 
     def _prepare(self, wanted: str, options: Options, grip: Grip) -> Iterator[Stage]:
         model = wanted or self._first(grip)
-        if ollama_models.runs_elsewhere(model):
+        if self._runs_elsewhere(model, grip):
             yield Stage("reading", model)
             return
         if not self._spoke_lately(model) and not self._is_ready(model, options, grip):
@@ -82,6 +86,7 @@ class Ollama(Engine):
 
     def _answer(self, task: Task, grip: Grip) -> Iterator[Event]:
         model = task.model or self._first(grip)
+        self._runs_elsewhere(model, grip)
         response = self._chat(task, model, grip)
         ended = False
         self._under_way.add(grip)
@@ -109,7 +114,8 @@ class Ollama(Engine):
             elif now - waited > LONGEST_RUN_SECONDS:
                 time.sleep(REST_SECONDS)
                 waited = time.monotonic()
-            for event in events(lines.feed(data) if data else lines.last(), model=model, url=self.url):
+            whole = lines.feed(data) if data else lines.last()
+            for event in events(whole, model=model, url=self.url, may_come_from_elsewhere=self._may_run_elsewhere):
                 yield event
                 if isinstance(event, Done):
                     return
@@ -132,18 +138,42 @@ class Ollama(Engine):
             think = None
 
     def _first(self, grip: Grip) -> str:
-        models = self._models(grip)
-        if not models:
+        here = [model for model in self._models(grip) if not model.remote]
+        if not here:
             raise errors.NoModel(url=self.url)
-        return models[0].name
+        return here[0].name
+
+    def _runs_elsewhere(self, model: str, grip: Grip) -> bool:
+        """Whether it does, as far as can be known before it is sent anything; ModelElsewhere where it may not."""
+        remote = ollama_models.runs_elsewhere(model) or self._is_listed_elsewhere(model, grip)
+        if remote and not self._may_run_elsewhere:
+            raise errors.ModelElsewhere(model=model, url=self.url)
+        return remote
+
+    def _is_listed_elsewhere(self, model: str, grip: Grip) -> bool:
+        """Asks anew where the model was not there when the list was last read, or goes by another name."""
+        wanted = full_name(model).casefold()
+        if wanted not in self._remote:
+            self._models(grip)
+        if wanted not in self._remote:
+            self._remote[wanted] = self._is_shown_elsewhere(model, grip)
+        return self._remote[wanted]
+
+    def _is_shown_elsewhere(self, model: str, grip: Grip) -> bool:
+        with closing(self._wire.post("/api/show", grip, json.dumps({"model": model}).encode())) as response:
+            if response.status_code >= 500:
+                raise meaning(self._wire.refusal(response), response.status_code, model=model, url=self.url)
+            return response.status_code == 200 and ollama_models.shown_elsewhere(self._wire.whole(response))
 
     def _models(self, grip: Grip) -> list[Model]:
         try:
             found = ollama_models.installed(self._wire.get("/api/tags", grip))
         except ValueError:
             raise errors.EngineBroke(url=self.url, because="a list that is not Ollama's") from None
-        # What runs elsewhere, or cannot answer, is never chosen unasked while there is something else here.
-        return sorted(found, key=lambda model: (ollama_models.judges_only(model.name), model.remote))
+        self._remote = {full_name(model.name).casefold(): model.remote for model in found}
+        known = [replace(model, refused=model.remote and not self._may_run_elsewhere) for model in found]
+        # What cannot answer is never chosen unasked while there is something else here.
+        return sorted(known, key=lambda model: (ollama_models.judges_only(model.name), model.remote))
 
     def _load(self, model: str, options: Options, grip: Grip) -> None:
         """Has the model loaded, as the answer's own request will want it; a server that cannot is not asked again."""

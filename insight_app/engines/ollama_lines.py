@@ -9,7 +9,7 @@ import msgspec
 
 from insight_app.engines.base import MOST_TOKENS, Done, Piece
 from insight_app.engines.ollama_errors import meaning
-from insight_app.errors import EngineBroke, EngineError
+from insight_app.errors import EngineBroke, EngineError, RanElsewhere
 
 _NANOSECONDS = 1e9
 _LONGEST = 2**63  # nanoseconds, as Ollama counts them
@@ -26,6 +26,8 @@ class _Line(msgspec.Struct, gc=False):
     message: _Message | None = None
     response: str | None = None  # where there was a prompt and no turns
     error: object = None
+    remote_host: str | None = None
+    remote_model: str | None = None
     done: bool = False
     done_reason: str | None = None
     prompt_eval_count: int | None = None
@@ -69,15 +71,19 @@ class Lines:
         return [line]
 
 
-def events(lines: Iterable[bytes], *, model: str, url: str) -> Iterator[Piece | Done]:
+def events(
+    lines: Iterable[bytes], *, model: str, url: str, may_come_from_elsewhere: bool = False
+) -> Iterator[Piece | Done]:
     """What the lines say, up to the end mark; raises EngineError at an error line, after what came before it.
+
+    A line that another machine wrote is such an error too, unless it may come from elsewhere.
 
     Neighbours of one kind are joined: whoever fell behind catches up with one event instead of hundreds.
     """
     joined: list[str] = []
     thought = False
     try:
-        for said in _each(lines, model, url):
+        for said in _each(lines, model, url, may_come_from_elsewhere):
             if joined and (isinstance(said, Done) or said[0] is not thought):
                 yield Piece("".join(joined), thought)
                 joined.clear()
@@ -94,7 +100,7 @@ def events(lines: Iterable[bytes], *, model: str, url: str) -> Iterator[Piece | 
         yield Piece("".join(joined), thought)
 
 
-def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[tuple[bool, str] | Done]:
+def _each(lines: Iterable[bytes], model: str, url: str, from_elsewhere: bool) -> Iterator[tuple[bool, str] | Done]:
     """Each text, with whether it is reasoning, and the end mark."""
     for raw in lines:
         if not raw or raw.isspace():
@@ -103,6 +109,8 @@ def _each(lines: Iterable[bytes], model: str, url: str) -> Iterator[tuple[bool, 
             line = _decode(raw)
         except ValueError:  # a lone surrogate, broken UTF-8, a type of its own
             line = _decode_leniently(raw)
+        if (line.remote_host or line.remote_model) and not from_elsewhere:
+            raise RanElsewhere(model=model, url=url)
         if line.error:
             raise meaning(str(line.error).lower(), model=model, url=url)
         message = line.message

@@ -43,6 +43,14 @@ def judges_only(name: str) -> bool:
     return re.search(r"llama[-_.]?guard|shield[-_]?gemma|guardian", name.casefold()) is not None
 
 
+def shown_elsewhere(body: bytes) -> bool:
+    """Whether /api/show says so of a model; a body that says nothing that can be read does not."""
+    try:
+        return _is_remote(_object(body))
+    except ValueError:
+        return False
+
+
 def _model(entry: dict[str, Any]) -> Model:
     name = _text(entry, "name", "model")
     size = entry.get("size")
@@ -55,19 +63,27 @@ def _model(entry: dict[str, Any]) -> Model:
         size=size if isinstance(size, int) else 0,
         details=" · ".join(part for part in details if part),
         abilities=frozenset(map(str, abilities)) if isinstance(abilities, list) else frozenset(),
-        remote=bool(_text(entry, "remote_host", "remote_model")) or runs_elsewhere(name),
+        remote=_is_remote(entry) or runs_elsewhere(name),
     )
 
 
+def _is_remote(entry: dict[str, Any]) -> bool:
+    return bool(_text(entry, "remote_host", "remote_model"))
+
+
 def _entries(body: bytes) -> list[dict[str, Any]]:
+    entries = _object(body).get("models") or []
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _object(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body.decode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(said, dict):
         raise ValueError("not an object")
-    entries = said.get("models") or []
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return said
 
 
 def _text(entry: dict[str, Any], *keys: str) -> str:

@@ -52,6 +52,10 @@ class Wire:
         with closing(response):
             return error_text(self._body(response, silence=self._silence_seconds, most=MOST_BYTES))
 
+    def whole(self, response: requests.Response) -> bytes:
+        """The body of a response that is no stream."""
+        return self._body(response, silence=self._silence_seconds)
+
     def read(self, response: requests.Response) -> bytes:
         """What has arrived of the body; waits for the first byte of it; b"" at the end."""
         try:

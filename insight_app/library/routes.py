@@ -34,4 +34,4 @@ def _stays_here(now: Standing) -> bool:
     """Whether whatever is asked stays on this machine, with any of the models that can be chosen."""
     host = urlsplit(now.url).hostname or ""
     is_near = host in ("localhost", "::1") or host.startswith("127.")
-    return is_near and not any(model.remote for model in now.models)
+    return is_near and not any(model.remote and not model.refused for model in now.models)
