@@ -9,10 +9,15 @@ import sys  # noqa: E402
 
 from insight_app import cli, create_app  # noqa: E402
 from insight_app.errors import ConfigError  # noqa: E402
+from insight_app.telemetry import logs  # noqa: E402
 
 os.umask(0o077)  # what is stored is its owner's alone
 try:
-    app = cli.app if cli.is_asked(sys.argv) else create_app()
+    if cli.is_asked(sys.argv):
+        app = cli.app
+    else:
+        app = create_app()
+        logs.take_over()
 except ConfigError as error:
     print(error, file=sys.stderr)
     sys.exit(3)  # the status at which gunicorn gives up instead of trying again

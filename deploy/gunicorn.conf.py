@@ -55,7 +55,15 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
+    say_nothing_of_requests(worker)
     end_streams_at_sigterm(worker)
+
+
+def say_nothing_of_requests(worker: Any) -> None:
+    """In a worker gunicorn quotes the requests that it cannot read: its messages go where those of all libraries go."""
+    log = worker.log.error_log
+    log.handlers.clear()
+    log.propagate = True
 
 
 def end_streams_at_sigterm(worker: Any) -> None:

@@ -219,7 +219,11 @@ def _show(error: InsightError) -> ResponseReturnValue:
     if from_htmx():
         return notice(error), error.status
     g.tells_an_error = True
-    return render_template("error.html", error=error, **_begun(error)), error.status
+    try:
+        return render_template("error.html", error=error, **_begun(error)), error.status
+    except Exception as fault:  # or the server would tell of it, with its message and the address that was asked for
+        current_app.extensions["log"].error("error page broke", exc_info=fault)
+        return Response(f"{error}\n", error.status, content_type="text/plain; charset=utf-8")
 
 
 def show(error: InsightError) -> ResponseReturnValue:

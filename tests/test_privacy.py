@@ -1,70 +1,432 @@
-"""No word of anybody's gets into a log, a metric or an error page, whatever happens to it."""
+"""No word of anybody's gets into what the process writes, whichever way it came and whatever happens to it."""
 
 from __future__ import annotations
 
-import json
 import logging
+import os
+import re
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_ollama import ScriptedOllama, closed, error, raw, status, thinking
+import structlog
+from canary import (
+    FORMS,
+    PARTS,
+    PLAIN,
+    WORD,
+    WORDS,
+    expect_none,
+    found_in,
+    in_files,
+    in_processes,
+    in_redis,
+    is_database,
+)
+from canary_routes import WAYS, WireClient, routes, sends
+from chat_page import ROOT, free_port, started
+from faults_seen import written
+from flask import Flask
+from own_redis import OwnRedis
+from scripted_ollama import ScriptedOllama, closed, done, error, line, raw, status, thinking
 from sqlalchemy.exc import OperationalError
 from visitor import Visitor
 
+from insight_app import create_app
+from insight_app.chat import redis_keys
+from insight_app.config import Settings
+from insight_app.errors import EngineError, InsightError, every_error, explain
+from insight_app.moderation.rulebook import RULE, as_json
+from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.moderation.store import Entry
 from insight_app.services import Services
+from insight_app.telemetry import logs
 
-CANARY = "canary-7f3a-words-of-mine"
+Look = Callable[[], dict[str, bytes]]
 
 
-def test_no_word_gets_into_what_the_process_writes(
-    capsys: pytest.CaptureFixture[str],  # first: the logs go to the standard error of their start
-    visitor: Visitor,
-    ollama: ScriptedOllama,
-    services: Services,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture(params=["JSON", "readable"])
+def wrote(
+    request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str], app: Flask, ollama: ScriptedOllama
+) -> Iterator[Look]:
+    """Everything that the process has written and that others can read, by place; every logger at its loudest."""
+    ollama.models.append(PLAIN)
+    app.extensions["insight"].engine.look()
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    levels = [logger.level for logger in loggers]
+    logs.configure("debug", readable=request.param == "readable")
+    for logger in [logging.root, *loggers]:
+        logger.setLevel(logging.DEBUG)
+    said = [b"", b""]
+
+    def look() -> dict[str, bytes]:
+        new = capfd.readouterr()
+        said[0] += new.out.encode()
+        said[1] += new.err.encode()
+        found = {"standard output": said[0], "standard error": said[1]}
+        found |= in_files(app.extensions["insight"].settings.data_dir, but=is_database)
+        return found | in_processes(os.getpid()) | for_strangers(app.test_client())
+
+    yield look
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    logs.configure("info")
+
+
+def for_strangers(client: Any) -> dict[str, bytes]:
+    """What the product tells whoever asks; a page's list of conversations is for the person whose they are."""
+    found = {}
+    for url in ("/metrics", "/readyz", "/healthz", "/nowhere", "/api/nowhere", "/c/nothing", "/c/temporary-nothing"):
+        response = client.get(url)
+        page = re.sub(r'(?s)<nav id="sidebar".*?</nav>|<select.*?</select>', "", response.text)
+        found[url] = page.encode() + repr(response.headers).encode()
+    return found
+
+
+def test_every_route_is_tried(app: Flask) -> None:
+    unknown = routes(app).keys() - WAYS.keys()
+    assert not unknown, f"tests/canary_routes.py says how words get through each route: add {sorted(unknown)} to WAYS"
+    gone = WAYS.keys() - routes(app).keys()
+    assert not gone, f"there are no such routes any more: {sorted(gone)}"
+
+
+def test_nothing_that_a_request_carries_is_written(app: Flask, ollama: ScriptedOllama, wrote: Look) -> None:
+    ollama.script(thinking(WORDS), WORDS)
+    for name, rule in routes(app).items():
+        sends(app.test_client(), name, rule)
+        expect_none(wrote())
+    assert b"/c/<conversation_id>/messages" in wrote()["standard error"]
+
+
+@pytest.mark.parametrize("kind", every_error().values(), ids=every_error().keys())
+def test_no_error_tells_the_words_that_it_is_about(
+    kind: type[InsightError], services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Look
 ) -> None:
-    ollama.script(thinking(CANARY), f"The answer is {CANARY}.")
-    visitor.asks_and_waits(f"Tell me of {CANARY}")
-    url = visitor.url
-    for fault in (
-        [status(500, {"error": f"cannot do {CANARY}"})],
-        ["half", error(f"broke at {CANARY}")],
-        [CANARY, closed],
-        [raw(f"no http {CANARY}\r\n\r\n".encode())],
-    ):
-        ollama.script(*fault)
-        visitor.asks_and_waits(CANARY)
-    visitor.send(url + "/edit", title=CANARY)
-    visitor.client.get(f"/nowhere?{CANARY}")
-    visitor.client.get("/answers/1/stream", headers={"Last-Event-ID": CANARY})
-    visitor.client.post("/messages", data={"message": CANARY})
-    visitor.client.post("/api/chat", json={"message": CANARY})
-    visitor.client.post("/api/chat", data=CANARY, content_type="application/json")
+    told = explain(kind.code, model=WORD, url=WORD, reason=WORDS, context=WORDS, length=WORD, limit=WORD, seconds=WORD)
 
-    def broken(*_: Any, **__: Any) -> None:
-        raise OperationalError(f"INSERT {CANARY}", {"text": CANARY}, ValueError(CANARY))
+    def fails(*_: Any, **__: Any) -> Any:
+        raise told from ValueError(WORDS)
 
-    monkeypatch.setattr(services.conversations, "ask", broken)
-    failed = visitor.send(url + "/messages", message=CANARY, key="k")
-    assert failed.status_code == 500
-    assert CANARY in failed.text  # the text comes back to its author, in the form
-    logging.getLogger("a.library").warning("could not do %s", CANARY)
+    if isinstance(told, EngineError):
+        with monkeypatch.context() as patch:
+            patch.setattr(services.engine, "stream", fails)
+            written(visitor.asks_and_waits(WORDS))
+            visitor.client.post("/api/chat", json={"message": WORDS})
+    visitor.open("/")
+    with monkeypatch.context() as patch:
+        patch.setattr(services.conversations, "ask", fails)
+        for htmx in (False, True):
+            visitor.send("/messages", htmx=htmx, message=WORDS, key=WORD)
+        visitor.client.post("/api/chat", json={"message": WORDS})
+        visitor.open("/")
+    expect_none(wrote())
+
+
+ENGINES: dict[str, tuple[Any, ...]] = {
+    "a refusal": (status(500, {"error": WORDS}),),
+    "a refusal that is no JSON": (status(400, WORDS.encode(), PLAIN),),
+    "an error line": ("half ", error(WORDS)),
+    "an error that is no text": ("half ", error({WORD: [WORDS]})),
+    "no end": (WORDS, closed),
+    "no HTTP": (raw(f"{PLAIN} {WORDS}\r\n\r\n".encode()),),
+    "bad headers": (raw(f"HTTP/1.1 200 OK\r\n{PLAIN}\r\n{WORDS}\r\nContent-Length: x{PLAIN}\r\n\r\n".encode()),),
+    "a redirect": (raw(f"HTTP/1.1 307 {PLAIN}\r\nLocation: http://{PLAIN}/\r\nContent-Length: 0\r\n\r\n".encode()),),
+    "a line that is no JSON": (WORDS, f"{WORDS}\n".encode()),
+    "a line of other types": (line(message={"content": [WORDS]}),),
+    "a line from elsewhere": (line(message={"content": WORDS}, remote_host=PLAIN),),
+    "a broken length of a chunk": (WORDS, raw(f"{PLAIN}\r\n".encode())),
+    "an answer that is too long": (WORDS, done(done_reason="length")),
+}
+
+
+@pytest.mark.parametrize("steps", ENGINES.values(), ids=ENGINES.keys())
+def test_nothing_that_an_engine_says_is_written(
+    steps: tuple[Any, ...], visitor: Visitor, ollama: ScriptedOllama, wrote: Look
+) -> None:
+    ollama.script(*steps)
+    written(visitor.asks_and_waits(WORDS))
+    ollama.script(*steps)
+    with visitor.client.post("/api/chat", json={"message": WORDS, "temporary": True}) as response:
+        response.get_data()
+    expect_none(wrote())
+
+
+def rule(action: Action, scope: Scope = Scope.BOTH, kind: Kind = Kind.PHRASE, text: str = PLAIN) -> Rule:
+    return Rule("rule-1", WORDS, kind, text, scope, action, reason=f"Because {WORDS}")
+
+
+RULES = {
+    f"{action.value} in {scope.value}": rule(action, scope, text=f"{PARTS[0]}\n{WORD}")
+    for action in Action
+    for scope in (Scope.PROMPTS, Scope.ANSWERS)
+}
+RULES["a pattern that cannot be used"] = rule(Action.MASK, kind=Kind.PATTERN, text=f"({WORD}")
+
+
+@pytest.mark.parametrize("given", RULES.values(), ids=RULES.keys())
+def test_nothing_of_a_rule_and_of_what_it_finds_is_written(
+    given: Rule, services: Services, visitor: Visitor, ollama: ScriptedOllama, wrote: Look
+) -> None:
+    services.rules.change(WORD, {given.id: Entry(given.id, 1, as_json(given))})
+    ollama.script(thinking(f"They say {WORDS}. "), "In the answer ", WORDS)
+    for htmx in (False, True):
+        visitor.send("/messages", htmx=htmx, message=WORDS, key=f"{htmx}")
+    if given.scope is Scope.ANSWERS:
+        written(visitor.asks_and_waits(WORDS))
+    with visitor.client.post("/api/chat", json={"message": WORDS}) as response:
+        response.get_data()
+    expect_none(wrote())
+
+
+def test_rules_that_cannot_be_read_are_not_written_either(
+    services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Look
+) -> None:
+    services.rules.change(WORD, {RULE + "1": Entry(RULE + "1", 1, {"name": WORDS, WORD: WORDS})})
+    visitor.send("/messages", message=WORDS, key="1")
+    visitor.client.post("/api/chat", json={"message": WORDS})
+    expect_none(wrote())
+
+
+def raising(*_: Any, **__: Any) -> Any:
     try:
-        raise ValueError(CANARY)
-    except ValueError:
-        logging.getLogger("a.library").exception("broke on %s", CANARY)
-    services.answering._log.error("planted", exc_info=ValueError(CANARY))
-
-    said = capsys.readouterr()
-    assert CANARY not in said.out + said.err
-    assert CANARY not in visitor.client.get("/metrics").text
-    lines = [json.loads(line) for line in said.err.splitlines()]
-    assert {"answer", "request", "request broke", "planted"} <= {line["event"] for line in lines}
-    fault = next(line for line in lines if line["event"] == "request broke")
-    assert fault["fault"] == "OperationalError"
-    assert any("broken" in place for place in fault["at"])
+        raise OperationalError(f"INSERT {WORDS}", {WORD: WORDS}, ValueError(WORDS))
+    except OperationalError as first:
+        raise RuntimeError(WORDS, {WORD: WORDS}) from first
 
 
-def test_the_canary_sings_where_a_line_holds_it(capsys: pytest.CaptureFixture[str], services: Services) -> None:
-    services.answering._log.error(CANARY)
-    assert CANARY in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "place",
+    [
+        "conversations.ask",
+        "conversations.finish",
+        "conversations.checkpoint",
+        "conversations.message",
+        "conversations.unfinished",
+        "conversations.end_idle",
+        "conversations.newest_conversations",
+        "moderation.prompt",
+        "moderation.answer",
+        "moderation.refresh",
+        "rules.entries",
+        "rules.count",
+        "replies.open",
+        "replies.get",
+        "replies.close",
+        "replies.orphans",
+        "engine.prepare",
+        "engine.stream",
+        "engine.look",
+        "metrics.answer_ended",
+        "answering.start",
+    ],
+)
+def test_a_fault_of_ours_is_written_without_the_words_that_it_met(
+    place: str, services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Look, taken_over: None
+) -> None:
+    part, _, method = place.partition(".")
+    services.rules.change("", {"rule-1": Entry("rule-1", 1, as_json(rule(Action.FLAG)))})
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(services, part), method, raising)
+        services.engine.look_now()
+        visitor.send("/messages", message=WORDS, key=WORD)
+        visitor.send("/messages", htmx=True, message=WORDS, key=f"{WORD}2")
+        visitor.client.post("/api/chat", json={"message": WORDS})
+        visitor.client.get(f"/c/{WORD}")
+        visitor.client.get("/answers/2/stream").close()
+        visitor.client.get("/answers/2/text")
+    for answer_id in range(1, 7):
+        written(answer_id)
+    expect_none(wrote())
+
+
+@pytest.fixture
+def taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a server: what breaks outside of all requests and answers is logged too."""
+    for place, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(place, hook, getattr(place, hook))
+    logs.take_over()
+
+
+def test_a_thread_that_breaks_tells_only_where(wrote: Look, taken_over: None) -> None:
+    thread = threading.Thread(target=raising, name="broken")
+    thread.start()
+    thread.join()
+    said = wrote()
+    expect_none(said)
+    assert b"raising" in said["standard error"]
+
+
+def test_libraries_tell_only_where_they_are(wrote: Look) -> None:
+    library = logging.getLogger("a.library")
+    library.debug("could not do %s", WORDS)
+    library.warning(f"could not do {WORDS}")
+    try:
+        raising()
+    except RuntimeError:
+        library.exception("broke on %s", WORDS)
+    structlog.get_logger("ours").error("planted", exc_info=ValueError(WORDS))
+    said = wrote()
+    expect_none(said)
+    for event in (b"a.library", b"test_privacy.py", b"planted", b"RuntimeError"):
+        assert event in said["standard error"]
+
+
+@pytest.fixture
+def redis() -> Iterator[OwnRedis]:
+    found = OwnRedis()
+    found.start()
+    yield found
+    found.close()
+
+
+def test_redis_knows_nothing_of_an_answer_that_has_ended(
+    settings: Settings,
+    redis: OwnRedis,
+    ollama: ScriptedOllama,
+    at_end: ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(redis_keys, "ENDED_SECONDS", 1)
+    app = create_app(replace(settings, redis_url=redis.url))
+    found: Services = app.extensions["insight"]
+    at_end.callback(found.database.close)
+    at_end.callback(found.close)
+    found.engine.look()
+    goes_on = threading.Event()
+    ollama.script(thinking(WORDS), WORDS, lambda answer: answer.wait(goes_on))
+    world_client = app.test_client()
+    visitor = Visitor(world_client)
+    visitor.open("/")
+    answer_id = visitor.ask(WORDS)
+    while not any(found_in(data) for data in in_redis(redis.client).values()):
+        pass  # until it is there, for other processes: this shows that it would be found
+    goes_on.set()
+    visitor.watch(answer_id)
+    while redis.client.keys("insight:answer:*"):
+        pass  # a second, as it is set above
+    visitor.client.get(f"/c/{WORD}", headers={"User-Agent": PLAIN})
+    expect_none(in_redis(redis.client))
+    said = capfd.readouterr()
+    expect_none({"standard output": said.out.encode(), "standard error": said.err.encode()})
+
+
+def test_nothing_is_written_by_the_real_server(tmp_path: Path, app: Flask, ollama: ScriptedOllama) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    for folder in (home, temporary):
+        folder.mkdir()
+    port = free_port()
+    before = set(ROOT.rglob("*"))
+    environ = {"OLLAMA_BASE_URL": ollama.url, "LOG_LEVEL": "debug", "HOME": str(home), "TMPDIR": str(temporary)}
+    server = started(tmp_path, port, PYTHONDONTWRITEBYTECODE="1", **environ)
+    try:
+        ollama.script(thinking(WORDS), WORDS)
+        for name, route in routes(app).items():
+            sends(WireClient(f"http://127.0.0.1:{port}"), name, route)
+        for request in BROKEN_REQUESTS:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                with suppress(OSError):  # some it hangs up on
+                    connection.sendall(request)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
+        expect_none(in_processes(server.pid))
+        expect_none(for_strangers(WireClient(f"http://127.0.0.1:{port}")))
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+    expect_none(in_files(tmp_path, but=is_database))
+    new = [path for path in ROOT.rglob("*") if path not in before]
+    expect_none({str(path): str(path).encode() + (path.read_bytes() if path.is_file() else b"") for path in new})
+    assert b"/c/<conversation_id>/messages" in (tmp_path / "server.log").read_bytes()
+
+
+BROKEN_REQUESTS = [
+    f"{PLAIN}\r\n\r\n".encode(),
+    f"GET /{PLAIN} {PLAIN}\r\n\r\n".encode(),
+    f"GET /{PLAIN} HTTP/{PLAIN}\r\n\r\n".encode(),
+    f"GET {PLAIN} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
+    f"{PLAIN}é /{PLAIN} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
+    f"GET /{WORD} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
+    f"GET /{PLAIN} HTTP/1.1\r\n{WORDS}: {WORDS}\r\n\r\n".encode(),
+    f"GET /{PLAIN} HTTP/1.1\r\nHost: localhost\r\n{PLAIN} {WORDS}\r\n\r\n".encode(),
+    f"GET /{PLAIN} HTTP/1.1\r\nHost: localhost\r\n {PLAIN}: folded\r\n\r\n".encode(),
+    f"GET /{PLAIN * 500} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
+    f"GET / HTTP/1.1\r\nHost: localhost\r\n{PLAIN}: {PLAIN * 1000}\r\n\r\n".encode(),
+    f"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: {PLAIN}\r\n\r\n".encode(),
+    f"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {PLAIN}\r\n\r\n{WORDS}".encode(),
+    f"POST /messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n\r\n{WORDS}".encode(),
+    f"POST /messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: {PLAIN}\r\n\r\n{WORDS}".encode(),
+    f"POST /messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n{WORDS}\r\n".encode(),
+    f"POST /messages HTTP/1.1\r\nHost: {WORD}\r\nContent-Length: 5\r\n\r\n{WORDS}".encode(),
+    f"PRI * HTTP/2.0\r\n\r\n{PLAIN}\r\n\r\n".encode(),
+    f"PROXY TCP4 {PLAIN} {PLAIN} 1 2\r\nGET / HTTP/1.1\r\n\r\n".encode(),
+]
+
+
+# A canary that cannot sing proves nothing: each place is read where the words are in it, and each form is known.
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_the_words_is_found(form: str) -> None:
+    for written_down in FORMS[form]:
+        assert form in found_in(b"before " + written_down + b" after")
+        with pytest.raises(AssertionError, match="the place holds the words"):
+            expect_none({"the place": written_down})
+
+
+def test_what_nobody_said_is_not_found() -> None:
+    assert found_in(b"Tell nobody of the canary & its <b>twittering</b>: \xc3\xb6, &ouml;, %C3%B6") == []
+
+
+@pytest.mark.parametrize("place", ["standard output", "standard error", "file", "name of a file", "thread", "/metrics"])
+def test_the_canary_sings_where_the_words_are(
+    place: str, wrote: Look, settings: Settings, services: Services, visitor: Visitor
+) -> None:
+    expect_none(wrote())
+    over = threading.Event()
+    if place == "standard output":
+        print(WORDS)
+    elif place == "standard error":
+        services.answering._log.error(WORDS)
+    elif place == "file":
+        (settings.data_dir / "notes.txt").write_text(WORDS, encoding="utf-16")
+    elif place == "name of a file":
+        (settings.data_dir / PLAIN).touch()
+    elif place == "thread":
+        name = threading.Thread(target=lambda: (Path("/proc/thread-self/comm").write_text(PLAIN), over.wait(20)))
+        name.start()
+        while not any(found_in(data) for data in in_processes(os.getpid()).values()):
+            pass
+    else:
+        services.metrics.database_failed(PLAIN)
+    with pytest.raises(AssertionError, match="holds the words"):
+        expect_none(wrote())
+    over.set()
+
+
+def test_the_canary_sings_in_redis_and_in_other_processes(redis: OwnRedis) -> None:
+    import subprocess
+
+    expect_none(in_redis(redis.client))
+    for plant in (
+        lambda: redis.client.set("insight:x", WORDS),
+        lambda: redis.client.hset("insight:x", "field", WORDS),
+        lambda: redis.client.sadd("insight:x", WORDS),
+        lambda: redis.client.set(f"insight:{PLAIN}", ""),
+    ):
+        redis.client.flushall()
+        plant()
+        with pytest.raises(AssertionError, match="Redis"):
+            expect_none(in_redis(redis.client))
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    for more, environ in (([PLAIN], {}), ([], {"NOTE": PLAIN})):
+        process = subprocess.Popen([*command, *more], stdin=subprocess.PIPE, env={**os.environ, **environ})
+        with process, pytest.raises(AssertionError, match="/proc/"):
+            expect_none(in_processes(os.getpid()))

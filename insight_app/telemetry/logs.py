@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from typing import Any, TextIO, cast
 
@@ -34,13 +35,21 @@ def configure(level: str, *, readable: bool | None = None) -> None:
     handler = logging.StreamHandler(StandardError())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[drop_arguments, *shared],
+            foreign_pre_chain=[name_the_place, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))
+
+
+def take_over() -> None:
+    """Has the interpreter, and threads that break, log as everybody else does; they would print whole messages."""
+    log = structlog.get_logger("interpreter")
+    sys.excepthook = lambda kind, error, trace: log.error("program broke", exc_info=error)
+    sys.unraisablehook = lambda fault: log.error("clearing up broke", exc_info=fault.exc_value)
+    threading.excepthook = lambda fault: log.error("thread broke", exc_info=fault.exc_value)
 
 
 class StandardError:
@@ -69,12 +78,13 @@ def name_the_fault(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     return event
 
 
-def drop_arguments(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A library's message without what was filled in: the template is the library's, the arguments may be anybody's."""
+def name_the_place(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replaces a library's message by the place in its code: anybody's words may have been put into it."""
     record = event.get("_record")
     if isinstance(record, logging.LogRecord):
-        event["event"] = str(record.msg) if record.args else "a library's warning"
+        event["event"] = "a library's message"
         event["logger"] = record.name
+        event["place"] = f"{record.filename}:{record.lineno} {record.funcName}"
         if record.exc_info:
             event["exc_info"] = record.exc_info
     return event

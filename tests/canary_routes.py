@@ -1,0 +1,165 @@
+"""How somebody's words get through each route, whatever they do to it.
+
+A route that is new needs a line in WAYS: its method and rule as app.url_map has them, and the fields of its form with
+words in them. Everything else that a request can carry (query, headers, cookies, files, JSON of wrong shapes, ids that
+are none) is tried on every route by itself.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from canary import PLAIN, WORD, WORDS
+from flask import Flask
+from visitor import RealClient, Visitor
+from werkzeug.routing import Rule
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a route takes: the fields of its form, or JSON. `path` has parts of its address that World does not know."""
+
+    form: Mapping[str, str] = field(default_factory=dict)
+    json: Mapping[str, Any] | None = None
+    path: Mapping[str, str] = field(default_factory=dict)
+
+
+PROMPT = Way({"message": WORDS, "model": WORD, "key": WORD, "parent": WORD})
+NOTHING = Way()
+WAYS: dict[str, Way] = {
+    "GET /": NOTHING,
+    "POST /messages": PROMPT,
+    "GET /temporary": NOTHING,
+    "POST /temporary": PROMPT,
+    "GET /c/<conversation_id>": NOTHING,
+    "POST /c/<conversation_id>/messages": PROMPT,
+    "GET /c/<conversation_id>/edit": NOTHING,
+    "POST /c/<conversation_id>/edit": Way({"title": WORDS}),
+    "GET /c/<conversation_id>/row": NOTHING,
+    "POST /c/<conversation_id>/delete": Way({"message": WORDS}),
+    "GET /conversations": NOTHING,
+    "GET /prompts/<int:prompt_id>": NOTHING,
+    "GET /prompts/<int:prompt_id>/edit": NOTHING,
+    "POST /prompts/<int:prompt_id>/delete": Way({"message": WORDS}),
+    "GET /answers/<int:answer_id>/stream": NOTHING,
+    "GET /answers/<int:answer_id>/text": NOTHING,
+    "POST /answers/<int:answer_id>/stop": Way({"message": WORDS}),
+    "POST /answers/<int:answer_id>/again": Way({"message": WORDS, "model": WORD}),
+    "POST /answers/<int:answer_id>/continue": Way({"message": WORDS, "model": WORD}),
+    "GET /models": NOTHING,
+    "POST /api/chat": Way(json={"message": WORDS, "model": WORD, "conversation_id": WORD, "temporary": True}),
+    "GET /assets/<name>": NOTHING,
+    "GET /healthz": NOTHING,
+    "GET /readyz": NOTHING,
+    "GET /metrics": NOTHING,
+}
+# Each is sent with each request of a route; a browser, a proxy or a program could.
+HEADERS = {
+    "User-Agent": PLAIN,
+    "Referer": f"http://localhost/c/{PLAIN}?{PLAIN}",
+    "HX-Current-URL": f"http://localhost/c/{PLAIN}?at={PLAIN}",
+    "Last-Event-ID": PLAIN,
+    "Cookie": f"{PLAIN}={PLAIN}; insight-8000={PLAIN}",
+    "Accept-Language": PLAIN,
+    "If-None-Match": PLAIN,
+    "Authorization": f"Bearer {PLAIN}",
+    "X-Forwarded-For": PLAIN,
+    "X-Request-Id": PLAIN,
+    PLAIN: PLAIN,
+}
+SHAPES: tuple[Any, ...] = (WORDS, [WORDS], {"message": [WORDS]}, {WORDS: {WORDS: WORDS}}, {"message": {"text": WORDS}})
+QUERY = "?" + "&".join(f"{name}={quote(WORDS)}" for name in ("at", "before", "id", "from", "model", quote(WORD)))
+
+
+class WireClient(RealClient):
+    """What is needed of Flask's client, over a connection to a server of its own."""
+
+    def open(self, path: str, method: str, **given: Any) -> requests.Response:
+        given["json"] = given.pop("json", None)
+        if (data := given.pop("data", None)) and isinstance(data, dict) and (file := data.pop("file", None)):
+            given["files"] = {"file": (file[1], file[0])}
+        kind = given.pop("content_type", None)
+        headers = {**given.pop("headers", {}), **({"Content-Type": kind} if kind else {})}
+        return self._ask(method, path, data=data, headers=headers, **given)
+
+
+class World:
+    """Somebody with a conversation of one prompt and its answer, made anew for each route, since routes delete."""
+
+    def __init__(self, client: Any) -> None:
+        self.visitor = Visitor(client)
+        self.visitor.open("/")
+        answer_id = self.visitor.asks_and_waits(WORDS)
+        self.parts = {
+            "conversation_id": self.visitor.url.removeprefix("/c/"),
+            "answer_id": str(answer_id),
+            "prompt_id": str(answer_id - 1),
+        }
+        self.token = self.visitor.field("csrf_token")
+
+    def address(self, rule: Rule, way: Way, *, invented: bool = False) -> str:
+        """The route's address, for what is there, or for what only somebody's words name."""
+        url = rule.rule
+        for name in rule.arguments:
+            is_number = f"<int:{name}>" in url
+            known = {**self.parts, **way.path}.get(name, "1")
+            given = known if not invented else "9" * 11 if is_number else quote(WORD, safe="")
+            url = url.replace(f"<int:{name}>" if is_number else f"<{name}>", given).replace(f"<path:{name}>", given)
+        return url
+
+
+def routes(app: Flask) -> dict[str, Rule]:
+    """All that the app has, by method and rule."""
+    return {
+        f"{method} {rule.rule}": rule
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    }
+
+
+def sends(client: Any, name: str, rule: Rule) -> None:
+    """Words by everything that a request to the route can carry."""
+    way = WAYS.get(name, NOTHING)
+    method = name.partition(" ")[0]
+    world = World(client)
+    for number, request in enumerate(_requests(world, rule, way, method)):
+        with_key = request.get("data")
+        if isinstance(with_key, dict) and "key" in with_key:
+            with_key["key"] += str(number)
+        response = client.open(**{"method": method, **request})
+        response.get_data() if hasattr(response, "get_data") else response.content
+        response.close()
+
+
+def _requests(world: World, rule: Rule, way: Way, method: str) -> Iterator[dict[str, Any]]:
+    there, nowhere = world.address(rule, way), world.address(rule, way, invented=True)
+    form = {"csrf_token": world.token, **way.form}
+    for url in (nowhere, there):
+        yield {"path": url, "method": "PUT", "data": WORDS.encode(), "headers": HEADERS}
+        yield {"path": url, "headers": {"Host": f"{PLAIN}.example"}}
+        if method == "GET":
+            yield {"path": url}
+            yield {"path": url + QUERY}
+            yield {"path": url + QUERY, "headers": {"HX-Request": "true"}}
+            yield {"path": url + QUERY, "headers": HEADERS}
+            continue
+        for shape in SHAPES:
+            yield {"path": url, "json": shape}
+        yield {"path": url, "data": WORDS.encode(), "content_type": "application/json"}
+        yield {"path": url, "data": WORDS.encode(), "content_type": f"text/{PLAIN}; charset={PLAIN}"}
+        yield {"path": url, "data": {WORD: WORDS}}
+        yield {"path": url, "data": dict(way.form)}  # without the session's token
+        yield {"path": url, "data": {**form, "csrf_token": WORD}}
+        yield {"path": url, "data": {**form, "file": (io.BytesIO(WORDS.encode()), f"{WORD}.txt")}}
+        if way.json is not None:
+            yield {"path": url, "json": dict(way.json)}
+            yield {"path": url, "json": {"message": WORDS}, "headers": {"Accept": "text/event-stream"}}
+            yield {"path": url, "json": {"message": WORDS}}
+        yield {"path": url + QUERY, "data": dict(form), "headers": {"HX-Request": "true", **HEADERS}}
+        yield {"path": url, "data": {**form, "model": "", "parent": ""}, "headers": {"HX-Request": "true"}}
+        yield {"path": url, "data": {**form, "model": "", "parent": ""}}
