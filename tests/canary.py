@@ -97,6 +97,21 @@ def in_processes(pid: int) -> dict[str, bytes]:
     """What other programs can read of a process and those it started: title, command line, environment, threads."""
     here = Path(f"/proc/{pid}")
     places = [here / name for name in ("cmdline", "environ", "status", "comm", "wchan")]
-    found = {str(place): place.read_bytes() for place in [*places, *here.glob("task/*/comm")] if place.exists()}
-    children = (here / f"task/{pid}/children").read_text().split()
-    return found | {place: data for child in children for place, data in in_processes(int(child)).items()}
+    found = {str(place): _read(place) for place in [*places, *here.glob("task/*/comm")]}
+    for child in _children(pid):
+        found |= in_processes(child)
+    return found
+
+
+def _read(place: Path) -> bytes:
+    """b"" where it is gone: processes and threads end while one looks."""
+    try:
+        return place.read_bytes()
+    except OSError:
+        return b""
+
+
+def _children(pid: int) -> list[int]:
+    # Not by task/PID/children: that list may lack one that has just begun.
+    stats = {place: _read(place).rpartition(b")")[2].split() for place in Path("/proc").glob("[0-9]*/stat")}
+    return [int(place.parent.name) for place, stat in stats.items() if stat and int(stat[1]) == pid]

@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -48,14 +48,29 @@ from insight_app.moderation.store import Entry
 from insight_app.services import Services
 from insight_app.telemetry import logs
 
-Look = Callable[[], dict[str, bytes]]
+
+class Wrote:
+    """Everything that the process has written and that others can read; what was looked at is not read again."""
+
+    def __init__(self, app: Flask, capfd: pytest.CaptureFixture[str]) -> None:
+        self._app = app
+        self._capfd = capfd
+        self.said = ""  # all of it, on standard error
+
+    def expect_no_words(self, after: str = "") -> None:
+        new = self._capfd.readouterr()
+        self.said += new.err
+        found = {"standard output": new.out.encode(), "standard error": new.err.encode()}
+        found |= in_files(self._app.extensions["insight"].settings.data_dir, but=is_database)
+        found |= in_processes(os.getpid()) | for_strangers(self._app.test_client())
+        expect_none({f"{place} ({after})": data for place, data in found.items()})
 
 
 @pytest.fixture(params=["JSON", "readable"])
 def wrote(
     request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str], app: Flask, ollama: ScriptedOllama
-) -> Iterator[Look]:
-    """Everything that the process has written and that others can read, by place; every logger at its loudest."""
+) -> Iterator[Wrote]:
+    """What is written with every logger at its loudest, in both forms that logs have."""
     ollama.models.append(PLAIN)
     app.extensions["insight"].engine.look()
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
@@ -63,17 +78,7 @@ def wrote(
     logs.configure("debug", readable=request.param == "readable")
     for logger in [logging.root, *loggers]:
         logger.setLevel(logging.DEBUG)
-    said = [b"", b""]
-
-    def look() -> dict[str, bytes]:
-        new = capfd.readouterr()
-        said[0] += new.out.encode()
-        said[1] += new.err.encode()
-        found = {"standard output": said[0], "standard error": said[1]}
-        found |= in_files(app.extensions["insight"].settings.data_dir, but=is_database)
-        return found | in_processes(os.getpid()) | for_strangers(app.test_client())
-
-    yield look
+    yield Wrote(app, capfd)
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
     logs.configure("info")
@@ -96,36 +101,37 @@ def test_every_route_is_tried(app: Flask) -> None:
     assert not gone, f"there are no such routes any more: {sorted(gone)}"
 
 
-def test_nothing_that_a_request_carries_is_written(app: Flask, ollama: ScriptedOllama, wrote: Look) -> None:
+def test_nothing_that_a_request_carries_is_written(app: Flask, ollama: ScriptedOllama, wrote: Wrote) -> None:
     ollama.script(thinking(WORDS), WORDS)
     for name, rule in routes(app).items():
         sends(app.test_client(), name, rule)
-        expect_none(wrote())
-    assert b"/c/<conversation_id>/messages" in wrote()["standard error"]
+        wrote.expect_no_words(name)
+    assert "/c/<conversation_id>/messages" in wrote.said
 
 
-@pytest.mark.parametrize("kind", every_error().values(), ids=every_error().keys())
 def test_no_error_tells_the_words_that_it_is_about(
-    kind: type[InsightError], services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Look
+    services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Wrote
 ) -> None:
-    told = explain(kind.code, model=WORD, url=WORD, reason=WORDS, context=WORDS, length=WORD, limit=WORD, seconds=WORD)
+    facts = dict.fromkeys(("model", "url", "reason", "context", "length", "limit", "seconds"), WORDS)
+    for code in every_error():
+        told = explain(code, **facts)
 
-    def fails(*_: Any, **__: Any) -> Any:
-        raise told from ValueError(WORDS)
+        def fails(*_: Any, told: InsightError = told, **__: Any) -> Any:
+            raise told from ValueError(WORDS)
 
-    if isinstance(told, EngineError):
-        with monkeypatch.context() as patch:
-            patch.setattr(services.engine, "stream", fails)
-            written(visitor.asks_and_waits(WORDS))
-            visitor.client.post("/api/chat", json={"message": WORDS})
-    visitor.open("/")
-    with monkeypatch.context() as patch:
-        patch.setattr(services.conversations, "ask", fails)
-        for htmx in (False, True):
-            visitor.send("/messages", htmx=htmx, message=WORDS, key=WORD)
-        visitor.client.post("/api/chat", json={"message": WORDS})
+        if isinstance(told, EngineError):
+            with monkeypatch.context() as patch:
+                patch.setattr(services.engine, "stream", fails)
+                visitor.open("/")
+                written(visitor.asks_and_waits(WORDS))
+                visitor.client.post("/api/chat", json={"message": WORDS})
         visitor.open("/")
-    expect_none(wrote())
+        with monkeypatch.context() as patch:
+            patch.setattr(services.conversations, "ask", fails)
+            for htmx in (False, True):
+                visitor.send("/messages", htmx=htmx, message=WORDS, key=WORD)
+            visitor.client.post("/api/chat", json={"message": WORDS})
+        wrote.expect_no_words(code)
 
 
 ENGINES: dict[str, tuple[Any, ...]] = {
@@ -145,16 +151,15 @@ ENGINES: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize("steps", ENGINES.values(), ids=ENGINES.keys())
-def test_nothing_that_an_engine_says_is_written(
-    steps: tuple[Any, ...], visitor: Visitor, ollama: ScriptedOllama, wrote: Look
-) -> None:
-    ollama.script(*steps)
-    written(visitor.asks_and_waits(WORDS))
-    ollama.script(*steps)
-    with visitor.client.post("/api/chat", json={"message": WORDS, "temporary": True}) as response:
-        response.get_data()
-    expect_none(wrote())
+def test_nothing_that_an_engine_says_is_written(visitor: Visitor, ollama: ScriptedOllama, wrote: Wrote) -> None:
+    for name, steps in ENGINES.items():
+        visitor.open("/")
+        ollama.script(*steps)
+        written(visitor.asks_and_waits(WORDS))
+        ollama.script(*steps)
+        with visitor.client.post("/api/chat", json={"message": WORDS, "temporary": True}) as response:
+            response.get_data()
+        wrote.expect_no_words(name)
 
 
 def rule(action: Action, scope: Scope = Scope.BOTH, kind: Kind = Kind.PHRASE, text: str = PLAIN) -> Rule:
@@ -169,28 +174,28 @@ RULES = {
 RULES["a pattern that cannot be used"] = rule(Action.MASK, kind=Kind.PATTERN, text=f"({WORD}")
 
 
-@pytest.mark.parametrize("given", RULES.values(), ids=RULES.keys())
 def test_nothing_of_a_rule_and_of_what_it_finds_is_written(
-    given: Rule, services: Services, visitor: Visitor, ollama: ScriptedOllama, wrote: Look
+    services: Services, visitor: Visitor, ollama: ScriptedOllama, wrote: Wrote
 ) -> None:
-    services.rules.change(WORD, {given.id: Entry(given.id, 1, as_json(given))})
-    ollama.script(thinking(f"They say {WORDS}. "), "In the answer ", WORDS)
-    for htmx in (False, True):
-        visitor.send("/messages", htmx=htmx, message=WORDS, key=f"{htmx}")
-    if given.scope is Scope.ANSWERS:
-        written(visitor.asks_and_waits(WORDS))
-    with visitor.client.post("/api/chat", json={"message": WORDS}) as response:
-        response.get_data()
-    expect_none(wrote())
+    for name, given in RULES.items():
+        services.rules.change(WORD, {given.id: Entry(given.id, 1, as_json(given))})
+        for htmx in (False, True):
+            visitor.open("/")
+            visitor.send("/messages", htmx=htmx, message=WORDS, key=f"{name} {htmx}")
+        visitor.open("/")
+        if given.scope is Scope.ANSWERS:
+            ollama.script(thinking(f"They say {WORDS}. "), "In the answer ", WORDS)
+            written(visitor.asks_and_waits(WORDS))
+        with visitor.client.post("/api/chat", json={"message": WORDS}) as response:
+            response.get_data()
+        wrote.expect_no_words(name)
 
 
-def test_rules_that_cannot_be_read_are_not_written_either(
-    services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Look
-) -> None:
+def test_rules_that_cannot_be_read_are_not_written_either(services: Services, visitor: Visitor, wrote: Wrote) -> None:
     services.rules.change(WORD, {RULE + "1": Entry(RULE + "1", 1, {"name": WORDS, WORD: WORDS})})
     visitor.send("/messages", message=WORDS, key="1")
     visitor.client.post("/api/chat", json={"message": WORDS})
-    expect_none(wrote())
+    wrote.expect_no_words()
 
 
 def raising(*_: Any, **__: Any) -> Any:
@@ -200,49 +205,36 @@ def raising(*_: Any, **__: Any) -> Any:
         raise RuntimeError(WORDS, {WORD: WORDS}) from first
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "conversations.ask",
-        "conversations.finish",
-        "conversations.checkpoint",
-        "conversations.message",
-        "conversations.unfinished",
-        "conversations.end_idle",
-        "conversations.newest_conversations",
-        "moderation.prompt",
-        "moderation.answer",
-        "moderation.refresh",
-        "rules.entries",
-        "rules.count",
-        "replies.open",
-        "replies.get",
-        "replies.close",
-        "replies.orphans",
-        "engine.prepare",
-        "engine.stream",
-        "engine.look",
-        "metrics.answer_ended",
-        "answering.start",
-    ],
-)
+# What is made to fail, each with everything that anybody sends.
+PLACES = {
+    "conversations": "ask finish checkpoint message unfinished end_idle newest_conversations",
+    "moderation": "prompt answer refresh",
+    "rules": "entries count",
+    "replies": "open get close orphans",
+    "engine": "prepare stream look",
+    "metrics": "answer_ended",
+    "answering": "start",
+}
+
+
 def test_a_fault_of_ours_is_written_without_the_words_that_it_met(
-    place: str, services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Look, taken_over: None
+    services: Services, visitor: Visitor, monkeypatch: pytest.MonkeyPatch, wrote: Wrote, taken_over: None
 ) -> None:
-    part, _, method = place.partition(".")
     services.rules.change("", {"rule-1": Entry("rule-1", 1, as_json(rule(Action.FLAG)))})
-    with monkeypatch.context() as patch:
-        patch.setattr(getattr(services, part), method, raising)
-        services.engine.look_now()
-        visitor.send("/messages", message=WORDS, key=WORD)
-        visitor.send("/messages", htmx=True, message=WORDS, key=f"{WORD}2")
-        visitor.client.post("/api/chat", json={"message": WORDS})
-        visitor.client.get(f"/c/{WORD}")
-        visitor.client.get("/answers/2/stream").close()
-        visitor.client.get("/answers/2/text")
-    for answer_id in range(1, 7):
-        written(answer_id)
-    expect_none(wrote())
+    answer_id = visitor.asks_and_waits(WORDS)
+    visitor.open("/")
+    for part, methods in PLACES.items():
+        for method in methods.split():
+            with monkeypatch.context() as patch:
+                patch.setattr(getattr(services, part), method, raising)
+                services.engine.look_now()
+                for htmx in (False, True):
+                    visitor.send("/messages", htmx=htmx, message=WORDS, key=f"{part} {method} {htmx}")
+                visitor.client.post("/api/chat", json={"message": WORDS}).close()  # some answers never end
+                for url in (f"/c/{WORD}", f"/answers/{answer_id}/text", f"/answers/{answer_id}/stream"):
+                    visitor.client.get(url).close()
+            wrote.expect_no_words(f"{part}.{method}")
+    assert "raising" in wrote.said
 
 
 @pytest.fixture
@@ -253,16 +245,15 @@ def taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     logs.take_over()
 
 
-def test_a_thread_that_breaks_tells_only_where(wrote: Look, taken_over: None) -> None:
+def test_a_thread_that_breaks_tells_only_where(wrote: Wrote, taken_over: None) -> None:
     thread = threading.Thread(target=raising, name="broken")
     thread.start()
     thread.join()
-    said = wrote()
-    expect_none(said)
-    assert b"raising" in said["standard error"]
+    wrote.expect_no_words()
+    assert "raising" in wrote.said
 
 
-def test_libraries_tell_only_where_they_are(wrote: Look) -> None:
+def test_libraries_tell_only_where_they_are(wrote: Wrote) -> None:
     library = logging.getLogger("a.library")
     library.debug("could not do %s", WORDS)
     library.warning(f"could not do {WORDS}")
@@ -271,10 +262,9 @@ def test_libraries_tell_only_where_they_are(wrote: Look) -> None:
     except RuntimeError:
         library.exception("broke on %s", WORDS)
     structlog.get_logger("ours").error("planted", exc_info=ValueError(WORDS))
-    said = wrote()
-    expect_none(said)
-    for event in (b"a.library", b"test_privacy.py", b"planted", b"RuntimeError"):
-        assert event in said["standard error"]
+    wrote.expect_no_words()
+    for event in ("a.library", "test_privacy.py", "planted", "RuntimeError"):
+        assert event in wrote.said
 
 
 @pytest.fixture
@@ -330,12 +320,12 @@ def test_nothing_is_written_by_the_real_server(tmp_path: Path, app: Flask, ollam
         for name, route in routes(app).items():
             sends(WireClient(f"http://127.0.0.1:{port}"), name, route)
         for request in BROKEN_REQUESTS:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-                with suppress(OSError):  # some it hangs up on
-                    connection.sendall(request)
-                    connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(65536):
-                        pass
+            # Some it hangs up on.
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection, suppress(OSError):
+                connection.sendall(request)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
         expect_none(in_processes(server.pid))
         expect_none(for_strangers(WireClient(f"http://127.0.0.1:{port}")))
     finally:
@@ -387,9 +377,9 @@ def test_what_nobody_said_is_not_found() -> None:
 
 @pytest.mark.parametrize("place", ["standard output", "standard error", "file", "name of a file", "thread", "/metrics"])
 def test_the_canary_sings_where_the_words_are(
-    place: str, wrote: Look, settings: Settings, services: Services, visitor: Visitor
+    place: str, wrote: Wrote, settings: Settings, services: Services, visitor: Visitor
 ) -> None:
-    expect_none(wrote())
+    wrote.expect_no_words()
     over = threading.Event()
     if place == "standard output":
         print(WORDS)
@@ -407,7 +397,7 @@ def test_the_canary_sings_where_the_words_are(
     else:
         services.metrics.database_failed(PLAIN)
     with pytest.raises(AssertionError, match="holds the words"):
-        expect_none(wrote())
+        wrote.expect_no_words()
     over.set()
 
 
