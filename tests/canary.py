@@ -71,9 +71,9 @@ def in_files(folder: Path, but: Callable[[Path], bool] = lambda path: False) -> 
     return {f"the names in {folder}": "\n".join(map(str, paths)).encode(), **found}
 
 
-def is_database(path: Path) -> bool:
-    """Whether it is the place where conversations are kept."""
-    return path.name.startswith("insight.db")
+def is_kept(path: Path) -> bool:
+    """Whether it is a place for conversations: the database, and the record that a person asked for."""
+    return path.name.startswith("insight.db") or path.parent.name == "diagnostics"
 
 
 def in_redis(client: Redis) -> dict[str, bytes]:

@@ -8,6 +8,8 @@ are none) is tried on every route by itself.
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,13 +24,36 @@ from werkzeug.routing import Rule
 
 @dataclass(frozen=True)
 class Way:
-    """What a route takes: the fields of its form, or JSON. `path` has parts of its address that World does not know."""
+    """What a route takes: the fields of its form, JSON, or a query.
+
+    `path` has the parts of its address that World does not know.
+    """
 
     form: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
+    query: str = ""
     path: Mapping[str, str] = field(default_factory=dict)
 
 
+RULE = Way(
+    {
+        "name": WORD,
+        "kind": "phrase",
+        "text": WORDS,
+        "scope": "both",
+        "action": "flag",  # the others would keep the next route's words from being sent
+        "reason": WORDS,
+        "is_on": "y",
+        "seen": WORD,
+        "try_text": WORDS,
+        "try_scope": "prompts",
+        "editing": WORD,
+    }
+)
+FILE = {"format": "insightsphere rules", "version": 1, "rules": [{"name": WORD, "kind": "words", "text": WORD}]}
+FILE["rules"][0] |= {"action": "flag", "scope": "both", "reason": WORDS}
+PRESET = {"name": "strict"}
+INSTRUCTIONS = Way({"base": WORDS, **dict.fromkeys(("with_base", "with_wrapper", "with_date", "with_own"), "y")})
 PROMPT = Way({"message": WORDS, "model": WORD, "key": WORD, "parent": WORD})
 NOTHING = Way()
 WAYS: dict[str, Way] = {
@@ -39,10 +64,10 @@ WAYS: dict[str, Way] = {
     "GET /c/<conversation_id>": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
-    "POST /c/<conversation_id>/edit": Way({"title": WORDS}),
+    "POST /c/<conversation_id>/edit": Way({"title": WORDS, "instructions": WORDS}),
     "GET /c/<conversation_id>/row": NOTHING,
     "POST /c/<conversation_id>/delete": Way({"message": WORDS}),
-    "GET /conversations": NOTHING,
+    "GET /conversations": Way(query=f"before=99999999999&id={PLAIN}"),
     "GET /prompts/<int:prompt_id>": NOTHING,
     "GET /prompts/<int:prompt_id>/edit": NOTHING,
     "POST /prompts/<int:prompt_id>/delete": Way({"message": WORDS}),
@@ -51,7 +76,41 @@ WAYS: dict[str, Way] = {
     "POST /answers/<int:answer_id>/stop": Way({"message": WORDS}),
     "POST /answers/<int:answer_id>/again": Way({"message": WORDS, "model": WORD}),
     "POST /answers/<int:answer_id>/continue": Way({"message": WORDS, "model": WORD}),
+    "POST /c/<conversation_id>/pin": Way({"pinned": "1", "message": WORDS}),
     "GET /models": NOTHING,
+    "GET /settings/moderation": NOTHING,
+    "GET /settings/moderation/rules/new": NOTHING,
+    "GET /settings/moderation/rules/cancelled": NOTHING,
+    "POST /settings/moderation/rules": RULE,
+    "GET /settings/moderation/rules/<id>": NOTHING,
+    "GET /settings/moderation/rules/<id>/edit": NOTHING,
+    "POST /settings/moderation/rules/<id>": RULE,
+    "POST /settings/moderation/rules/<id>/switch": Way({"is_on": "yes", "name": WORDS}),
+    "POST /settings/moderation/rules/<id>/move": Way({"way": "up", "name": WORDS}),
+    "POST /settings/moderation/rules/<id>/delete": RULE,
+    "POST /settings/moderation/try": RULE,
+    "GET /settings/moderation/presets/<name>": Way(path=PRESET),
+    "POST /settings/moderation/presets/<name>": Way({"name": WORDS}, path=PRESET),
+    "GET /settings/moderation/export": NOTHING,
+    "GET /settings/moderation/import": NOTHING,
+    "POST /settings/moderation/import": Way({"pasted": json.dumps(FILE), "seen": "yes"}),
+    "GET /settings/moderation/history": NOTHING,
+    "POST /settings/moderation/changes/<int:change_id>/undo": Way({"name": WORDS}),
+    "GET /settings/moderation/judge": NOTHING,
+    "POST /settings/moderation/judge": Way({"model": WORD, "prompts": "y", "seconds": "5", "late": "refuse"}),
+    "POST /settings/moderation/judge/categories": Way({"model": WORD}),
+    "GET /settings/privacy": NOTHING,
+    "POST /settings/privacy/keep": Way({"keep": "days", "days": "30", "message": WORDS}),
+    "GET /settings/privacy/diagnostics": NOTHING,
+    "POST /settings/privacy/diagnostics": Way({"seconds": "900", "message": WORDS}),
+    "POST /settings/privacy/diagnostics/delete": Way({"message": WORDS}),
+    "GET /settings/privacy/diagnostics/download": NOTHING,
+    "GET /settings/privacy/download": NOTHING,
+    "POST /settings/privacy/delete": Way({"message": WORDS}),
+    "GET /settings/privacy/kept": NOTHING,
+    "GET /settings/prompt": NOTHING,
+    "POST /settings/prompt": INSTRUCTIONS,
+    "POST /settings/prompt/preview": INSTRUCTIONS,
     "POST /api/chat": Way(json={"message": WORDS, "model": WORD, "conversation_id": WORD, "temporary": True}),
     "GET /assets/<name>": NOTHING,
     "GET /healthz": NOTHING,
@@ -100,6 +159,11 @@ class World:
             "answer_id": str(answer_id),
             "prompt_id": str(answer_id - 1),
         }
+        self.parts["name"] = re.findall(r"/assets/([^\"]+)", self.visitor.page)[0]
+        rules = self.visitor.open("/settings/moderation")
+        self.parts["id"] = (re.findall(r"/settings/moderation/rules/(rule-[^/\"]+)", rules) or ["rule-1"])[0]
+        page = self.visitor.open(f"/settings/moderation/rules/{self.parts['id']}/edit")
+        self.seen = (re.findall(r'name="seen"[^>]* value="([^"]*)"', page) or [""])[0]
         self.token = self.visitor.field("csrf_token")
 
     def address(self, rule: Rule, way: Way, *, invented: bool = False) -> str:
@@ -122,11 +186,12 @@ def routes(app: Flask) -> dict[str, Rule]:
     }
 
 
-def sends(client: Any, name: str, rule: Rule) -> None:
-    """Words by everything that a request to the route can carry."""
+def sends(client: Any, name: str, rule: Rule) -> set[int]:
+    """Words by everything that a request to the route can carry; returns the statuses that came back."""
     way = WAYS.get(name, NOTHING)
     method = name.partition(" ")[0]
     world = World(client)
+    statuses = set()
     for number, request in enumerate(_requests(world, rule, way, method)):
         with_key = request.get("data")
         if isinstance(with_key, dict) and "key" in with_key:
@@ -134,6 +199,8 @@ def sends(client: Any, name: str, rule: Rule) -> None:
         response = client.open(**{"method": method, **request})
         response.get_data() if hasattr(response, "get_data") else response.content
         response.close()
+        statuses.add(response.status_code)
+    return statuses
 
 
 def _requests(world: World, rule: Rule, way: Way, method: str) -> Iterator[dict[str, Any]]:
@@ -143,7 +210,7 @@ def _requests(world: World, rule: Rule, way: Way, method: str) -> Iterator[dict[
         yield {"path": url, "method": "PUT", "data": WORDS.encode(), "headers": HEADERS}
         yield {"path": url, "headers": {"Host": f"{PLAIN}.example"}}
         if method == "GET":
-            yield {"path": url}
+            yield {"path": f"{url}?{way.query}"}
             yield {"path": url + QUERY}
             yield {"path": url + QUERY, "headers": {"HX-Request": "true"}}
             yield {"path": url + QUERY, "headers": HEADERS}
@@ -163,3 +230,4 @@ def _requests(world: World, rule: Rule, way: Way, method: str) -> Iterator[dict[
         yield {"path": url + QUERY, "data": dict(form), "headers": {"HX-Request": "true", **HEADERS}}
         yield {"path": url, "data": {**form, "model": "", "parent": ""}, "headers": {"HX-Request": "true"}}
         yield {"path": url, "data": {**form, "model": "", "parent": ""}}
+        yield {"path": url, "data": {**form, "model": "", "seen": world.seen}}

@@ -27,7 +27,7 @@ from canary import (
     in_files,
     in_processes,
     in_redis,
-    is_database,
+    is_kept,
 )
 from canary_routes import WAYS, WireClient, routes, sends
 from chat_page import ROOT, free_port, started
@@ -61,7 +61,7 @@ class Wrote:
         new = self._capfd.readouterr()
         self.said += new.err
         found = {"standard output": new.out.encode(), "standard error": new.err.encode()}
-        found |= in_files(self._app.extensions["insight"].settings.data_dir, but=is_database)
+        found |= in_files(self._app.extensions["insight"].settings.data_dir, but=is_kept)
         found |= in_processes(os.getpid()) | for_strangers(self._app.test_client())
         expect_none({f"{place} ({after})": data for place, data in found.items()})
 
@@ -104,7 +104,8 @@ def test_every_route_is_tried(app: Flask) -> None:
 def test_nothing_that_a_request_carries_is_written(app: Flask, ollama: ScriptedOllama, wrote: Wrote) -> None:
     ollama.script(thinking(WORDS), WORDS)
     for name, rule in routes(app).items():
-        sends(app.test_client(), name, rule)
+        statuses = sends(app.test_client(), name, rule)
+        assert min(statuses) < 400, f"{name} took nothing of what tests/canary_routes.py sends: {statuses}"
         wrote.expect_no_words(name)
     assert "/c/<conversation_id>/messages" in wrote.said
 
@@ -331,7 +332,7 @@ def test_nothing_is_written_by_the_real_server(tmp_path: Path, app: Flask, ollam
     finally:
         server.terminate()
         server.wait(timeout=20)
-    expect_none(in_files(tmp_path, but=is_database))
+    expect_none(in_files(tmp_path, but=is_kept))
     new = [path for path in ROOT.rglob("*") if path not in before]
     expect_none({str(path): str(path).encode() + (path.read_bytes() if path.is_file() else b"") for path in new})
     assert b"/c/<conversation_id>/messages" in (tmp_path / "server.log").read_bytes()
