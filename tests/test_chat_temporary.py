@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from faults_seen import written
 from flask import Flask
 from flask.testing import FlaskClient
 from own_redis import OwnRedis
@@ -197,6 +198,19 @@ def test_a_day_after_its_last_message_it_is_gone_but_not_while_it_is_answered(
         store.conversation(ended.conversation_id)
     store.conversation(growing.conversation_id)
     store.conversation(kept.conversation_id)
+
+
+def test_neither_a_record_nor_a_download_holds_it_and_deleting_everything_ends_it(
+    temporary: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    services.personal.choose(diagnostics_until=time.time() + 600)
+    services.diagnostics.look()
+    ollama.script(f"In the answer {WORDS}.")
+    written(begun(temporary, WORDS))
+    assert list(services.diagnostics.entries()) == []
+    assert "xylophone" not in temporary.client.get("/settings/privacy/download").text
+    assert temporary.send("/settings/privacy/delete").status_code == 303
+    assert "This temporary chat is over" in temporary.open(temporary.url)
 
 
 def test_ids_tell_which_chats_are_temporary_and_are_not_given_twice(services: Services) -> None:
