@@ -14,8 +14,9 @@ from insight_app.errors import DatabaseBusy
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.screen import Screen
-from insight_app.moderation.store import Entry
+from insight_app.moderation.store import Entry, ModerationStore
 from insight_app.services import Services
+from insight_app.storage.database import Database
 
 
 def set_rules(services: Services, *rules: Rule) -> None:
@@ -153,3 +154,37 @@ def test_what_the_rules_did_is_counted(visitor: Visitor, services: Services, oll
     assert services.rules.counted() == {flag.id: {"day": 3, "week": 3, "month": 3}}
     assert "A moon and a moon." in visitor.page
     assert 'insight_moderated_total{action="flag"} 3.0' in visitor.client.get("/metrics").text
+
+
+def test_a_rule_that_another_process_sets_holds_for_what_is_being_written(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, rest = threading.Event(), threading.Event()
+    refresh = services.moderation.refresh
+
+    def look() -> None:
+        refresh()
+        looked.set()
+
+    monkeypatch.setattr(services.moderation, "refresh", look)
+    ollama.script("A moon and the sky. ", gate(rest), "Another moon.")
+    answer_id = visitor.ask("hello")
+    reply = services.replies.get(answer_id)
+    while reply is not None and not reply.position:
+        assert reply.wait(reply.version, 5)
+    other = ModerationStore(Database(services.database.url))
+    other.change("somebody", {"rule-m": Entry("rule-m", 0, as_json(rule("moon", Action.MASK)))})
+    for _ in range(2):  # the first look may have begun before the change
+        looked.clear()
+        assert looked.wait(5)
+    rest.set()
+    visitor.watch(answer_id)
+    assert services.conversations.message(answer_id).text == "A moon and the sky. Another ⟦Moons⟧."
+
+
+def test_a_rule_that_another_process_sets_holds_for_the_next_prompt(visitor: Visitor, services: Services) -> None:
+    other = ModerationStore(Database(services.database.url))
+    other.change("somebody", {"rule-m": Entry("rule-m", 0, as_json(rule("moon", Action.REFUSE)))})
+    assert visitor.send("/messages", message="A moon?", key="k").status_code == 422
+    other.change("somebody", {"rule-m": None})
+    assert visitor.send("/messages", message="A moon?", key="k").status_code == 303
