@@ -122,8 +122,8 @@ def brought_back(line: Line) -> str:
 
 
 def announcement(said: str) -> str:
-    """For screen readers."""
-    return swap("#announcer", "innerHTML", str(escape(said)))
+    """For screen readers; what went wrong before is over."""
+    return swap("#announcer", "innerHTML", str(escape(said))) + swap("#notice", "innerHTML swapEmpty:true", "")
 
 
 def tried_html(form: TryForm, tried: Tried | str) -> str:

@@ -225,3 +225,13 @@ def test_nothing_is_cut_off_on_a_narrow_screen(chat: Chat, path: str) -> None:
     chat.page.set_viewport_size({"width": 320, "height": 640})
     chat.open(PAGE + path)
     assert chat.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_text_of_a_megabyte_holds_nobody_up_and_comes_back(chat: Chat) -> None:
+    add(chat)
+    text = chat.page.locator("#new-text")
+    text.evaluate("(field) => { field.value = 'word sun\\n'.repeat(116_508) }")
+    chat.page.locator("#new form").evaluate("(form) => form.requestSubmit()")
+    expect(chat.page.locator("#new .problem")).to_contain_text("It has 1,048,572 characters")
+    assert text.evaluate("(field) => field.value.length") == 1_048_572
+    chat.complaints.clear()  # Chromium notes the 422
