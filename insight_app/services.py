@@ -15,13 +15,13 @@ from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.temporary import Conversations
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
-from insight_app.engines.base import Options, Turn
+from insight_app.engines.base import Options, Stop, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
 from insight_app.limits import rates
-from insight_app.moderation import rulekeeping
-from insight_app.moderation.classifier import Ask
-from insight_app.moderation.families import Question
+from insight_app.moderation import rule_list
+from insight_app.moderation.judge import Ask
+from insight_app.moderation.judge_families import Question
 from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
 from insight_app.moderation.store import ModerationStore
 from insight_app.privacy.diagnostics import Diagnostics
@@ -85,7 +85,7 @@ def build_services(settings: Settings) -> Services:
     engine = Fallback(_engines(settings), preferred=settings.ollama_model)
     engine.start()
     rules = ModerationStore(database)
-    rulekeeping.begin(rules)
+    rule_list.begin(rules)
     moderation: Moderation = (
         Moderating(rules, _asking(engine, settings), metrics.rules_acted)
         if settings.enable_moderation
@@ -168,7 +168,7 @@ def _asking(engine: Fallback, settings: Settings) -> Ask:
     """How a judge is asked: past the line of answers, for a verdict is none."""
     asking = Asking(engine, settings.keep_alive or None)
 
-    def ask(model: str, question: Question, seconds: float, stop: Any) -> str | None:
+    def ask(model: str, question: Question, seconds: float, stop: Stop | None) -> str | None:
         turns = [Turn(role, text) for role, text in question.turns]
         return asking(model, turns, raw=question.raw, seconds=seconds, stop=stop)
 

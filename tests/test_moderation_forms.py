@@ -9,9 +9,9 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insight_app.moderation import drafts
-from insight_app.moderation.arranging import Line
+from insight_app.moderation import checking
 from insight_app.moderation.forms import RuleForm, TryForm
+from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry
@@ -61,7 +61,7 @@ def test_personal_data_needs_no_text(app: Flask) -> None:
 
 def test_what_the_matcher_says_of_a_text_stands_beside_it(app: Flask) -> None:
     form = sent(app, RuleForm, **{**TYPED, "kind": "pattern", "text": "moon("})
-    assert form.errors == {"text": [drafts.unusable(Rule("rule-1", "Moons", Kind.PATTERN, "moon("))]}
+    assert form.errors == {"text": [checking.unusable(Rule("rule-1", "Moons", Kind.PATTERN, "moon("))]}
     assert form.text.errors != [""]
 
 
@@ -81,8 +81,8 @@ def test_what_is_tried_is_a_message_unless_it_is_an_answer(app: Flask) -> None:
 
 @given(text=st.text())
 def test_any_text_is_a_rule_or_told_what_is_wrong(text: str) -> None:
-    rule = Rule("rule-1", drafts.on_one_line(text)[:60] or "x", Kind.PHRASE, drafts.clean(text))
-    problems = drafts.problems(rule)
+    rule = Rule("rule-1", checking.on_one_line(text)[:60] or "x", Kind.PHRASE, checking.clean(text))
+    problems = checking.problems(rule)
     assert set(problems) <= {"name", "text"}
     assert all(problems.values())
     rule.text.encode()

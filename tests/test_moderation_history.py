@@ -11,9 +11,9 @@ import pytest
 from test_moderation_routes import PAGE, TYPED, add, names, page, rules, words_of
 from visitor import Visitor
 
-from insight_app.moderation.arranging import entry
+from insight_app.moderation.rule_files import BadFile, as_file, from_file
+from insight_app.moderation.rulebook import entry
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
-from insight_app.moderation.sharing import BadFile, as_file, from_file
 from insight_app.moderation.wording import in_words
 from insight_app.services import Services
 

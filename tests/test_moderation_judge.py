@@ -11,7 +11,7 @@ from scripted_ollama import Answer, ScriptedOllama, Step, error, gate, line, sil
 from visitor import Visitor
 
 from insight_app.chat.messages import State
-from insight_app.moderation.families import Fate
+from insight_app.moderation.judge_families import Fate
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Kind, Rule

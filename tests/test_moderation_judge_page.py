@@ -6,7 +6,7 @@ import pytest
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
-from insight_app.moderation.families import Fate
+from insight_app.moderation.judge_families import Fate
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.store import Entry
 from insight_app.services import Services

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from insight_app.engines.base import Stop
 from insight_app.errors import JudgeLate
-from insight_app.moderation.classifier import Judge, Stopping, says_something
-from insight_app.moderation.families import Question
+from insight_app.moderation.judge import Judge, says_something
+from insight_app.moderation.judge_families import Question
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.judging import Judging
 from insight_app.moderation.moderating import Moderating
@@ -32,14 +33,14 @@ class Reads:
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def __call__(self, model: str, question: Question, seconds: float, stop: Stopping | None) -> str | None:
+    def __call__(self, model: str, question: Question, seconds: float, stop: Stop | None) -> str | None:
         self.read.append(question.turns[-1][1])
         if "bad" in self.read[-1]:
             return "unsafe\nS1"
         return "unsafe\nS6" if "odd" in self.read[-1] else "safe"
 
 
-def stage(ask: object, thinking: str = "", text: str = "", stop: Stopping | None = None) -> Judging:
+def stage(ask: object, thinking: str = "", text: str = "", stop: Stop | None = None) -> Judging:
     judge = Judge(SETTINGS, ask)  # type: ignore[arg-type]
     return Judging(lambda: judge, "A prompt", thinking, text, stop)
 

@@ -8,7 +8,7 @@ import pytest
 from test_moderation_routes import PAGE, page, rules, words_of
 from visitor import Visitor
 
-from insight_app.moderation import drafts
+from insight_app.moderation import checking
 from insight_app.moderation.presets import PRESETS, STARTER, Preset
 from insight_app.moderation.rules import Action
 from insight_app.services import Services
@@ -18,7 +18,7 @@ __all__ = ["page"]
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_a_preset_is_made_of_rules_that_can_be_used(preset: Preset) -> None:
-    assert [drafts.problems(rule) for rule in preset.rules] == [{}] * len(preset.rules)
+    assert [checking.problems(rule) for rule in preset.rules] == [{}] * len(preset.rules)
     assert len({rule.id for rule in preset.rules}) == len(preset.rules)
     assert all(re.fullmatch(r"rule-[0-9a-z-]{1,27}", rule.id) for rule in preset.rules)
     assert preset.limits
@@ -30,7 +30,7 @@ def test_who_is_refused_something_by_a_preset_is_told_why() -> None:
 
 def test_what_every_server_starts_with_refuses_nothing() -> None:
     assert all(rule.action is Action.MASK for rule in STARTER)
-    assert all(not drafts.problems(rule) for rule in STARTER)
+    assert all(not checking.problems(rule) for rule in STARTER)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 from visitor import Visitor
 
-from insight_app.moderation import drafts
+from insight_app.moderation import checking
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry
@@ -270,7 +270,7 @@ def test_an_entry_that_is_no_json_at_all_is_shown_and_can_be_removed(page: Visit
 def test_more_rules_than_are_possible_are_told_in_words(
     page: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drafts, "MOST_RULES", 1)
+    monkeypatch.setattr(checking, "MOST_RULES", 1)
     add(page)
     said = page.send(PAGE + "/rules", **TYPED)
     assert said.status_code == 422

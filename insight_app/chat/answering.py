@@ -34,7 +34,8 @@ from insight_app.errors import (
     LengthReached,
     ServerStopped,
 )
-from insight_app.moderation.moderating import Moderation, Shown
+from insight_app.moderation.judging import Shown
+from insight_app.moderation.moderating import Moderation
 
 CHECKPOINT_SECONDS = 1.0
 # Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.

@@ -8,8 +8,8 @@ from typing import Any
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, HiddenField, StringField, TextAreaField, ValidationError
 
-from insight_app.moderation import drafts
-from insight_app.moderation.arranging import Line, mark
+from insight_app.moderation import checking
+from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.trying import LONGEST
 from insight_app.moderation.wording import ACTIONS, KINDS, SCOPES
@@ -42,7 +42,7 @@ class TryForm(_Form):
 
     def sample(self) -> tuple[Scope, str] | None:
         """What is to be tried, and as what; None where it cannot be, with the reason beside the field."""
-        text = drafts.clean(self.try_text.data or "")
+        text = checking.clean(self.try_text.data or "")
         if not text.strip():
             self.try_text.errors = ["Write or paste something first."]
         elif len(text) > LONGEST:
@@ -72,7 +72,7 @@ class RuleForm(TryForm):
         texts = {
             name: str(body[name]) for name in ("name", "kind", "text", "scope", "action", "reason") if name in body
         }
-        return cls(formdata=None, data={**texts, "is_on": line.is_on, "seen": mark(body)})
+        return cls(formdata=None, data={**texts, "is_on": line.is_on, "seen": line.mark})
 
     def rule(self, id: str, unnamed: str = "") -> Rule | None:
         """The rule, where nothing is wrong with it; else what is wrong stands beside the fields.
@@ -83,15 +83,15 @@ class RuleForm(TryForm):
             return None
         rule = Rule(
             id,
-            drafts.on_one_line(self.name.data or "") or unnamed,
+            checking.on_one_line(self.name.data or "") or unnamed,
             Kind(self.kind.data),
-            drafts.clean(self.text.data or ""),
+            checking.clean(self.text.data or ""),
             Scope(self.scope.data),
             Action(self.action.data),
             bool(self.is_on.data),
-            drafts.on_one_line(self.reason.data or ""),
+            checking.on_one_line(self.reason.data or ""),
         )
-        wrong = drafts.problems(rule)
+        wrong = checking.problems(rule)
         for field, problem in wrong.items():
             self[field].errors = [problem]
         return None if wrong else rule
@@ -120,4 +120,4 @@ class ImportForm(_Form):
         if not (self.pasted.data or "").strip():
             self.file.errors = ["Choose a file, or paste what it says."]
             return None
-        return drafts.clean(self.pasted.data)
+        return checking.clean(self.pasted.data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from insight_app.moderation.families import Category, Exchange, Fate, Question, Role, plain, yes_or_no
+from insight_app.moderation.judge_families import Category, Exchange, Fate, Question, Role, plain, yes_or_no
 
 
 class GraniteGuardian:

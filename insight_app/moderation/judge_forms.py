@@ -8,8 +8,8 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, StringField, ValidationError
 from wtforms.validators import NumberRange
 
-from insight_app.moderation.families import Family, Fate
 from insight_app.moderation.forms import OneOf
+from insight_app.moderation.judge_families import Family, Fate
 from insight_app.moderation.judge_settings import (
     FAMILIES,
     LEAST_SECONDS,

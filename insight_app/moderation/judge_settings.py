@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from insight_app.moderation.families import Category, Family, Fate
 from insight_app.moderation.granite_guardian import GraniteGuardian
+from insight_app.moderation.judge_families import Category, Family, Fate
 from insight_app.moderation.llama_guard import LlamaGuard
 from insight_app.moderation.shield_gemma import ShieldGemma
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from insight_app.moderation.classifier import SO_FAR, Judge, Stopping, Verdict, last, named, says_something
-from insight_app.moderation.families import Fate
+from insight_app.engines.base import Stop
+from insight_app.moderation.judge import SO_FAR, Judge, Verdict, last, named, says_something
+from insight_app.moderation.judge_families import Fate
 from insight_app.moderation.sentences import LONGEST, Sentences
 
+# Pieces of an answer, and whether each is reasoning.
 Shown = list[tuple[str, bool]]
 
 
@@ -25,7 +27,7 @@ class Judging:
         prompt: str,
         thinking: str = "",
         text: str = "",
-        stop: Stopping | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self._judge = judge
         self._prompt = prompt

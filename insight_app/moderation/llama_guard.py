@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from insight_app.moderation.families import Category, Exchange, Fate, Question, Role, plain
+from insight_app.moderation.judge_families import Category, Exchange, Fate, Question, Role, plain
 
 # Also where it says "unsafe" and no code that is known.
 OTHER = "other"

@@ -4,50 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
-from insight_app.errors import DatabaseError, PromptRefused, RulesUnreadable, ScreeningFailed
+from insight_app.engines.base import Stop
+from insight_app.errors import DatabaseError, PromptRefused, RulesUnreadable
 from insight_app.moderation import rulebook
-from insight_app.moderation.classifier import Ask, Judge, Stopping, named
+from insight_app.moderation.answers import AnswerScreen, JudgedAnswer, RuledAnswer, failing_closed
+from insight_app.moderation.judge import Ask, Judge, named
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
-from insight_app.moderation.judging import Judging
+from insight_app.moderation.judging import Judging, Shown
 from insight_app.moderation.rulebook import Rulebook
 from insight_app.moderation.rules import Action
-from insight_app.moderation.screen import Matcher, Screen, screened
+from insight_app.moderation.screen import Matcher, screened
 from insight_app.moderation.store import ModerationStore
 
 _log = structlog.get_logger("moderation")
-
-# Pieces of an answer, and whether each is reasoning.
-Shown = list[tuple[str, bool]]
-
-
-class AnswerScreen(Protocol):
-    """Holds one answer to the rules, and before the judge, while it grows.
-
-    Raises ScreeningFailed, JudgeLate or JudgeFailed, and then nothing more may be shown.
-    """
-
-    @property
-    def refusal(self) -> str | None:
-        """What a rule that ended the answer says in public; nothing comes any more then."""
-        ...
-
-    def feed(self, text: str, *, thought: bool) -> Shown:
-        """What may be shown now that this came."""
-        ...
-
-    def end(self) -> Shown:
-        """What was held back and may be shown, since nothing more comes."""
-        ...
-
-    def close(self) -> None:
-        """Counts what the rules did."""
-        ...
 
 
 class Moderation(Protocol):
@@ -57,9 +32,7 @@ class Moderation(Protocol):
         """The prompt as it may be sent. Raises PromptRefused, or the error that keeps anybody from knowing that."""
         ...
 
-    def answer(
-        self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stopping | None = None
-    ) -> AnswerScreen:
+    def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
         """The screen for an answer to `prompt` that has this already; it waits for nobody once `stop` was asked.
 
         Raises RulesUnreadable or ScreeningFailed.
@@ -85,9 +58,7 @@ class Unmoderated:
     def prompt(self, text: str) -> str:
         return text
 
-    def answer(
-        self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stopping | None = None
-    ) -> AnswerScreen:
+    def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
         return self
 
     def refresh(self) -> None:
@@ -137,7 +108,7 @@ class Moderating:
 
     def prompt(self, text: str) -> str:
         book = self.book()
-        with _failing_closed():
+        with failing_closed():
             found = screened(book.prompts, text)
             _ = book.answers  # a rule that would break the answer breaks it before anything is sent
         self.count(found.hits)
@@ -146,11 +117,13 @@ class Moderating:
         self._have_judged(found.text)
         return found.text
 
-    def answer(
-        self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stopping | None = None
-    ) -> AnswerScreen:
+    def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
         self.book()
-        return _Judged(self, _Answer(self, thinking, text), Judging(self.judge, prompt, thinking, text, stop))
+        return JudgedAnswer(
+            RuledAnswer(self.matcher, thinking, text),
+            Judging(self.judge, prompt, thinking, text, stop),
+            self.count,
+        )
 
     def refresh(self) -> None:
         with suppress(RulesUnreadable):  # who begins now is told; what is being written goes on under what it knows
@@ -195,84 +168,3 @@ class Moderating:
             self._store.count(hits)
         except DatabaseError as error:
             _log.warning("not counted", problem=error.code)
-
-
-class _Answer:
-    """An answer's reasoning and its text, each held to the rules by a screen of its own."""
-
-    def __init__(self, moderating: Moderating, thinking: str, text: str) -> None:
-        self._moderating = moderating
-        self._hits: Counter[str] = Counter()
-        self.refusal: str | None = None
-        with _failing_closed():
-            self._matcher = moderating.matcher()
-            self._screens = {True: Screen(self._matcher, thinking), False: Screen(self._matcher, text)}
-        self._thought = True
-
-    def feed(self, text: str, *, thought: bool) -> Shown:
-        with _failing_closed():
-            shown = [] if thought or not self._thought else self._look(self._screens[True].end())
-            self._thought = thought
-            self._keep_up()
-            return shown if self.refusal else shown + self._look(self._screens[thought].feed(text))
-
-    def end(self) -> Shown:
-        with _failing_closed():
-            return [] if self.refusal else self._look(self._screens[self._thought].end())
-
-    def close(self) -> None:
-        for screen in self._screens.values():
-            self._hits += screen.hits
-        self._moderating.count(self._hits)
-
-    def _keep_up(self) -> None:
-        """What is held back now, and what comes, is judged by the rules of now."""
-        matcher = self._moderating.matcher()
-        if matcher is self._matcher:
-            return
-        self._matcher = matcher
-        for thought, screen in self._screens.items():
-            self._hits += screen.hits
-            self._screens[thought] = screen.under(matcher)
-
-    def _look(self, shown: str) -> Shown:
-        """A piece of what is being written; notes where it ends because of a rule."""
-        if (rule := self._screens[self._thought].refusal) is not None:
-            self.refusal = rule.public_reason
-        return [(shown, self._thought)] if shown else []
-
-
-class _Judged:
-    """An answer whose text the rules let through, and then the judge."""
-
-    def __init__(self, moderating: Moderating, answer: _Answer, judging: Judging) -> None:
-        self._moderating = moderating
-        self._answer = answer
-        self._judging = judging
-
-    @property
-    def refusal(self) -> str | None:
-        return self._judging.refusal or self._answer.refusal
-
-    def feed(self, text: str, *, thought: bool) -> Shown:
-        return self._let_through(self._answer.feed(text, thought=thought), is_end=self._answer.refusal is not None)
-
-    def end(self) -> Shown:
-        return self._let_through(self._answer.end(), is_end=True)
-
-    def close(self) -> None:
-        self._answer.close()
-        self._moderating.count(self._judging.hits, self._judging.actions)
-
-    def _let_through(self, pieces: Shown, *, is_end: bool) -> Shown:
-        shown = [part for piece, thought in pieces for part in self._judging.feed(piece, thought=thought)]
-        return shown + self._judging.rest() if is_end else shown
-
-
-@contextmanager
-def _failing_closed() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        _log.error("not screened", exc_info=error)
-        raise ScreeningFailed from error

@@ -9,17 +9,17 @@ from flask import render_template
 from markupsafe import escape
 
 from insight_app.errors import RulesUnreadable, ScreeningFailed
-from insight_app.moderation import drafts, presets, wording
-from insight_app.moderation.arranging import Line, lines
+from insight_app.moderation import checking, presets, wording
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
 from insight_app.moderation.matcher import LONGEST_PATTERN, LONGEST_TEXT
+from insight_app.moderation.rule_lines import Line, lines
 from insight_app.moderation.store import Change
 from insight_app.moderation.trying import Tried
 from insight_app.rendering.swaps import swap
 from insight_app.web import draw, services
 
 NEW = "new"  # instead of an id: the rule that is being added
-LIMITS = {"rules": drafts.MOST_RULES, "list": LONGEST_TEXT, "pattern": LONGEST_PATTERN}
+LIMITS = {"rules": checking.MOST_RULES, "list": LONGEST_TEXT, "pattern": LONGEST_PATTERN}
 WORDS = {"sought": wording.sought, "fate": wording.fate, "kinds": wording.KINDS}
 
 
@@ -69,7 +69,7 @@ def current() -> tuple[list[Line], str]:
 def _looked_into(line: Line) -> Line:
     if line.rule is None or not line.rule.is_on:
         return line
-    return Line(line.entry, line.rule, drafts.unusable(line.rule))
+    return Line(line.entry, line.rule, checking.unusable(line.rule))
 
 
 def row(line: Line, said: str = "") -> str:

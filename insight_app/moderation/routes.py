@@ -7,12 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
 from insight_app.errors import ChangedMeanwhile, FormExpired, InsightError, NotThere, TooLarge
-from insight_app.moderation import arranging, pages, sharing
-from insight_app.moderation.arranging import Line
+from insight_app.moderation import pages, rule_files
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
 from insight_app.moderation.matcher import UnusableRule
 from insight_app.moderation.presets import PRESETS, Preset
-from insight_app.moderation.rulekeeping import Rulekeeping
+from insight_app.moderation.rule_lines import Line
+from insight_app.moderation.rule_list import RuleList
 from insight_app.moderation.trying import Tried, tried
 from insight_app.web import add_settings_page, from_htmx, services, show
 
@@ -25,8 +25,8 @@ def who() -> str:
     return "you"
 
 
-def keeping() -> Rulekeeping:
-    return Rulekeeping(services().rules, who())
+def rule_list() -> RuleList:
+    return RuleList(services().rules, who())
 
 
 @moderation.get("")
@@ -51,22 +51,22 @@ def cancelled() -> ResponseReturnValue:
 @moderation.post("/rules")
 def add() -> ResponseReturnValue:
     form = RuleForm()
-    rule = form.rule(sharing.new_id())
+    rule = form.rule(rule_files.new_id())
     if rule is None:
         return _form_again(pages.NEW, form)
-    done = keeping().set([rule])
-    return pages.added(keeping().line(rule.id)) if from_htmx() else _to_page(done, rule.id)
+    done = rule_list().set([rule])
+    return pages.added(rule_list().line(rule.id)) if from_htmx() else _to_page(done, rule.id)
 
 
 @moderation.get("/rules/<id>")
 def row(id: str) -> ResponseReturnValue:
     """The rule as it is when nobody edits it."""
-    return pages.row(keeping().line(id)) if from_htmx() else _to_page(at=id)
+    return pages.row(rule_list().line(id)) if from_htmx() else _to_page(at=id)
 
 
 @moderation.get("/rules/<id>/edit")
 def edit(id: str) -> str:
-    form = RuleForm.of(keeping().line(id))
+    form = RuleForm.of(rule_list().line(id))
     return pages.rule_form(id, form) if from_htmx() else pages.page(editing=id, form=form)
 
 
@@ -78,35 +78,35 @@ def save(id: str) -> ResponseReturnValue:
     if rule is None:
         return _form_again(id, form)
     try:
-        done = keeping().save(rule, form.seen.data or "")
+        done = rule_list().save(rule, form.seen.data or "")
     except ChangedMeanwhile as error:
-        theirs = next((line for line in keeping().lines() if line.id == id), None)
-        form.seen.data = arranging.mark(theirs.entry.body) if theirs else ""
+        theirs = next((line for line in rule_list().lines() if line.id == id), None)
+        form.seen.data = theirs.mark if theirs else ""
         return _form_again(id, form, theirs or "gone", error.status)
-    return pages.saved(keeping().line(id)) if from_htmx() else _to_page(done, id)
+    return pages.saved(rule_list().line(id)) if from_htmx() else _to_page(done, id)
 
 
 @moderation.post("/rules/<id>/switch")
 def switch(id: str) -> ResponseReturnValue:
     """On or off, as the button said."""
-    done = keeping().switch(id, request.form.get("is_on") == "yes")
-    return pages.switched(keeping().line(id)) if from_htmx() else _to_page(done, id)
+    done = rule_list().switch(id, request.form.get("is_on") == "yes")
+    return pages.switched(rule_list().line(id)) if from_htmx() else _to_page(done, id)
 
 
 @moderation.post("/rules/<id>/move")
 def move(id: str) -> ResponseReturnValue:
     """One place up or down, as the button said."""
     by = -1 if request.form.get("way") == "up" else 1
-    done = keeping().move(id, by)
+    done = rule_list().move(id, by)
     if from_htmx():
-        return pages.moved(keeping().lines(), id, by, has_moved=done is not None)
+        return pages.moved(rule_list().lines(), id, by, has_moved=done is not None)
     return _to_page(done, id)
 
 
 @moderation.post("/rules/<id>/delete")
 def delete(id: str) -> ResponseReturnValue:
-    line = keeping().line(id)
-    done = keeping().delete(id)
+    line = rule_list().line(id)
+    done = rule_list().delete(id)
     return pages.deleted(line, done) if from_htmx() else _to_page(done)
 
 
@@ -114,8 +114,8 @@ def delete(id: str) -> ResponseReturnValue:
 def undo(change_id: int) -> ResponseReturnValue:
     """Sets what the change touched as it was before; that is a change too."""
     touched = list(services().rules.one_change(change_id).before)
-    done = keeping().undo(change_id)
-    return pages.brought_back(keeping().line(touched[0])) if from_htmx() else _to_page(done)
+    done = rule_list().undo(change_id)
+    return pages.brought_back(rule_list().line(touched[0])) if from_htmx() else _to_page(done)
 
 
 @moderation.post("/try")
@@ -133,7 +133,7 @@ def _tried(id: str, form: TryForm) -> Tried | str:
     sample = form.sample()
     if sample is None:
         return ""
-    lines = keeping().lines()
+    lines = rule_list().lines()
     for line in lines:
         if line.rule is None and line.is_on and line.id != id:
             return f"Nothing is let through: “{line.name}” cannot be used."
@@ -153,14 +153,14 @@ def _tried(id: str, form: TryForm) -> Tried | str:
 @moderation.get("/presets/<name>")
 def preset(name: str) -> str:
     found = _preset(name)
-    said = keeping().would_change(found.rules)
+    said = rule_list().would_change(found.rules)
     action = url_for("moderation.load_preset", name=name)
     return pages.preview(f"The preset “{found.name}”", [found.purpose, found.limits], said, action)
 
 
 @moderation.post("/presets/<name>")
 def load_preset(name: str) -> ResponseReturnValue:
-    return _to_page(keeping().set(_preset(name).rules))
+    return _to_page(rule_list().set(_preset(name).rules))
 
 
 def _preset(name: str) -> Preset:
@@ -171,7 +171,7 @@ def _preset(name: str) -> Preset:
 
 @moderation.get("/export")
 def export() -> Response:
-    content = sharing.as_file(line.rule for line in keeping().lines() if line.rule)
+    content = rule_files.as_file(line.rule for line in rule_list().lines() if line.rule)
     headers = {"Content-Disposition": 'attachment; filename="rules.json"'}
     return Response(content, content_type="application/json; charset=utf-8", headers=headers)
 
@@ -189,15 +189,15 @@ def import_file() -> ResponseReturnValue:
     if content is None:
         return pages.import_page(form), 422
     try:
-        rules = sharing.from_file(content)
-    except sharing.BadFile as bad:
+        rules = rule_files.from_file(content)
+    except rule_files.BadFile as bad:
         form.pasted.data = content
         return pages.import_page(form, bad.problems), 422
     instead = bool(form.instead.data)
     if request.form.get("seen") == "yes":
-        return _to_page(keeping().set(rules, instead=instead))
-    said = keeping().would_change(rules, instead=instead)
-    fields = {"pasted": sharing.as_file(rules), "seen": "yes", **({"instead": "y"} if instead else {})}
+        return _to_page(rule_list().set(rules, instead=instead))
+    said = rule_list().would_change(rules, instead=instead)
+    fields = {"pasted": rule_files.as_file(rules), "seen": "yes", **({"instead": "y"} if instead else {})}
     return pages.preview("Import rules", [], said, url_for("moderation.import_file"), fields)
 
 

@@ -53,6 +53,10 @@ def read(version: int, entries: Iterable[Entry]) -> Rulebook:
     return Rulebook(version, rules, {entry.id: entry.body for entry in kept if not entry.id.startswith(RULE)})
 
 
+def entry(rule: Rule, place: int) -> Entry:
+    return Entry(rule.id, place, as_json(rule))
+
+
 def as_json(rule: Rule) -> dict[str, Any]:
     """A rule without its id, made for JSON."""
     values = asdict(rule)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from insight_app.moderation.families import Category, Exchange, Question, plain, yes_or_no
+from insight_app.moderation.judge_families import Category, Exchange, Question, plain, yes_or_no
 
 # What is not to be: "The prompt shall not seek ...", "The chatbot shall not generate ...".
 _PRINCIPLES = {

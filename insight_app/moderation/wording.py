@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from insight_app.moderation.arranging import Line
+from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rulebook import RULE
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Change, Entry

@@ -10,7 +10,7 @@ from json.decoder import JSONObject  # type: ignore[attr-defined]
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
-from insight_app.moderation import drafts
+from insight_app.moderation import checking
 from insight_app.moderation.rulebook import RULE, as_json, from_json
 from insight_app.moderation.rules import Rule
 from insight_app.moderation.wording import FIELDS
@@ -37,13 +37,13 @@ def as_file(rules: Iterable[Rule]) -> str:
 def from_file(text: str) -> list[Rule]:
     """The rules of a file, those without an id with a new one. Raises BadFile."""
     listed = _listed(_parsed(text))
-    if len(listed) > drafts.MOST_RULES:
-        raise BadFile(f"It holds {len(listed):,} rules; at most {drafts.MOST_RULES:,} are possible.")
+    if len(listed) > checking.MOST_RULES:
+        raise BadFile(f"It holds {len(listed):,} rules; at most {checking.MOST_RULES:,} are possible.")
     rules: dict[str, Rule] = {}
     wrong: list[tuple[int, str]] = []
     for number, body in enumerate(listed, 1):
         rule, problems = _rule(body)
-        name = f" (“{rule.name[: drafts.LONGEST_NAME]}”)" if rule and rule.name else ""
+        name = f" (“{rule.name[: checking.LONGEST_NAME]}”)" if rule and rule.name else ""
         if rule and rule.id in rules:
             problems.append("another rule of this file has the same id.")
         wrong += [(number, f"rule {number}{name}: {problem}") for problem in problems]
@@ -109,7 +109,7 @@ def _rule(body: Any) -> tuple[Rule | None, list[str]]:
         read = from_json(id, values)
     except ValueError as error:
         return None, [f"{error}."]
-    return read, [f"{FIELDS[field]}: {problem}" for field, problem in drafts.problems(read).items()]
+    return read, [f"{FIELDS[field]}: {problem}" for field, problem in checking.problems(read).items()]
 
 
 def new_id() -> str:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
+from insight_app.engines.base import Stop
 from insight_app.errors import InsightError, JudgeFailed, JudgeLate
-from insight_app.moderation.families import Category, Exchange, Fate, Question
+from insight_app.moderation.judge_families import Category, Exchange, Fate, Question
 from insight_app.moderation.judge_settings import JudgeSettings
 
 # Bytes of UTF-8. No token is shorter than a byte, so this and a family's own words fit into 4,096 tokens in any script.
@@ -26,17 +27,8 @@ _ORDER = tuple(Fate)
 _log = structlog.get_logger("judge")
 
 
-class Stopping(Protocol):
-    """Somebody's wish that an answer end now; engines have it too."""
-
-    @property
-    def asked(self) -> bool: ...
-
-    def then(self, action: Callable[[], None]) -> Callable[[], None]: ...
-
-
 class Ask(Protocol):
-    def __call__(self, model: str, question: Question, seconds: float, stop: Stopping | None) -> str | None:
+    def __call__(self, model: str, question: Question, seconds: float, stop: Stop | None) -> str | None:
         """What the model replies; None where `stop` was asked. Raises TimeoutError after so long, or InsightError."""
         ...
 
@@ -79,7 +71,7 @@ class Judge:
                 return Verdict(verdict.refused, flagged)
         return Verdict(None, flagged)
 
-    def of_answer(self, prompt: str, so_far: str, stop: Stopping | None = None) -> Verdict | None:
+    def of_answer(self, prompt: str, so_far: str, stop: Stop | None = None) -> Verdict | None:
         """The end of `so_far`, as much as fits, is judged; None where `stop` was asked. Raises as of_prompt() does."""
         half = CONTEXT // 2
         short = (
@@ -89,7 +81,7 @@ class Judge:
         )
         return self._judge(Exchange(short, last(so_far, SO_FAR)), time.monotonic() + self.settings.seconds, stop)
 
-    def _judge(self, exchange: Exchange, until: float, stop: Stopping | None = None) -> Verdict | None:
+    def _judge(self, exchange: Exchange, until: float, stop: Stop | None = None) -> Verdict | None:
         found: set[str] = set()
         try:
             for question in self._family.questions(exchange, self._codes):

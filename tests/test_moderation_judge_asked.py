@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from insight_app.engines.base import Stop
 from insight_app.errors import EngineUnreachable, JudgeFailed, JudgeLate
-from insight_app.moderation.classifier import CONTEXT, PART, SO_FAR, Judge, Stopping, Verdict, parts
-from insight_app.moderation.families import Exchange, Fate, Question
+from insight_app.moderation.judge import CONTEXT, PART, SO_FAR, Judge, Verdict, parts
+from insight_app.moderation.judge_families import Exchange, Fate, Question
 from insight_app.moderation.judge_settings import FAMILIES, JudgeSettings, family_of
 from insight_app.moderation.sentences import LONGEST
 
@@ -23,7 +24,7 @@ class Asked:
         self.questions: list[Question] = []
         self._reply = reply
 
-    def __call__(self, model: str, question: Question, seconds: float, stop: Stopping | None) -> str | None:
+    def __call__(self, model: str, question: Question, seconds: float, stop: Stop | None) -> str | None:
         self.questions.append(question)
         return self._reply(question)
 

@@ -1,0 +1,123 @@
+"""An answer while it grows: held to the rules, then before the judge; where that fails nothing more is let through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import structlog
+
+from insight_app.errors import ScreeningFailed
+from insight_app.moderation.judging import Judging, Shown
+from insight_app.moderation.screen import Matcher, Screen
+
+# Told how often each entry acted, by its id, and how often what a judge found led to each action.
+Count = Callable[[Mapping[str, int], Mapping[str, int]], None]
+
+
+class AnswerScreen(Protocol):
+    """Holds one answer to the rules, and before the judge, while it grows.
+
+    Raises ScreeningFailed, JudgeLate or JudgeFailed, and then nothing more may be shown.
+    """
+
+    @property
+    def refusal(self) -> str | None:
+        """What a rule that ended the answer says in public; nothing comes any more then."""
+        ...
+
+    def feed(self, text: str, *, thought: bool) -> Shown:
+        """What may be shown now that this came."""
+        ...
+
+    def end(self) -> Shown:
+        """What was held back and may be shown, since nothing more comes."""
+        ...
+
+    def close(self) -> None:
+        """Counts what the rules did."""
+        ...
+
+
+class RuledAnswer:
+    """An answer's reasoning and its text, each held to the rules by a screen of its own."""
+
+    def __init__(self, matcher: Callable[[], Matcher], thinking: str, text: str) -> None:
+        self._now = matcher
+        self._before: Counter[str] = Counter()  # what former rules did
+        self.refusal: str | None = None
+        with failing_closed():
+            self._matcher = matcher()
+            self._screens = {True: Screen(self._matcher, thinking), False: Screen(self._matcher, text)}
+        self._thought = True
+
+    def feed(self, text: str, *, thought: bool) -> Shown:
+        with failing_closed():
+            shown = [] if thought or not self._thought else self._look(self._screens[True].end())
+            self._thought = thought
+            self._keep_up()
+            return shown if self.refusal else shown + self._look(self._screens[thought].feed(text))
+
+    def end(self) -> Shown:
+        with failing_closed():
+            return [] if self.refusal else self._look(self._screens[self._thought].end())
+
+    @property
+    def hits(self) -> Counter[str]:
+        """How often each rule acted, by its id."""
+        return sum((screen.hits for screen in self._screens.values()), self._before)
+
+    def _keep_up(self) -> None:
+        """What is held back now, and what comes, is judged by the rules of now."""
+        matcher = self._now()
+        if matcher is self._matcher:
+            return
+        self._matcher = matcher
+        for thought, screen in self._screens.items():
+            self._before += screen.hits
+            self._screens[thought] = screen.under(matcher)
+
+    def _look(self, shown: str) -> Shown:
+        """A piece of what is being written; notes where it ends because of a rule."""
+        if (rule := self._screens[self._thought].refusal) is not None:
+            self.refusal = rule.public_reason
+        return [(shown, self._thought)] if shown else []
+
+
+class JudgedAnswer:
+    """An answer whose text the rules let through, and then the judge."""
+
+    def __init__(self, answer: RuledAnswer, judging: Judging, count: Count) -> None:
+        self._answer = answer
+        self._judging = judging
+        self._count = count
+
+    @property
+    def refusal(self) -> str | None:
+        return self._judging.refusal or self._answer.refusal
+
+    def feed(self, text: str, *, thought: bool) -> Shown:
+        return self._let_through(self._answer.feed(text, thought=thought), is_end=self._answer.refusal is not None)
+
+    def end(self) -> Shown:
+        return self._let_through(self._answer.end(), is_end=True)
+
+    def close(self) -> None:
+        self._count(self._answer.hits, {})
+        self._count(self._judging.hits, self._judging.actions)
+
+    def _let_through(self, pieces: Shown, *, is_end: bool) -> Shown:
+        shown = [part for piece, thought in pieces for part in self._judging.feed(piece, thought=thought)]
+        return shown + self._judging.rest() if is_end else shown
+
+
+@contextmanager
+def failing_closed() -> Iterator[None]:
+    """Whatever goes wrong in the block is ScreeningFailed, and logged without a word of what was screened."""
+    try:
+        yield
+    except Exception as error:
+        structlog.get_logger("moderation").error("not screened", exc_info=error)
+        raise ScreeningFailed from error
