@@ -248,6 +248,22 @@ def test_a_program_can_ask_for_one(client: FlaskClient, ollama: ScriptedOllama, 
     assert client.post("/api/chat", json={"message": "Hi", "temporary": "yes"}).status_code == 400
 
 
+def test_what_is_about_many_answers_is_about_temporary_ones_too(services: Services) -> None:
+    store = services.conversations
+    answers = [store.ask("Hi", model="", temporary=temporary)[1] for temporary in (False, True)]
+    ids = [answer.id for answer in answers if answer is not None]
+    assert sorted(store.unfinished()) == sorted(ids)
+    store.checkpoint([(each, 0, "", f"so far {each}") for each in ids])
+    assert {message.text for message in store.messages(ids)} == {f"so far {each}" for each in ids}
+    for each in ids:
+        assert store.left_behind(each) is not None
+    assert {message.problem for message in store.messages(ids)} == {"server_stopped"}
+    store.hand_over(ids)
+    assert {message.problem for message in store.messages(ids)} == {""}
+    store.finish(ids[1], Outcome(State.DONE, "the end"), 1)
+    assert store.unfinished() == ids[:1]
+
+
 @pytest.fixture
 def redis() -> Iterator[OwnRedis]:
     found = OwnRedis()

@@ -225,3 +225,17 @@ def test_settings_that_nobody_could_act_on_are_refused(body: dict[str, object]) 
 def test_settings_survive_their_way_through_the_database() -> None:
     settings = JudgeSettings(GRANITE, False, True, 7, Fate.FLAG, {"harm": Fate.FLAG})
     assert JudgeSettings.from_json(settings.as_json()) == settings
+
+
+def test_all_questions_about_a_text_share_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, left = 100.0, []
+    monkeypatch.setattr("insight_app.moderation.judge.time.monotonic", lambda: now)
+
+    def slow(model: str, question: Question, seconds: float, stop: Stop | None) -> str:
+        nonlocal now
+        left.append(seconds)
+        now += 4
+        return "safe"
+
+    assert Judge(JudgeSettings(LLAMA, seconds=10), slow).of_prompt("so " * 4 * PART) == Verdict()
+    assert left[:4] == [10, 6, 2, 0]

@@ -188,3 +188,39 @@ def test_a_rule_that_another_process_sets_holds_for_the_next_prompt(visitor: Vis
     assert visitor.send("/messages", message="A moon?", key="k").status_code == 422
     other.change("somebody", {"rule-m": None})
     assert visitor.send("/messages", message="A moon?", key="k").status_code == 303
+
+
+def test_a_refusal_at_the_end_of_the_reasoning_shows_nothing_of_the_text(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, Rule("rule-w", "Moons", Kind.WORDS, "moon", Scope.ANSWERS, Action.REFUSE, reason="No moons."))
+    ollama.script(thinking("It is about a moon"), "Hello ", "there.")
+    answer = services.conversations.message(visitor.asks_and_waits("What is it?"))
+    assert (answer.state, answer.thinking, answer.text) == (State.REFUSED, "It is about a ", "")
+
+
+def test_what_is_being_written_goes_on_while_the_rules_cannot_be_read(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_rules(services, rule("moon", Action.MASK))
+    screen = services.moderation.answer()
+
+    def broken() -> int:
+        raise DatabaseBusy
+
+    monkeypatch.setattr(services.rules, "version", broken)
+    services.moderation.refresh()
+    assert screen.feed("A moon. And", thought=False) == [("A ⟦Moons⟧. And", False)]
+
+
+def test_a_count_that_cannot_be_kept_costs_nobody_their_answer(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(times: object) -> None:
+        raise DatabaseBusy
+
+    set_rules(services, rule("moon", Action.FLAG))
+    monkeypatch.setattr(services.rules, "count", full)
+    ollama.script("A moon.")
+    answer = services.conversations.message(visitor.asks_and_waits("moon?"))
+    assert (answer.state, answer.text) == (State.DONE, "A moon.")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from insight_app.errors import NotThere
+from insight_app.errors import ChangedMeanwhile, NotThere
 from insight_app.moderation import store as store_file
+from insight_app.moderation.rule_list import ATTEMPTS, RuleList
 from insight_app.moderation.rulebook import as_json, from_json, read
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry, ModerationStore
@@ -111,3 +112,45 @@ def test_a_rule_survives_being_written_and_read() -> None:
 def test_what_is_no_rule_is_told_what_is_wrong(body: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         from_json("rule-1", body)
+
+
+@pytest.mark.parametrize("body", [{"name": "n"}, {**FIRST.body, "kind": "of a newer version"}])
+def test_a_rule_that_cannot_be_read_stops_everything_unless_it_is_switched_off(body: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="“"):
+        read(1, [Entry("rule-2", 0, {**body, "is_on": True}), FIRST])
+    assert list(read(1, [Entry("rule-2", 0, {**body, "is_on": False}), FIRST]).rules) == [RULE]
+
+
+def test_a_change_of_what_somebody_else_changed_meanwhile_is_not_made(store: ModerationStore) -> None:
+    seen = store.change("Ann", {"rule-1": FIRST})
+    theirs = Entry("rule-1", 0, {**FIRST.body, "name": "Suns"})
+    store.change("Bob", {"rule-1": theirs})
+    with pytest.raises(ChangedMeanwhile):
+        store.change("Ann", {"rule-1": None}, seen=seen)
+    assert store.entries()[1] == [theirs]
+    store.change("Ann", {"rule-2": Entry("rule-2", 1, FIRST.body)}, seen=seen)  # of which nobody else changed anything
+
+
+class Busy(ModerationStore):
+    """Somebody else changes the rule each time after it was read, so many times."""
+
+    times = 0
+
+    def as_kept(self) -> tuple[int, list[Entry]]:
+        found = super().as_kept()
+        if self.times:
+            self.times -= 1
+            self.change("Bob", {"rule-1": Entry("rule-1", 0, {**FIRST.body, "reason": f"{self.times} more."})})
+        return found
+
+
+def test_a_rule_that_others_change_meanwhile_is_switched_as_they_left_it(database: Database) -> None:
+    store = Busy(database)
+    store.change("Ann", {"rule-1": FIRST})
+    store.times = 2
+    RuleList(store, "Ann").switch("rule-1", is_on=True)
+    assert store.entries()[1] == [Entry("rule-1", 0, {**FIRST.body, "reason": "0 more.", "is_on": True})]
+    store.change("Ann", {"rule-1": FIRST})
+    store.times = ATTEMPTS
+    with pytest.raises(ChangedMeanwhile):
+        RuleList(store, "Ann").switch("rule-1", is_on=True)

@@ -13,6 +13,7 @@ from scripted_ollama import ScriptedOllama, gate, status, thinking
 from visitor import Visitor
 
 from insight_app.config import Settings
+from insight_app.engines.base import Options, Task
 from insight_app.privacy import diagnostics as privacy
 from insight_app.services import Services
 
@@ -80,6 +81,29 @@ def test_an_answer_that_ends_after_the_consent_is_not_in_it(
     opened.set()
     visitor.watch(answer)
     assert not list(services.diagnostics.entries())
+
+
+def test_an_answer_that_ends_when_the_time_is_over_is_not_in_it(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    begin(visitor)
+    opened = threading.Event()
+    asked = ollama.script("so far", gate(opened), " and on").asked
+    answer = visitor.ask("Hi")
+    assert asked.wait(5)
+    services.personal.choose(diagnostics_until=time.time() - 1)
+    opened.set()
+    visitor.watch(answer)
+    assert not list(services.diagnostics.entries())
+
+
+def test_what_was_recorded_in_the_moment_of_the_deletion_is_deleted(tmp_path: Path, services: Services) -> None:
+    ends = [time.time() + 60, time.time() + 60, None]
+    diagnostics = privacy.Diagnostics(tmp_path, lambda: ends.pop(0))
+    with diagnostics.watching(services.replies.open(1, "c", "m"), Task("m", (), Options())):
+        pass
+    assert not ends
+    assert diagnostics.count() == 0
 
 
 def test_an_answer_that_began_before_the_consent_is_not_in_it(

@@ -25,7 +25,7 @@ class AnswerScreen(Protocol):
 
     @property
     def refusal(self) -> str | None:
-        """What a rule that ended the answer says in public; nothing comes any more then."""
+        """What a rule or the judge that ended the answer says in public; only `end` is to be called then."""
         ...
 
     def feed(self, text: str, *, thought: bool) -> Shown:
@@ -33,11 +33,11 @@ class AnswerScreen(Protocol):
         ...
 
     def end(self) -> Shown:
-        """What was held back and may be shown, since nothing more comes."""
+        """What was held back and may be shown, since nothing more comes, be it for a refusal."""
         ...
 
     def close(self) -> None:
-        """Counts what the rules did."""
+        """Counts what the rules and the judge did."""
         ...
 
 
@@ -99,18 +99,17 @@ class JudgedAnswer:
         return self._judging.refusal or self._answer.refusal
 
     def feed(self, text: str, *, thought: bool) -> Shown:
-        return self._let_through(self._answer.feed(text, thought=thought), is_end=self._answer.refusal is not None)
+        return self._let_through(self._answer.feed(text, thought=thought))
 
     def end(self) -> Shown:
-        return self._let_through(self._answer.end(), is_end=True)
+        return self._let_through(self._answer.end()) + self._judging.rest()
 
     def close(self) -> None:
         self._count(self._answer.hits, {})
         self._count(self._judging.hits, self._judging.actions)
 
-    def _let_through(self, pieces: Shown, *, is_end: bool) -> Shown:
-        shown = [part for piece, thought in pieces for part in self._judging.feed(piece, thought=thought)]
-        return shown + self._judging.rest() if is_end else shown
+    def _let_through(self, pieces: Shown) -> Shown:
+        return [part for piece, thought in pieces for part in self._judging.feed(piece, thought=thought)]
 
 
 @contextmanager
