@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 from faults_of_databases import DATABASE_FAULTS, GONE
 from faults_of_engines import ENGINE_FAULTS
+from faults_of_moderation import MODERATION_FAULTS
 from faults_of_servers import KILLED, KILLED_TWICE, REDIS, SET_BACK
 
 COLUMNS = ("fault", "what the person sees", "what is stored", "what the log and the metric say", "test")
@@ -23,6 +24,7 @@ def table() -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(fault.row() for fault in ENGINE_FAULTS)]
     rows += [row for fault in DATABASE_FAULTS for row in fault.rows()]
     rows += [GONE.page_row()]
+    rows += [row for fault in MODERATION_FAULTS for row in fault.rows()]
     rows += [fault.row() for fault in (REDIS, KILLED, KILLED_TWICE, SET_BACK)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 

@@ -221,3 +221,12 @@ def test_rules_and_judge_together_show_the_same_in_any_chunks(text: str, cuts: l
     assert in_pieces == shown([text])
     assert "bad" not in in_pieces[0]
     assert "good" not in in_pieces[0]
+
+
+def test_each_sentence_is_judged_with_those_before_it() -> None:
+    reads = Reads()
+    one = stage(reads, text="This was there. ")
+    for sentence in ("The first good words. ", "The second good words. ", "The end."):
+        one.feed(sentence, thought=False)
+    one.rest()
+    assert reads.read[-1] == "This was there. The first good words. The second good words. The end."

@@ -224,3 +224,16 @@ def test_a_count_that_cannot_be_kept_costs_nobody_their_answer(
     ollama.script("A moon.")
     answer = services.conversations.message(visitor.asks_and_waits("moon?"))
     assert (answer.state, answer.text) == (State.DONE, "A moon.")
+
+
+def test_what_rules_did_is_counted_also_where_others_came_while_an_answer_was_written(services: Services) -> None:
+    moon, sun = rule("moon", Action.FLAG), rule("sun", Action.FLAG)
+    set_rules(services, moon)
+    screen = services.moderation.answer()
+    screen.feed("A moon. ", thought=True)
+    set_rules(services, sun)
+    services.moderation.refresh()
+    screen.feed("A sun and a moon. ", thought=False)
+    screen.end()
+    screen.close()
+    assert {id: times["day"] for id, times in services.rules.counted().items()} == {moon.id: 1, sun.id: 1}
