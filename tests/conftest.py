@@ -1,4 +1,4 @@
-"""What every test can ask for: a scripted Ollama, the app in front of it, and a visitor with a browser's manners."""
+"""What every test can ask for: a scripted Ollama, the app before it, a visitor with a browser's manners, a Redis."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
@@ -90,6 +91,14 @@ def visitor(client: FlaskClient) -> Visitor:
     found = Visitor(client)
     found.open("/")
     return found
+
+
+@pytest.fixture
+def redis() -> Iterator[OwnRedis]:
+    found = OwnRedis()
+    found.start()
+    yield found
+    found.close()
 
 
 @pytest.fixture

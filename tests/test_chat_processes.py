@@ -20,14 +20,6 @@ from insight_app.limits.rates import limiter
 from insight_app.services import Services
 
 
-@pytest.fixture
-def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
-
-
 def test_a_page_of_an_answer_that_nobody_knows_stays_open_until_somebody_does(
     visitor: Visitor, services: Services
 ) -> None:

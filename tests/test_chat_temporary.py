@@ -6,7 +6,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -262,14 +261,6 @@ def test_what_is_about_many_answers_is_about_temporary_ones_too(services: Servic
     assert {message.problem for message in store.messages(ids)} == {""}
     store.finish(ids[1], Outcome(State.DONE, "the end"), 1)
     assert store.unfinished() == ids[:1]
-
-
-@pytest.fixture
-def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
 
 
 @pytest.fixture

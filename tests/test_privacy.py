@@ -268,14 +268,6 @@ def test_libraries_tell_only_where_they_are(wrote: Wrote) -> None:
         assert event in wrote.said
 
 
-@pytest.fixture
-def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
-
-
 def test_redis_knows_nothing_of_an_answer_that_has_ended(
     settings: Settings,
     redis: OwnRedis,

@@ -226,14 +226,6 @@ def test_drawn_texts_leave_the_memory_of_every_process(
 
 
 @pytest.fixture
-def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def pair(settings: Settings, redis: OwnRedis) -> Iterator[tuple[Flask, Flask]]:
     """Two processes' apps, as far as they share anything."""
     apps = create_app(replace(settings, redis_url=redis.url)), create_app(replace(settings, redis_url=redis.url))

@@ -29,14 +29,6 @@ class Server(NamedTuple):
 
 
 @pytest.fixture
-def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def two(tmp_path: Path, redis: OwnRedis, ollama: ScriptedOllama) -> Iterator[tuple[Server, Server]]:
     """The one that is asked, and the one that is looked at."""
     found = []
