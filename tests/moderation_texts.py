@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import re2
 from hypothesis import strategies as st
 
+from insight_app.moderation.as_shown import Shown
 from insight_app.moderation.detectors import Detector
 from insight_app.moderation.folding import FOLDED, PLAIN, Folding, View
 from insight_app.moderation.rules import Action, Kind, Rule
@@ -54,11 +56,14 @@ ENTRIES = [
     "ab\u0301",
     "ﬁ",
     "x y",
+    "a_b",
+    "*a",
 ]
+MARKED = ["**", "&#97;", "&#x62;", "&amp;", "&nbsp;", "&szlig", "&shy;", "\\_", "](x)", "][1]", "\n> "]
 LETTERS = st.sampled_from(
-    [*"aaabbbcc  .-\nAxyéßﬁがか하한ク\u0301\u200b\u200f\u00ad\u3099िक１ａ𝐚а日\ud800", "한", "ki "]
+    [*"aaabbbcc  .-\nAxyéßﬁがか하한ク\u0301\u200b\u200f\u00ad\u3099िक１ａ𝐚а日\ud800", "한", "ki ", *"*_`[]()!>$\\&;#"]
 )
-TEXTS = st.lists(LETTERS | st.sampled_from([*ENTRIES, "ab ", "aabb", "xxxxxx"]), max_size=40).map("".join)
+TEXTS = st.lists(LETTERS | st.sampled_from([*ENTRIES, "ab ", "aabb", "xxxxxx", *MARKED]), max_size=40).map("".join)
 KINDS = st.one_of(
     st.tuples(st.just(Kind.WORDS), st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4).map(" ".join)),
     st.tuples(st.just(Kind.PHRASE), st.lists(st.sampled_from(ENTRIES), min_size=1, max_size=4).map("\n".join)),
@@ -106,8 +111,27 @@ def origins(folding: Folding, text: str) -> tuple[str, list[int]]:
 
 
 def slowly_found(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
-    """Where a rule finds something in a text."""
-    seen, places = origins(FOLDED if rule.kind in (Kind.WORDS, Kind.PHRASE) else PLAIN, text)
+    """Where a rule finds something in a text, as written or as shown; what overlaps is one place."""
+    folding = FOLDED if rule.kind in (Kind.WORDS, Kind.PHRASE) else PLAIN
+    shown = Shown(View(folding))
+    shown.add(text, is_all=True)
+    ends = [shown.ended(at + 1) for at in range(shown.end)]
+    found = [*_found_in(rule, shown.text, [shown.began(at) for at in range(shown.end)], ends)]
+    seen, places = origins(folding, text)
+    ends = [max(following, place + 1) for place, following in pairwise([*places, len(text)])]
+    found += _found_in(rule, seen, places, ends)
+    start = end = -1
+    for first, last in sorted(found):
+        if first >= end:
+            if end > 0:
+                yield start, end
+            start = first
+        end = max(end, last)
+    if end > 0:
+        yield start, end
+
+
+def _found_in(rule: Rule, seen: str, begins: list[int], ends: list[int]) -> Iterator[tuple[int, int]]:
     start, tried_next = 0, dict[str, int]()
     while start < len(seen):
         if rule.kind is Kind.PERSONAL:
@@ -117,8 +141,7 @@ def slowly_found(rule: Rule, text: str) -> Iterator[tuple[int, int]]:
         if end is None:
             start += 1
         else:
-            following = places[end] if end < len(seen) else len(text)
-            yield places[start], max(following, places[end - 1] + 1)
+            yield begins[start], ends[end - 1]
             start = end
 
 

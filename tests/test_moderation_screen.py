@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from insight_app.moderation.matcher import Matcher
 from insight_app.moderation.patterns import PatternList, Ready, Search
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.screen import Screen, screened
+from insight_app.rendering.markdown import render
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -116,7 +119,7 @@ MASKED = "⟦secret⟧"
 @pytest.mark.parametrize(
     ("kind", "looked_for", "text", "shown"),
     [
-        (Kind.WORDS, "bad", "a bad, BAD badge_bad bad_ 2bad", f"a {MASKED}, {MASKED} badge_bad bad_ 2bad"),
+        (Kind.WORDS, "bad", "a bad, BAD badge_bad bad_ 2bad", f"a {MASKED}, {MASKED} badge_bad {MASKED}_ 2bad"),
         (Kind.WORDS, "good, bad,worse\nbest", "bad best betterbest", f"{MASKED} {MASKED} betterbest"),
         (Kind.WORDS, "c++ $hit", "c++, c+++ a$hit", f"{MASKED}, {MASKED}+ a{MASKED}"),
         (Kind.WORDS, "bad", "b\u200ba\u200dd\u200f x", f"{MASKED} x"),
@@ -146,6 +149,47 @@ def test_a_rule_finds_what_it_looks_for(kind: Kind, looked_for: str, text: str, 
     compiled = Matcher([rule(looked_for, kind)])
     assert screened(compiled, text).text == shown
     assert streamed(Screen(compiled), list(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("_bad_ __bad__ a_bad_one", f"_{MASKED}_ __{MASKED}__ a_bad_one"),
+        ("b**a**d b*a*d b~~a~~d b`a`d b$$a$$d", " ".join([MASKED] * 5)),
+        ("&#98;ad &#x62;ad b&zwj;ad b&shy;ad &bad; b&#97d", f"{MASKED} {MASKED} {MASKED} {MASKED} &{MASKED}; b&#97d"),
+        ("b[a](http://x.org/(1))d b[a][1]d [b]ad b![a](x)d", f"{MASKED} {MASKED} [{MASKED} {MASKED}"),
+        ("[x](_bad_ b[a](_bad_ 'x')d b*a*_d_", f"[x](_{MASKED}_ {MASKED} {MASKED}_"),
+        ('[x](u "b[a](<u>)d [x](u "\n- _bad_")', f'[x](u "{MASKED} [x](u "\n- _{MASKED}_")'),
+        ("**blue** moon, blue&nbsp;moon", f"**{MASKED}, {MASKED}"),
+        ("blue\\\nmoon, > blue\n> moon", f"{MASKED}, > {MASKED}"),
+        ("4111**1111**1111 1111", MASKED),
+        ("4111\\-1111\\-1111\\-1111", MASKED),
+        ("4111 &#49;111 1111 1111", MASKED),
+        ("x*bad c++ **c++**", f"x*{MASKED} {MASKED} **{MASKED}**"),
+        ("in `snake_bad_case` and R&D, AT&T! a \\ b", "in `snake_bad_case` and R&D, AT&T! a \\ b"),
+        ("a" + "b_" * 9, "a" + "b_" * 9),
+    ],
+)
+def test_what_a_page_shows_is_found_however_it_was_written(text: str, shown: str) -> None:
+    compiled = Matcher(
+        [rule("bad c++"), rule("blue moon", Kind.PHRASE), rule(r"\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}", Kind.PATTERN)]
+    )
+    assert screened(compiled, text).text == shown
+    assert streamed(Screen(compiled), list(text)) == shown
+    assert "bad" not in _on_the_page(shown).replace("_bad_", "")
+
+
+def _on_the_page(markdown: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", render(markdown)))
+
+
+def test_around_marks_no_more_is_held_than_what_they_may_mean() -> None:
+    screen = Screen(Matcher([rule("geheim"), rule("k-[a-z]+", Kind.PATTERN)]))
+    shown = 0
+    text = "**und** `x` a_b R&D [x](http://y.org) ~~no~~ Hallo! & so weiter\\\n> 1 &lt; 2 &longname " * 20
+    for fed, character in enumerate(text, 1):
+        shown += len(screen.feed(character))
+        assert fed - shown <= 16, text[shown:fed]
 
 
 @pytest.mark.parametrize("place", range(1, 14))
@@ -247,8 +291,34 @@ HUGE = 1_000_000
 
 @pytest.mark.parametrize(
     "text",
-    ["x" * HUGE, "a" * HUGE, "\u200b" * HUGE, "a" + "\u200b" * HUGE + "b", " " * HUGE, "ab " * (HUGE // 3), "é" * HUGE],
-    ids=["x", "a", "unseen", "unseen in a word", "spaces", "matches", "accents"],
+    [
+        "x" * HUGE,
+        "*" * HUGE,
+        "_" * HUGE,
+        "a_" * (HUGE // 2),
+        "&" * HUGE,
+        "[a](" * (HUGE // 4),
+        "a" * HUGE,
+        "\u200b" * HUGE,
+        "a" + "\u200b" * HUGE + "b",
+        " " * HUGE,
+        "ab " * (HUGE // 3),
+        "é" * HUGE,
+    ],
+    ids=[
+        "x",
+        "stars",
+        "lines",
+        "joints",
+        "ampersands",
+        "links",
+        "a",
+        "unseen",
+        "unseen in a word",
+        "spaces",
+        "matches",
+        "accents",
+    ],
 )
 def test_a_huge_text_is_screened_in_pieces_and_others_run_meanwhile(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turns: list[float] = []

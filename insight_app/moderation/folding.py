@@ -128,8 +128,8 @@ class View:
         self.text = ""
         self.start = self.end = self.read = 0
 
-    def add(self, chunk: str) -> str:
-        """Let the text grow; what became of `chunk`."""
+    def add(self, chunk: str, is_all: bool = False) -> str:
+        """Let the text grow; what became of `chunk`. `is_all`: nothing follows."""
         folding = self._folding
         seen = chunk if folding.is_ascii_itself and chunk.isascii() else chunk.translate(folding.table)
         if _ODD in seen or (folding.joins_spaces and ("  " in seen or (self._spaced and seen[:1] == " "))):

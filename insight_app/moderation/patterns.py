@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from insight_app.moderation.as_shown import Shown
 from insight_app.moderation.folding import PLAIN, View
 from insight_app.moderation.prefixes import read
 from insight_app.moderation.wordlists import NONE, Place
@@ -184,10 +185,17 @@ class Patterns:
         self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
         self._next: dict[tuple[int, Ready], int] = {}  # where each rule tries each of its searches next
 
+    def as_shown(self) -> tuple[Patterns, Shown]:
+        """One that goes on from here with the same text as a page shows it, and its view."""
+        other = Patterns(self._list)
+        other._view = view = Shown(self._view)
+        other._open, other._free, other._next = self._open, dict(self._free), dict(self._next)
+        return other, view
+
     def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
         """What was decided, and before which place of the original everything is."""
         view, together = self._view, self._list.together
-        view.add(chunk)
+        view.add(chunk, is_all)
         text, base = view.text, view.start
         seen = text.encode()
         size, done = len(text), self._open - base

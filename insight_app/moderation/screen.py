@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from insight_app.moderation.as_shown import Shown, has_no_marks
 from insight_app.moderation.matcher import Matcher
 from insight_app.moderation.patterns import Patterns
 from insight_app.moderation.rules import Action, Rule
@@ -39,16 +40,19 @@ class Screen:
             self._finders.append(Words(matcher.words))
         if matcher.patterns:
             self._finders.append(Patterns(matcher.patterns))
+        self._as_shown: list[Words | Patterns] = []  # around Markdown's marks each finder has a second one
+        self._views: list[Shown] = []
+        self._until: dict[str, int] = {}  # the id of a rule -> where its last place ends
         self._waiting: list[Place] = []  # places that are known, but lie behind something that is not decided
-        self._past: list[str] = [before]  # the text, or its end
+        self._past: list[str] = []  # the text, or its end
         self._held: list[str] = []  # the end of the text that is neither shown nor masked
-        self._read = self._decided = self._shown = self._first = len(before)
+        self._read, self._first = 0, len(before)
         self._block_end, self._block_rule = -1, ""  # where the last mask ends, and whose label it shows
         self._judged: tuple[Rule, ...] = ()  # rules that have acted already on what began before this screen was there
         self._ready = ""
         for window in _windows(before):
-            for finder in self._finders:
-                finder.grow(window, is_all=False)
+            self._look(window, is_all=False)
+        self._decided = self._shown = self._read
 
     def feed(self, chunk: str) -> str:
         """The text grows by `chunk`: what may be shown now."""
@@ -74,6 +78,7 @@ class Screen:
         # A mask may reach into what is not decided. That part stays masked, and what begins in it belongs to the mask.
         other._block_end, other._block_rule = other._read + self._block_end - self._decided, self._block_rule
         other._shown += self._shown - self._decided
+        other._until = {id: other._read + until - self._decided for id, until in self._until.items()}
         other._look(past[decided : len(past) - len(held)], is_all=False)
         other._ready += other.feed(held)
         return other
@@ -94,17 +99,28 @@ class Screen:
     def _look(self, chunk: str, is_all: bool) -> int:
         """The text grows: before which place everything is decided."""
         self._read += len(chunk)
-        decided = self._read
-        for finder in self._finders:
+        decided, finders = self._read, self._finders
+        if self._views or not has_no_marks(chunk):
+            finders = self._both_ways()
+        for finder in finders:
             before, places = finder.grow(chunk, is_all)
             if before < decided:
                 decided = before
             if places:
                 self._wait_for(places)
+        if self._views and decided == self._read and all(view.is_plain for view in self._views):
+            self._as_shown, self._views = [], []
         self._past.append(chunk)
         if len(self._past) > 1_000:
             self._past = ["".join(self._past)[-(REMEMBERED + self._read - self._decided) :]]
         return decided
+
+    def _both_ways(self) -> list[Words | Patterns]:
+        """What looks at the text as written, and as shown."""
+        if not self._views:
+            pairs = [finder.as_shown() for finder in self._finders]
+            self._as_shown, self._views = [finder for finder, _ in pairs], [view for _, view in pairs]
+        return self._finders + self._as_shown
 
     def _wait_for(self, places: list[Place]) -> None:
         first = self._first  # what was shown before this screen was there can't be masked
@@ -113,6 +129,18 @@ class Screen:
                 self._waiting.append((max(start, first), rule, end))
         self._waiting.sort()
 
+    def _count(self, start: int, end: int, rule: Rule) -> None:
+        """Notes that a rule acts; what it finds in the text both as written and as shown is one place."""
+        until = self._until.get(rule.id, -1)
+        self._until[rule.id] = max(until, end)
+        if start >= until:
+            self.hits[rule.id] += 1
+            if self.places is not None:
+                self.places.append((start, end, rule))
+        elif self.places is not None:
+            last = max(at for at, place in enumerate(self.places) if place[2] is rule)
+            self.places[last] = (self.places[last][0], max(until, end), rule)
+
     def _release(self, decided: int) -> str:
         """What may be shown of the text before `decided`, all of whose places are known."""
         text, begin = "".join(self._held), self._shown
@@ -120,9 +148,7 @@ class Screen:
         acting = bisect_left(self._waiting, (decided,))
         for start, number, end in self._waiting[:acting]:
             rule = self._rules[number]
-            self.hits[rule.id] += 1
-            if self.places is not None:
-                self.places.append((start, end, rule))
+            self._count(start, end, rule)
             if rule.action is Action.FLAG:
                 continue
             if start >= self._block_end:

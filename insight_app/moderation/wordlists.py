@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import ahocorasick
 
+from insight_app.moderation.as_shown import Shown
 from insight_app.moderation.folding import FOLDED, View
 
 LONGEST_ENTRY = 200  # characters, after folding
@@ -91,10 +92,17 @@ class Words:
         self._open = 0  # everything that begins before is decided
         self._free: dict[int, int] = {}  # rule -> where its last place ended: the next one begins there or later
 
+    def as_shown(self) -> tuple[Words, Shown]:
+        """One that goes on from here with the same text as a page shows it, and its view."""
+        other = Words(self._list)
+        other._view = view = Shown(self._view)
+        other._open, other._free = self._open, dict(self._free)
+        return other, view
+
     def grow(self, chunk: str, is_all: bool) -> tuple[int, list[Place]]:
         """What was decided, and before which place of the original everything is."""
         view, lists = self._view, self._list
-        view.add(chunk)
+        view.add(chunk, is_all)
         text, done, size = view.text, self._open - view.start, len(view.text)
         # What begins further back than an entry is long is complete, so it need not be asked what has begun there.
         place = size if is_all else max(done, size - lists.longest)
