@@ -37,6 +37,6 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or build_services(settings)
-    for part in (assets, telemetry, rates, chat, library, moderation, judge, instructions, privacy, api):
+    for part in (assets, telemetry, rates, chat, library, instructions, moderation, judge, privacy, api):
         part.register(app)
     return app

@@ -105,7 +105,9 @@ def kept() -> str:
 
 @lru_cache(maxsize=1)
 def _kept() -> Markup:
-    return Markup(render((PROJECT / "docs" / "privacy.md").read_text(encoding="utf-8").partition("\n")[2]))
+    html = render((PROJECT / "docs" / "privacy.md").read_text(encoding="utf-8").partition("\n")[2])
+    # In an answer headings begin two levels further down: this one has the page for itself.
+    return Markup(html.replace("<h4", "<h2").replace("</h4>", "</h2>"))
 
 
 def _keep_form() -> KeepForm:

@@ -1,0 +1,68 @@
+"""What the pages of the settings have in common, in a real browser: the way there, the tabs, and buttons to press."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from chat_page import Chat
+from playwright.sync_api import expect
+
+RULES = "/settings/moderation"
+
+
+def test_on_a_phone_the_settings_are_in_reach_however_many_conversations_there_are(chat: Chat) -> None:
+    chat.page.evaluate(
+        """() => {
+          const list = document.querySelector(".conversations");
+          for (let i = 0; i < 60; i++) list.insertAdjacentHTML("beforeend", "<li><a class=title href='/'>One</a></li>");
+        }"""
+    )
+    chat.page.set_viewport_size({"width": 360, "height": 640})
+    chat.page.get_by_role("button", name="Conversations").click()
+    expect(chat.page.get_by_role("link", name="Settings")).to_be_in_viewport(ratio=1)
+    expect(chat.page.get_by_role("link", name="New chat").last).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize(
+    ("path", "tab"),
+    [
+        (RULES, "Moderation"),
+        (RULES + "/rules/new", "Moderation"),
+        (RULES + "/history", "Moderation"),
+        (RULES + "/judge", "Judge"),
+        ("/settings/prompt", "Instructions"),
+        ("/settings/privacy/kept", "Privacy"),
+    ],
+)
+def test_the_tab_says_where_one_is_also_on_the_pages_behind_it(chat: Chat, path: str, tab: str) -> None:
+    chat.open(path)
+    current = chat.page.locator(".tabs [aria-current]")
+    expect(current).to_have_text(tab)
+    behind = path in (RULES + "/rules/new", RULES + "/history", "/settings/privacy/kept")
+    expect(current).to_have_attribute("aria-current", "true" if behind else "page")
+
+
+def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
+    chat.page.get_by_role("link", name="Settings").click()
+    tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
+    expect(tabs).to_have_text(["Instructions", "Moderation", "Judge", "Privacy"])
+    expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
+
+
+@pytest.mark.parametrize("path", ["/settings/prompt", RULES, RULES + "/judge", "/settings/privacy/kept"])
+def test_no_heading_leaves_out_a_level(chat: Chat, path: str) -> None:
+    chat.open(path)
+    levels = chat.page.locator("main :is(h1, h2, h3, h4, h5, h6)").evaluate_all("all => all.map(h => +h.tagName[1])")
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_a_long_change_leaves_the_button_beside_it_its_width(chat: Chat) -> None:
+    chat.page.set_viewport_size({"width": 360, "height": 640})
+    chat.open(RULES + "/presets/strict")
+    chat.page.locator("main form button").click()
+    undo = chat.page.locator("#done").get_by_role("button", name="Undo")
+    height = undo.evaluate("button => button.clientHeight")
+    undo.click()
+    assert height < 48
