@@ -15,7 +15,7 @@ from flask import Flask, Response, abort, request, url_for
 
 BUNDLES = {
     "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
-    "settings.css": ("css/settings.css", "css/moderation.css", "css/privacy.css"),
+    "settings.css": ("css/settings.css", "css/moderation.css"),
     "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }

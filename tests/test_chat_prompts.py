@@ -157,7 +157,7 @@ def test_what_is_too_long_comes_back_with_its_error_beside_it(visitor: Visitor, 
     page = visitor.send("/settings/prompt", base="x" * (LONGEST_BASE + 1), with_base="y")
     assert page.status_code == 422
     assert "x" * (LONGEST_BASE + 1) in page.text
-    assert 'aria-describedby="base-wrong"' in page.text
+    assert 'aria-describedby="base-problem"' in page.text
     assert services.instructions.parts() == Parts()
 
 

@@ -29,9 +29,9 @@ def test_the_history_says_who_changed_what(page: Visitor, services: Services) ->
     page.send(f"{PAGE}/rules/{id}/delete")
     said = words_of(page.open(PAGE + "/history"))
     assert "UTC , by you" in said
-    assert "New: “Moons”, phrases “blue moon”, “red moon”, masked in messages and answers" in said
+    assert "New: “Moons”, phrases: “blue moon”, “red moon”, masked in messages and answers" in said
     assert "Changed: “Moons”, “moon” added; “blue moon”, “red moon” taken out; Action from “Mask” to “Refuse”" in said
-    assert said.index("Gone: “Moons”") < said.index("Switched off: “Moons”") < said.index("New: “Moons”")
+    assert said.index("Deleted: “Moons”") < said.index("Switched off: “Moons”") < said.index("New: “Moons”")
 
 
 def test_a_change_in_the_middle_is_undone_as_another_change(page: Visitor, services: Services) -> None:
@@ -61,7 +61,7 @@ def test_an_order_is_said_as_one_thing() -> None:
     before = {rule.id: entry(rule, place) for place, rule in enumerate(rules)}
     after = {rule.id: entry(rule, 2 - place) for place, rule in enumerate(rules)}
     assert in_words(before, {id: after[id] for id in ("rule-0", "rule-2")}) == ["Changed places: “Moons” and “Moons”"]
-    assert in_words({}, {"rule-1": None}) == ["Gone: a rule that was not there"]
+    assert in_words({}, {"rule-1": None}) == ["Deleted: a rule that was not there"]
 
 
 def test_rules_come_back_from_a_file_as_they_were(page: Visitor, services: Services) -> None:
@@ -87,7 +87,7 @@ def test_a_file_is_chosen_and_replaces_all_others_where_asked(page: Visitor, ser
     file = (io.BytesIO(b"\xef\xbb\xbf" + as_file([MOONS]).encode()), "rules.json")
     data = {"csrf_token": token, "file": file, "instead": "y"}
     seen = page.client.post(PAGE + "/import", data=data, content_type="multipart/form-data")
-    assert "Gone: “Suns”" in words_of(seen.text)
+    assert "Deleted: “Suns”" in words_of(seen.text)
     page.page = seen.text
     pasted = re.findall(r'<textarea name="pasted" hidden>\n(.*?)</textarea>', seen.text, re.S)[0]
     from html import unescape

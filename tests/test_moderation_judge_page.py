@@ -75,7 +75,7 @@ def test_seconds_that_cannot_be_come_back_with_their_error(visitor: Visitor, sec
     visitor.open(PAGE)
     said = visitor.send(PAGE, model=LLAMA, prompts="y", answers="y", late="refuse", seconds=seconds)
     assert said.status_code == 422
-    assert 'id="seconds-wrong"' in said.text
+    assert 'id="seconds-problem"' in said.text
 
 
 def test_a_fate_that_nobody_knows_is_refused(visitor: Visitor, services: Services) -> None:
@@ -113,8 +113,8 @@ def test_how_often_each_category_acted_is_shown(visitor: Visitor, services: Serv
     services.rules.change("you", {JUDGE: Entry(JUDGE, 0, JudgeSettings(LLAMA).as_json())})
     services.rules.count({"judge-S1": 3, "judge-failed": 2})
     page = visitor.open(PAGE)
-    assert "3 today · 3 this week · 3 this month" in page
-    assert "Let through unread: 2 today" in page
+    assert "3 in a day, 3 in a week, 3 in a month" in page
+    assert "Let through unread: 2 in a day" in page
 
 
 def test_while_a_message_is_judged_the_page_says_so(visitor: Visitor, services: Services) -> None:

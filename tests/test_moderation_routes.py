@@ -58,6 +58,9 @@ def names(page: Visitor) -> list[str]:
 
 
 def test_the_page_is_reached_from_every_page(visitor: Visitor) -> None:
+    settings = re.search(r'class="settings-link" href="([^"]+)"', visitor.page)
+    assert settings
+    visitor.open(settings[1])
     assert f'href="{PAGE}"' in visitor.page
 
 
@@ -87,7 +90,7 @@ def test_a_form_with_an_error_comes_back_with_all_that_was_typed(page: Visitor, 
     assert said.status_code == 422
     assert ("<html" in said.text) is not htmx
     assert "Give it a name" in said.text
-    assert 'aria-describedby="new-name-error"' in said.text
+    assert 'aria-describedby="new-name-problem"' in said.text
     assert "&lt;b&gt;mine&lt;/b&gt;</textarea>" in said.text
     assert 'value="Be kind &amp; brief"' in said.text
     assert '<option value="answers" selected>' in said.text
@@ -173,7 +176,7 @@ def test_rules_are_moved_switched_deleted_and_brought_back(page: Visitor, servic
     said = page.send(f"{PAGE}/rules/{first}/delete")
     assert names(page) == ["Suns"]
     page.open(said.location)
-    assert "Gone: “Moons”" in page.page
+    assert "Deleted: “Moons”" in page.page
     page.send(re.findall(r'action="([^"]+/undo)"', page.page)[0])
     assert names(page) == ["Moons", "Suns"]
 

@@ -61,7 +61,7 @@ def test_what_was_chosen_is_shown(visitor: Visitor, services: Services) -> None:
 def test_a_wrong_number_comes_back_with_what_is_right(days: str, visitor: Visitor, services: Services) -> None:
     page = keep(visitor, keep="days", days=days)
     assert "a number from 1 to 36,500." in page
-    assert 'aria-invalid="true" aria-describedby="problem"' in page
+    assert 'aria-invalid="true" aria-describedby="days-problem"' in page
     assert "<b>" not in page
     assert choices(page)["days"]
     assert services.personal.preferences().keep_days is None
@@ -113,7 +113,7 @@ def test_pinned_conversations_stand_first_and_say_so(visitor: Visitor, services:
     assert visitor.send(f"/c/{homes[0]}/pin", pinned="1").status_code == 303
     page = visitor.open(f"/c/{homes[0]}/edit")
     assert titles(page) == ["Pinned: one", "three", "two"]
-    assert "Take the pin away" in page
+    assert "Unpin" in page
     visitor.send(f"/c/{homes[0]}/pin", pinned="1")  # twice is once
     assert titles(visitor.open("/")) == ["Pinned: one", "three", "two"]
     visitor.send(f"/c/{homes[0]}/pin", pinned="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from insight_app.moderation import wording
 from insight_app.moderation.judge_forms import JudgeForm
 from insight_app.moderation.judge_settings import FAMILIES, JUDGE, JudgeSettings
 from insight_app.moderation.store import Entry
@@ -68,7 +69,12 @@ def _page(form: JudgeForm, *, saved: bool = False) -> str:
 
 
 def _names(form: JudgeForm) -> dict[str, object]:
-    return {"form": form, "family": form.family, "counted": services().rules.counted()}
+    return {
+        "form": form,
+        "family": form.family,
+        "counted": services().rules.counted(),
+        "how_often": wording.how_often,
+    }
 
 
 def register(app: Flask) -> None:

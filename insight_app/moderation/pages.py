@@ -20,7 +20,7 @@ from insight_app.web import draw, services
 
 NEW = "new"  # instead of an id: the rule that is being added
 LIMITS = {"rules": checking.MOST_RULES, "list": LONGEST_TEXT, "pattern": LONGEST_PATTERN}
-WORDS = {"sought": wording.sought, "fate": wording.fate, "kinds": wording.KINDS}
+WORDS = {"sought": wording.sought, "fate": wording.fate, "kinds": wording.KINDS, "how_often": wording.how_often}
 
 
 def page(

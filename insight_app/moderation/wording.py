@@ -27,6 +27,7 @@ _SAID: dict[str, dict[str, str]] = {
     "scope": {scope.value: said for scope, said in SCOPES.items()},
     "action": {action.value: said for action, said in ACTIONS.items()},
 }
+OTHERS = {"judge": "the judge", "prompt": "the instructions"}  # what is kept beside the rules
 SHOWN = 5  # of what a rule looks for
 LONGEST_SHOWN = 60  # characters
 
@@ -57,6 +58,13 @@ def fate(rule: Rule) -> str:
     return f"{_DONE[rule.action]} in {SCOPES[rule.scope].lower()}"
 
 
+def how_often(times: Mapping[str, int] | None) -> str:
+    """How often something acted, as the store counts it; None: it never did."""
+    if not times or not times["month"]:
+        return "not once in a month"
+    return ", ".join(f"{count:,} in a {period}" for period, count in times.items())
+
+
 def in_words(before: Mapping[str, Entry | None], after: Mapping[str, Entry | None]) -> list[str]:
     """What a change of entries is, a line each."""
     moved = [id for id, new in after.items() if new and (old := before.get(id)) and old.body == new.body]
@@ -75,10 +83,10 @@ def change_in_words(change: Change) -> list[str]:
 
 def _change(id: str, before: Entry | None, after: Entry | None) -> str:
     if not id.startswith(RULE):
-        return f"{'Gone' if after is None else 'Set'}: “{id}”"
+        return f"{'Back to how it was at first' if after is None else 'Changed'}: {OTHERS.get(id, f'“{id}”')}"
     old, new = _one(before), _one(after)
     if new is None:
-        return f"Gone: “{old.name}”" if old else "Gone: a rule that was not there"
+        return f"Deleted: “{old.name}”" if old else "Deleted: a rule that was not there"
     if old is None:
         return f"New: “{new.name}”, {_whole(new)}"
     if old.entry.body == {**new.entry.body, "is_on": old.is_on}:
@@ -97,7 +105,7 @@ def _whole(line: Line) -> str:
     rule = line.rule
     if rule is None:
         return "it cannot be used"
-    return f"{KINDS[rule.kind].lower()} {sought(rule)}, {fate(rule)}{'' if rule.is_on else ', switched off'}"
+    return f"{KINDS[rule.kind].lower()}: {sought(rule)}, {fate(rule)}{'' if rule.is_on else ', switched off'}"
 
 
 def _differences(old: Line, new: Line) -> list[str]:

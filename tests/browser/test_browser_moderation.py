@@ -190,7 +190,7 @@ def test_without_javascript_all_of_it_works(browser: Browser, server: str) -> No
     row(chat, "כללים").get_by_role("button", name="Switch off").click()
     expect(row(chat, "כללים")).to_contain_text("Off")
     row(chat, "כללים").get_by_role("button", name="Delete").click()
-    expect(chat.page.get_by_text("Gone: “כללים”")).to_be_visible()
+    expect(chat.page.get_by_text("Deleted: “כללים”")).to_be_visible()
     chat.page.get_by_role("button", name="Undo").click()
     expect(row(chat, "כללים")).to_be_visible()
     chat.complaints.clear()

@@ -36,7 +36,7 @@ def test_a_pin_moves_its_conversation_up_and_the_focus_stays_with_it(chat: Chat,
     expect(first.get_by_role("link", name="rename or delete")).to_be_focused()
     expect(chat.page.get_by_role("status")).to_have_text("Pinned")
     edit(chat, "Pinned soon")
-    chat.page.get_by_role("button", name="Take the pin away").click()
+    chat.page.get_by_role("button", name="Unpin").click()
     expect(chat.page.get_by_role("status")).to_have_text("No longer pinned")
     expect(chat.page.locator(".conversations > li").first).to_contain_text("Something newer")
 

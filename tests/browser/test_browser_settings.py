@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from chat_page import Chat
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 RULES = "/settings/moderation"
 
@@ -66,3 +67,18 @@ def test_a_long_change_leaves_the_button_beside_it_its_width(chat: Chat) -> None
     height = undo.evaluate("button => button.clientHeight")
     undo.click()
     assert height < 48
+
+
+@pytest.mark.parametrize("with_javascript", [True, False])
+def test_the_focus_goes_to_the_field_that_is_wrong(browser: Browser, server: str, *, with_javascript: bool) -> None:
+    context = browser.new_context(java_script_enabled=with_javascript)
+    page = context.new_page()
+    page.goto(server + RULES + "/rules/new")
+    page.get_by_label("Name", exact=True).fill("Numbers")
+    page.get_by_label("Kind", exact=True).select_option("pattern")
+    page.get_by_label("Text", exact=True).fill("a(?=b)")
+    page.get_by_role("button", name="Save").click()
+    text = page.get_by_label("Text", exact=True)
+    expect(text).to_have_accessible_description(re.compile("Looking ahead"))
+    expect(text).to_be_focused()
+    context.close()
