@@ -223,7 +223,7 @@ class AnswerRefused(InsightError):
     status = 422
     code = "answer_refused"
     cause = "The answer ends here. {reason}"
-    next_step = "Ask something else; what was shown may stay."
+    next_step = "What was shown until then stays. Ask something else."
 
 
 class RulesUnreadable(InsightError):
