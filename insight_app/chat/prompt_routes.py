@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.chat.forms import PromptSettingsForm
 from insight_app.chat.prompts import Parts
 from insight_app.errors import RulesUnreadable
-from insight_app.web import add_settings_page, from_htmx, services
+from insight_app.web import add_settings_page, from_htmx, services, who
 
 EXAMPLE = "(what somebody sets for one conversation)"
 instructions = Blueprint("instructions", __name__, url_prefix="/settings/prompt")
@@ -28,7 +28,7 @@ def save() -> ResponseReturnValue:
     form = PromptSettingsForm()
     if not form.validate():
         return _page(form), 422
-    services().instructions.set(form.parts, who="you")
+    services().instructions.set(form.parts, who())
     return redirect(url_for("instructions.page", saved=""), 303)
 
 

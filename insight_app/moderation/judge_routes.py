@@ -9,7 +9,7 @@ from insight_app.moderation import wording
 from insight_app.moderation.judge_forms import JudgeForm
 from insight_app.moderation.judge_settings import FAMILIES, JUDGE, JudgeSettings
 from insight_app.moderation.store import Entry
-from insight_app.web import add_settings_page, from_htmx, services
+from insight_app.web import add_settings_page, from_htmx, services, who
 
 judge = Blueprint("judge", __name__, url_prefix="/settings/moderation/judge")
 
@@ -25,7 +25,7 @@ def save() -> ResponseReturnValue:
     form = JudgeForm().offer(_installed(), before.model)
     if not form.validate():
         return _page(form), 422
-    services().rules.change("you", {JUDGE: Entry(JUDGE, 0, form.settings(before).as_json())})
+    services().rules.change(who(), {JUDGE: Entry(JUDGE, 0, form.settings(before).as_json())})
     services().moderation.refresh()  # the next page says already that a message will be judged
     return redirect(url_for("judge.page", saved=""), 303)
 

@@ -9,20 +9,14 @@ from flask_wtf.csrf import CSRFError
 from insight_app.errors import ChangedMeanwhile, FormExpired, InsightError, NotThere, TooLarge
 from insight_app.moderation import pages, rule_files
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
-from insight_app.moderation.matcher import UnusableRule
 from insight_app.moderation.presets import PRESETS, Preset
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rule_list import RuleList
-from insight_app.moderation.trying import Tried, tried
-from insight_app.web import add_settings_page, from_htmx, services, show
+from insight_app.moderation.trying import Tried, tried_in
+from insight_app.web import add_settings_page, from_htmx, services, show, who
 
 moderation = Blueprint("moderation", __name__, url_prefix="/settings/moderation")
 CHANGES_A_PAGE = 30
-
-
-def who() -> str:
-    """Who changes something, as the history says it."""
-    return "you"
 
 
 def rule_list() -> RuleList:
@@ -130,24 +124,14 @@ def try_() -> ResponseReturnValue:
 
 
 def _tried(id: str, form: TryForm) -> Tried | str:
+    """What came of it, or why nothing did; "" where that stands beside the form's fields."""
     sample = form.sample()
     if sample is None:
         return ""
-    lines = rule_list().lines()
-    for line in lines:
-        if line.rule is None and line.is_on and line.id != id:
-            return f"Nothing is let through: “{line.name}” cannot be used."
-    rules = [line.rule for line in lines if line.rule]
-    if isinstance(form, RuleForm):
-        rule = form.rule(id, unnamed="This rule")
-        if rule is None:
-            return "The rule cannot be tried yet: " + " ".join(form.problems())
-        rules = [rule if other.id == id else other for other in rules]
-        rules += [] if rule in rules else [rule]
-    try:
-        return tried(rules, *sample)
-    except UnusableRule as error:
-        return f"Nothing is let through: “{error.rule.name}” cannot be used. {error.reason}"
+    edited = form.rule(id, unnamed="This rule") if isinstance(form, RuleForm) else None
+    if isinstance(form, RuleForm) and edited is None:
+        return "The rule cannot be tried yet: " + " ".join(form.problems())
+    return tried_in(rule_list().lines(), edited, *sample)
 
 
 @moderation.get("/presets/<name>")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
 
 from insight_app.errors import ChangedMeanwhile, NotThere
 from insight_app.storage.database import Database
@@ -58,17 +58,18 @@ class ModerationStore:
 
     def entries(self) -> tuple[int, list[Entry]]:
         """The version and the entries of it, in their order."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(entries).order_by(entries.c.place, entries.c.id)).all()
-            version = connection.execute(_VERSION).scalar() or 0
+        version, rows = self._read()
         return version, [_entry(row.id, (row.place, json.loads(row.body))) for row in rows]
 
     def as_kept(self) -> tuple[int, list[Entry]]:
         """The same, with those that cannot be read as {UNREADABLE: what is there}."""
+        version, rows = self._read()
+        return version, [Entry(row.id, row.place, _body(row.body)) for row in rows]
+
+    def _read(self) -> tuple[int, Sequence[Row[Any]]]:
         with self._database.reading() as connection:
             rows = connection.execute(select(entries).order_by(entries.c.place, entries.c.id)).all()
-            version = connection.execute(_VERSION).scalar() or 0
-        return version, [Entry(row.id, row.place, _body(row.body)) for row in rows]
+            return connection.execute(_VERSION).scalar() or 0, rows
 
     def change(
         self, who: str, after: Mapping[str, Entry | None], *, only_first: bool = False, seen: int | None = None

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 
-from insight_app.moderation.matcher import Matcher
+from insight_app.moderation.matcher import Matcher, UnusableRule
+from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rules import Action, Rule, Scope
 from insight_app.moderation.screen import Screen, Screened, screened
 
 LONGEST = 20_000  # characters
+LARGEST_PIECE = 7  # characters: about a token
 LET_OTHERS_RUN = 500  # pieces after which other threads have a turn
 STRICTNESS = (Action.REFUSE, Action.MASK, Action.FLAG)
 Place = tuple[int, int, Rule]
@@ -49,8 +51,8 @@ def tried(rules: Iterable[Rule], scope: Scope, text: str, chance: random.Random 
     matcher = Matcher(mine)
     whole = screened(matcher, text)
     chance = chance or random.Random()
-    sizes: list[Callable[[], int]] = [lambda size=size: size for size in range(1, 8)]  # type: ignore[misc]
-    sizes += [lambda: chance.randint(1, 7)] * 3
+    sizes: list[Iterator[int]] = [repeat(size) for size in range(1, LARGEST_PIECE + 1)]
+    sizes += [iter(lambda: chance.randint(1, LARGEST_PIECE), None)] * 3
     by_id = {rule.id: rule for rule in mine}
     return Tried(
         scope=scope,
@@ -58,8 +60,23 @@ def tried(rules: Iterable[Rule], scope: Scope, text: str, chance: random.Random 
         becomes=whole.text,
         refusal=whole.refusal,
         times=[(by_id[id], times) for id, times in whole.hits.items() if times],
-        is_steady=all(_in_pieces(matcher, text, size) == _result(whole) for size in sizes),
+        is_steady=all(_in_pieces(matcher, text, each) == _result(whole) for each in sizes),
     )
+
+
+def tried_in(lines: Sequence[Line], edited: Rule | None, scope: Scope, text: str) -> Tried | str:
+    """What the list's rules do, with the `edited` one in its place or as the last; or why they let nothing through."""
+    others = [line for line in lines if edited is None or line.id != edited.id]
+    for line in others:
+        if line.rule is None and line.is_on:
+            return f"Nothing is let through: “{line.name}” cannot be used."
+    rules = [edited if edited and line.id == edited.id else line.rule for line in lines]
+    if edited and len(others) == len(lines):
+        rules.append(edited)
+    try:
+        return tried([rule for rule in rules if rule], scope, text)
+    except UnusableRule as error:
+        return f"Nothing is let through: “{error.rule.name}” cannot be used. {error.reason}"
 
 
 Result = tuple[str, str, Counter[str]]
@@ -69,13 +86,13 @@ def _result(whole: Screened) -> Result:
     return whole.text, whole.refusal.id if whole.refusal else "", whole.hits
 
 
-def _in_pieces(matcher: Matcher, text: str, size: Callable[[], int]) -> Result:
+def _in_pieces(matcher: Matcher, text: str, sizes: Iterator[int]) -> Result:
     screen, at = Screen(matcher), 0
     shown: list[str] = []
     while at < len(text) and screen.refusal is None:
         if len(shown) % LET_OTHERS_RUN == 0:
             time.sleep(0)
-        end = at + size()
+        end = at + next(sizes)
         shown.append(screen.feed(text[at:end]))
         at = end
     if screen.refusal is None:
