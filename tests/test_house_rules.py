@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,13 @@ def test_imports_go_downwards_only(path: Path) -> None:
 def test_a_file_says_in_one_sentence_what_it_is(path: Path) -> None:
     text = ast.get_docstring(ast.parse((PACKAGE / path).read_text(encoding="utf-8")))
     assert text, f"{path} has no docstring"
+
+
+def test_the_map_of_moderation_names_every_file_of_it() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    there = {path.stem for path in (PACKAGE / "moderation").glob("*.py")} - {"__init__"}
+    _, _, after = text.partition("`moderation/` in the order in which it is best read:")
+    assert set(re.findall(r"`(\w+)`", after.partition("\n## ")[0])) == there
 
 
 def test_only_the_tokens_hold_literal_colours() -> None:

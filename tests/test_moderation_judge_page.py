@@ -135,3 +135,10 @@ def test_no_page_waits_for_the_judge(visitor: Visitor, services: Services, ollam
     for path in ("/settings/moderation", PAGE, "/settings/prompt", "/"):
         visitor.open(path)
     assert not ollama.chats()
+
+
+def test_a_judge_that_is_saved_is_known_before_the_next_page_is_drawn(visitor: Visitor, services: Services) -> None:
+    visitor.open(PAGE)
+    services.answering.close()  # which else looks each second too
+    assert visitor.send(PAGE, model=LLAMA, **CHOSEN).status_code == 303
+    assert services.moderation.judges_prompts

@@ -9,7 +9,7 @@ import pytest
 
 from insight_app.errors import ChangedMeanwhile, NotThere
 from insight_app.moderation import store as store_file
-from insight_app.moderation.rule_list import ATTEMPTS, RuleList
+from insight_app.moderation.rule_list import ATTEMPTS, RuleList, begin
 from insight_app.moderation.rulebook import as_json, from_json, read
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry, ModerationStore
@@ -154,3 +154,18 @@ def test_a_rule_that_others_change_meanwhile_is_switched_as_they_left_it(databas
     store.times = ATTEMPTS
     with pytest.raises(ChangedMeanwhile):
         RuleList(store, "Ann").switch("rule-1", is_on=True)
+
+
+class TooLate(ModerationStore):
+    """Another server begins in the moment after this one looked."""
+
+    def version(self) -> int:
+        return 0
+
+
+def test_of_two_servers_that_begin_together_one_sets_the_first_rules(database: Database) -> None:
+    store = ModerationStore(database)
+    begin(store)
+    (first,) = store.changes()
+    begin(TooLate(database))
+    assert store.changes() == [first]

@@ -377,7 +377,7 @@ def test_the_canary_sings_where_the_words_are(
     if place == "standard output":
         print(WORDS)
     elif place == "standard error":
-        services.answering._log.error(WORDS)
+        structlog.get_logger("answer").error(WORDS)
     elif place == "file":
         (settings.data_dir / "notes.txt").write_text(WORDS, encoding="utf-16")
     elif place == "name of a file":

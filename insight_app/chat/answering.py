@@ -34,7 +34,7 @@ from insight_app.errors import (
     LengthReached,
     ServerStopped,
 )
-from insight_app.moderation.judging import Shown
+from insight_app.moderation.judging import Pieces
 from insight_app.moderation.moderating import Moderation
 
 CHECKPOINT_SECONDS = 1.0
@@ -276,7 +276,7 @@ def _early_end(done: Done, context: int | None) -> str:
     return ContextEnded.code if context and filled >= context - 1 else LengthReached.code
 
 
-def _show(reply: Reply, pieces: Shown) -> None:
+def _show(reply: Reply, pieces: Pieces) -> None:
     for text, thought in pieces:
         reply.append(text, thought=thought)
 

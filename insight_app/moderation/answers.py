@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from insight_app.errors import ScreeningFailed
-from insight_app.moderation.judging import Judging, Shown
+from insight_app.moderation.judging import Judging, Pieces
 from insight_app.moderation.screen import Matcher, Screen
 
 # Told how often each entry acted, by its id, and how often what a judge found led to each action.
@@ -28,11 +28,11 @@ class AnswerScreen(Protocol):
         """What a rule or the judge that ended the answer says in public; only `end` is to be called then."""
         ...
 
-    def feed(self, text: str, *, thought: bool) -> Shown:
+    def feed(self, text: str, *, thought: bool) -> Pieces:
         """What may be shown now that this came."""
         ...
 
-    def end(self) -> Shown:
+    def end(self) -> Pieces:
         """What was held back and may be shown, since nothing more comes, be it for a refusal."""
         ...
 
@@ -53,14 +53,14 @@ class RuledAnswer:
             self._screens = {True: Screen(self._matcher, thinking), False: Screen(self._matcher, text)}
         self._thought = True
 
-    def feed(self, text: str, *, thought: bool) -> Shown:
+    def feed(self, text: str, *, thought: bool) -> Pieces:
         with failing_closed():
             shown = [] if thought or not self._thought else self._look(self._screens[True].end())
             self._thought = thought
             self._keep_up()
             return shown if self.refusal else shown + self._look(self._screens[thought].feed(text))
 
-    def end(self) -> Shown:
+    def end(self) -> Pieces:
         with failing_closed():
             return [] if self.refusal else self._look(self._screens[self._thought].end())
 
@@ -79,7 +79,7 @@ class RuledAnswer:
             self._before += screen.hits
             self._screens[thought] = screen.under(matcher)
 
-    def _look(self, shown: str) -> Shown:
+    def _look(self, shown: str) -> Pieces:
         """A piece of what is being written; notes where it ends because of a rule."""
         if (rule := self._screens[self._thought].refusal) is not None:
             self.refusal = rule.public_reason
@@ -98,17 +98,17 @@ class JudgedAnswer:
     def refusal(self) -> str | None:
         return self._judging.refusal or self._answer.refusal
 
-    def feed(self, text: str, *, thought: bool) -> Shown:
+    def feed(self, text: str, *, thought: bool) -> Pieces:
         return self._let_through(self._answer.feed(text, thought=thought))
 
-    def end(self) -> Shown:
+    def end(self) -> Pieces:
         return self._let_through(self._answer.end()) + self._judging.rest()
 
     def close(self) -> None:
         self._count(self._answer.hits, {})
         self._count(self._judging.hits, self._judging.actions)
 
-    def _let_through(self, pieces: Shown) -> Shown:
+    def _let_through(self, pieces: Pieces) -> Pieces:
         return [part for piece, thought in pieces for part in self._judging.feed(piece, thought=thought)]
 
 

@@ -14,8 +14,8 @@ from insight_app.moderation.judge import SO_FAR, Judge, Verdict, last, named, sa
 from insight_app.moderation.judge_families import Fate
 from insight_app.moderation.sentences import LONGEST, Sentences
 
-# Pieces of an answer, and whether each is reasoning.
-Shown = list[tuple[str, bool]]
+# Of an answer, and whether each is reasoning.
+Pieces = list[tuple[str, bool]]
 
 
 class Judging:
@@ -40,7 +40,7 @@ class Judging:
         self.refusal: str | None = None
         self.refused_by = ""
 
-    def feed(self, text: str, *, thought: bool) -> Shown:
+    def feed(self, text: str, *, thought: bool) -> Pieces:
         """What may be shown now. Raises JudgeLate or JudgeFailed."""
         shown = self.rest() if thought is not self._thought else []
         self._thought = thought
@@ -48,7 +48,7 @@ class Judging:
             return [*shown, (self._sentences[thought].rest() + text, thought)]
         return shown + self._pass(self._sentences[thought].feed(text))
 
-    def rest(self) -> Shown:
+    def rest(self) -> Pieces:
         """What is held, since nothing more of its kind comes."""
         return self._pass([self._sentences[self._thought].rest()])
 
@@ -61,7 +61,7 @@ class Judging:
     def actions(self) -> Counter[str]:
         return Counter({Fate.REFUSE.value: int(bool(self.refused_by)), Fate.FLAG.value: len(self.flagged)})
 
-    def _pass(self, sentences: Sequence[str]) -> Shown:
+    def _pass(self, sentences: Sequence[str]) -> Pieces:
         passed = "".join(self._passed(sentences))
         return [(passed, self._thought)] if passed else []
 

@@ -16,7 +16,7 @@ from insight_app.moderation import rulebook
 from insight_app.moderation.answers import AnswerScreen, JudgedAnswer, RuledAnswer, failing_closed
 from insight_app.moderation.judge import Ask, Judge, named
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
-from insight_app.moderation.judging import Judging, Shown
+from insight_app.moderation.judging import Judging, Pieces
 from insight_app.moderation.rulebook import Rulebook
 from insight_app.moderation.rules import Action
 from insight_app.moderation.screen import Matcher, screened
@@ -64,10 +64,10 @@ class Unmoderated:
     def refresh(self) -> None:
         pass
 
-    def feed(self, text: str, *, thought: bool) -> Shown:
+    def feed(self, text: str, *, thought: bool) -> Pieces:
         return [(text, thought)]
 
-    def end(self) -> Shown:
+    def end(self) -> Pieces:
         return []
 
     def close(self) -> None:
