@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -116,3 +117,11 @@ def test_unusable_names_the_rule() -> None:
     with pytest.raises(UnusableRule) as refused:
         Matcher([good, bad])
     assert refused.value.rule == bad
+
+
+def test_others_have_a_turn_while_many_rules_are_made_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[float] = []
+    monkeypatch.setattr(time, "sleep", turns.append)
+    rules = [rule(f"turn{number}[a-z]+", Kind.PATTERN, name=str(number)) for number in range(50)]
+    Matcher(rules)
+    assert len(turns) == 49

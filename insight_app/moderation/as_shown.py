@@ -43,6 +43,10 @@ class Shown(View):
         self.is_plain = False  # whether from here on, up to the next mark, it is as the other ways of looking see it
 
     def add(self, chunk: str, is_all: bool = False) -> str:
+        if not self._pending and has_no_marks(chunk):
+            if new := super().add(chunk):
+                self.is_plain, self._after_mark = True, False
+            return new
         text = self._pending + chunk
         self._pending = ""
         seen: list[str] = []

@@ -98,6 +98,8 @@ class Moderating:
                     book = rulebook.read(*self._store.entries())
                     settings = JudgeSettings.from_json(book.others.get(JUDGE, {}))
                     self._judge = Judge(settings, self._ask) if settings.model else None
+                    with suppress(Exception):  # who needs those that cannot be used is told
+                        _ = book.prompts, book.answers  # here, so that of all who wait one makes them ready
                     self._book = book
                 return self._book
         except DatabaseError as error:

@@ -104,7 +104,7 @@ class Ready:
         return place, length, place + max(length or search.skip(found), 1)
 
 
-ready = lru_cache(maxsize=1_000)(Ready)  # when a rule changes, the others need not be made ready again
+ready = lru_cache(maxsize=3_000)(Ready)  # more than there can be rules: when one changes, only it is made ready again
 
 
 class _Together:
@@ -227,16 +227,19 @@ class Patterns:
     def _choose(self, hit: list[Ready], before: int) -> list[Place]:
         """For each rule the first match, the longest there, then what begins after it."""
         places = []
+        looked: dict[tuple[Ready, int], tuple[int, int, int]] = {}  # rules that look for the same do so once
         of_rules: dict[int, list[Ready]] = {}
         for one in hit:
             for rule in self._list.owners[one]:
                 of_rules.setdefault(rule, []).append(one)
         for rule, searches in of_rules.items():
-            for start, end in self._of_rule(rule, searches, before):
+            for start, end in self._of_rule(rule, searches, before, looked):
                 places.append((self._view.began(start), rule, self._view.ended(end)))
         return places
 
-    def _of_rule(self, rule: int, searches: list[Ready], before: int) -> Iterator[tuple[int, int]]:
+    def _of_rule(
+        self, rule: int, searches: list[Ready], before: int, looked: dict[tuple[Ready, int], tuple[int, int, int]]
+    ) -> Iterator[tuple[int, int]]:
         """Its places in the view. All its searches go through the text together, so that chunks change nothing."""
         text, base = self._view.text, self._view.start
         free = max(self._open, self._free.get(rule, 0)) - base
@@ -245,7 +248,9 @@ class Patterns:
             for one, tried in tries.items():
                 place = max(free, self._next.get((rule, one), 0) - base)
                 if tried[0] < place:
-                    tries[one] = one.look(text, place)
+                    if (one, place) not in looked:
+                        looked[one, place] = one.look(text, place)
+                    tries[one] = looked[one, place]
             first = min(place for place, *_ in tries.values())
             if first >= before:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from collections.abc import Iterable
 from json.decoder import JSONObject  # type: ignore[attr-defined]
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
@@ -42,6 +43,7 @@ def from_file(text: str) -> list[Rule]:
     rules: dict[str, Rule] = {}
     wrong: list[tuple[int, str]] = []
     for number, body in enumerate(listed, 1):
+        time.sleep(0)  # patterns may take long to be made ready: others get a turn
         rule, problems = _rule(body)
         name = f" (“{rule.name[: checking.LONGEST_NAME]}”)" if rule and rule.name else ""
         if rule and rule.id in rules:

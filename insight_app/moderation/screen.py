@@ -20,8 +20,7 @@ from insight_app.moderation.wordlists import Place, Words
 
 __all__ = ["Matcher", "Screen", "Screened", "screened"]
 
-WINDOW = 2_000  # characters that are looked at in one piece
-LONG = 20_000  # characters; between the windows of a longer text, others get a turn
+WINDOW = 125  # characters that are looked at in one piece; others get a turn after each
 REMEMBERED = 10_000  # characters of the text so far in which matches of other rules may begin
 Acted = tuple[int, int, Rule]  # from, to, and which rule
 
@@ -190,6 +189,6 @@ def screened(matcher: Matcher, text: str) -> Screened:
 
 def _windows(text: str) -> Iterator[str]:
     for place in range(0, len(text), WINDOW):
-        if len(text) > LONG:
+        if place:
             time.sleep(0)
         yield text[place : place + WINDOW]
