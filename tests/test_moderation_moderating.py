@@ -92,6 +92,27 @@ def test_another_try_of_a_prompt_is_held_to_the_rules_of_now(
     assert visitor.send(f"/answers/{answer_id}/again").status_code == 422
 
 
+def test_what_was_said_before_a_rule_came_is_held_to_it_when_it_is_sent_again(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services)
+    ollama.script("A blue moon and a red one.")
+    visitor.asks_and_waits("What is a blue moon, what a secret?")
+    conversation = visitor.url.split("/")[-1]
+    services.conversations.instruct(conversation, "Like blue moons.")
+    secret = Rule("rule-secret", "secret", Kind.WORDS, "secret", Scope.BOTH, Action.REFUSE)
+    set_rules(services, rule("blue moon", Action.MASK), secret)
+    for _ in range(2):
+        ollama.script("Yes.")
+        visitor.asks_and_waits("And now?")
+    sent = str(ollama.requests[-1])
+    assert "blue moon" not in sent
+    assert "What is a ⟦Moons⟧, what a ⟦secret⟧?" in sent
+    assert "A ⟦Moons⟧ and a red one." in sent
+    assert "Like ⟦Moons⟧s." in sent
+    assert "What is a blue moon" in services.conversations.history(conversation)[0].text
+
+
 @pytest.mark.parametrize("fault", [DatabaseBusy(), ValueError("a rule of a newer version")])
 def test_nothing_is_sent_while_the_rules_cannot_be_read(
     visitor: Visitor, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch, fault: Exception

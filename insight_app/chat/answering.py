@@ -178,12 +178,14 @@ class Answering:
         if stage is None or stage.name != "reading":
             return reply.outcome(State.STOPPED)
         reply.receipt = Figures(context_tokens=stage.context)
-        system = self._instructions.system_prompt(answer.conversation_id)
+        # The rules may have changed since.
+        system = self._instructions.system_prompt(answer.conversation_id, self._moderation.earlier)
+        *history, begun_with = [self._held(message) for message in (*history, answer)]
         memory.check(history[-1], stage.context, system)
         room = memory.room(stage.context, self._options)
         begun = reply.position
         while True:
-            reading = memory.choose(history, answer, room, system)
+            reading = memory.choose(history, begun_with, room, system)
             reply.receipt = reading.receipt(stage.context)
             try:
                 task = Task(stage.model, reading.turns, self._options)
@@ -192,6 +194,10 @@ class Answering:
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise
+
+    def _held(self, message: Message) -> Message:
+        held = self._moderation.earlier(message.text, is_answer=message.role == "assistant")
+        return message if held == message.text else replace(message, text=held)
 
     def _follow(self, reply: Reply, task: Task) -> Outcome:
         """Shows what the rules let through, from the engine's first piece to its last."""

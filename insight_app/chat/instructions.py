@@ -41,9 +41,9 @@ class Instructions:
     def set(self, parts: Parts, who: str) -> None:
         self._entries.change(who, {PROMPT: Entry(PROMPT, 0, parts.as_json())})
 
-    def system_prompt(self, conversation_id: str) -> str:
-        """For an answer of now; "" for none. Raises RulesUnreadable."""
-        return self.composed(self.parts(), self._conversations.instructions(conversation_id))
+    def system_prompt(self, conversation_id: str, held: Callable[[str], str]) -> str:
+        """For an answer of now; "" for none. Raises RulesUnreadable. `held` holds a text of before to the rules."""
+        return self.composed(self.parts(), held(self._conversations.instructions(conversation_id)))
 
     def composed(self, parts: Parts, own: str) -> str:
         """As it would be sent today."""

@@ -18,10 +18,11 @@ from insight_app.moderation.judge import Ask, Judge, named
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.judging import Judging, Pieces
 from insight_app.moderation.rulebook import Rulebook
-from insight_app.moderation.rules import Action
+from insight_app.moderation.rules import Action, Scope
 from insight_app.moderation.screen import Matcher, screened
 from insight_app.moderation.store import ModerationStore
 
+MOST_REMEMBERED = 10_000
 _log = structlog.get_logger("moderation")
 
 
@@ -37,6 +38,10 @@ class Moderation(Protocol):
 
         Raises RulesUnreadable or ScreeningFailed.
         """
+        ...
+
+    def earlier(self, text: str, *, is_answer: bool = False) -> str:
+        """What was said before, as it may be sent again under the rules of now. Raises as `answer` does."""
         ...
 
     @property
@@ -60,6 +65,9 @@ class Unmoderated:
 
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
         return self
+
+    def earlier(self, text: str, *, is_answer: bool = False) -> str:
+        return text
 
     def refresh(self) -> None:
         pass
@@ -89,6 +97,7 @@ class Moderating:
         self._book: Rulebook | None = None
         self._judge: Judge | None = None
         self._reading = threading.Lock()
+        self._unchanged: set[int] = set()  # texts of before that the rules of now leave as they are
 
     def book(self) -> Rulebook:
         """The rules as they are now. Raises RulesUnreadable."""
@@ -101,6 +110,7 @@ class Moderating:
                     with suppress(Exception):  # who needs those that cannot be used is told
                         _ = book.prompts, book.answers  # here, so that of all who wait one makes them ready
                     self._book = book
+                    self._unchanged = set()
                 return self._book
         except DatabaseError as error:
             raise RulesUnreadable from error
@@ -126,6 +136,23 @@ class Moderating:
             Judging(self.judge, prompt, thinking, text, stop),
             self.count,
         )
+
+    def earlier(self, text: str, *, is_answer: bool = False) -> str:
+        book, unchanged = self.book(), self._unchanged
+        known = hash((text, is_answer))
+        if known in unchanged:
+            return text
+        with failing_closed():
+            matcher = book.earlier[Scope.ANSWERS if is_answer else Scope.PROMPTS]
+            # A label may hold the very word that its rule looks for.
+            parts = book.labels.split(text) if book.labels else [text]
+            parts[::2] = [screened(matcher, part).text for part in parts[::2]]
+        found = "".join(parts)
+        if found == text:
+            if len(unchanged) >= MOST_REMEMBERED:
+                unchanged.clear()
+            unchanged.add(known)
+        return found
 
     def refresh(self) -> None:
         with suppress(RulesUnreadable):  # who begins now is told; what is being written goes on under what it knows

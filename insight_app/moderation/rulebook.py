@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,19 @@ class Rulebook:
     @cached_property
     def prompts(self) -> Matcher:
         return Matcher([rule for rule in self.rules if rule.looks_at(Scope.PROMPTS)])
+
+    @cached_property
+    def earlier(self) -> dict[Scope, Matcher]:
+        """For what was said before: nothing of that can be refused any more, so it is masked."""
+        kept = [replace(rule, action=Action.MASK) for rule in self.rules if rule.action is not Action.FLAG]
+        both = (Scope.PROMPTS, Scope.ANSWERS)
+        return {scope: Matcher([rule for rule in kept if rule.looks_at(scope)]) for scope in both}
+
+    @cached_property
+    def labels(self) -> re.Pattern[str] | None:
+        """What stands in the place of what was masked; None where nothing is."""
+        said = {re.escape(rule.label) for rule in self.rules if rule.is_on and rule.action is not Action.FLAG}
+        return re.compile("(" + "|".join(sorted(said)) + ")") if said else None
 
     @cached_property
     def answers(self) -> Matcher:
