@@ -113,8 +113,8 @@ def test_how_often_each_category_acted_is_shown(visitor: Visitor, services: Serv
     services.rules.change("you", {JUDGE: Entry(JUDGE, 0, JudgeSettings(LLAMA).as_json())})
     services.rules.count({"judge-S1": 3, "judge-failed": 2})
     page = visitor.open(PAGE)
-    assert "3 in a day, 3 in a week, 3 in a month" in page
-    assert "Let through unread: 2 in a day" in page
+    assert "3 in the last day, 3 in the last week, 3 in the last month" in page
+    assert "Let through unread: 2 in the last day" in page
 
 
 def test_while_a_message_is_judged_the_page_says_so(visitor: Visitor, services: Services) -> None:

@@ -18,8 +18,8 @@ from insight_app.moderation.judge_settings import (
     family_of,
 )
 
-FATES = {Fate.REFUSE: "Refuse", Fate.FLAG: "Count only", Fate.IGNORE: "Ignore"}
-LATE = {Fate.REFUSE: "Refuse, and say why", Fate.FLAG: "Let through, and count"}
+FATES = {Fate.REFUSE: "Refuse", Fate.FLAG: "Flag", Fate.IGNORE: "Ignore"}
+LATE = {Fate.REFUSE: "Refuse, and say why", Fate.FLAG: "Let through, and flag"}
 
 
 class JudgeForm(FlaskForm):  # type: ignore[misc]

@@ -137,11 +137,22 @@ def history(changes: Sequence[Change], older: int | None) -> str:
 
 
 def preview(
-    heading: str, explained: Sequence[str], said: Sequence[str], action: str, fields: Mapping[str, str] | None = None
+    heading: str,
+    explained: Sequence[str],
+    said: Sequence[str],
+    action: str,
+    button: str,
+    fields: Mapping[str, str] | None = None,
 ) -> str:
     """What a set of rules would change, in words, and the button that does it; `fields` go along with that."""
     return render_template(
-        "moderation/preview.html", heading=heading, explained=explained, said=said, action=action, fields=fields or {}
+        "moderation/preview.html",
+        heading=heading,
+        explained=explained,
+        said=said,
+        action=action,
+        button=button,
+        fields=fields or {},
     )
 
 

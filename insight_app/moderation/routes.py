@@ -139,7 +139,7 @@ def preset(name: str) -> str:
     found = _preset(name)
     said = rule_list().would_change(found.rules)
     action = url_for("moderation.load_preset", name=name)
-    return pages.preview(f"The preset “{found.name}”", [found.purpose, found.limits], said, action)
+    return pages.preview(f"The preset “{found.name}”", [found.purpose, found.limits], said, action, "Load these rules")
 
 
 @moderation.post("/presets/<name>")
@@ -182,7 +182,7 @@ def import_file() -> ResponseReturnValue:
         return _to_page(rule_list().set(rules, instead=instead))
     said = rule_list().would_change(rules, instead=instead)
     fields = {"pasted": rule_files.as_file(rules), "seen": "yes", **({"instead": "y"} if instead else {})}
-    return pages.preview("Import rules", [], said, url_for("moderation.import_file"), fields)
+    return pages.preview("Import rules", [], said, url_for("moderation.import_file"), "Import", fields)
 
 
 @moderation.get("/history")

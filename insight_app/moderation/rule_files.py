@@ -94,7 +94,7 @@ def _parsed(text: str) -> Any:
 
 def _listed(content: Any) -> list[Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("rules"), list):
-        raise BadFile(f'This is no file of rules: it begins with {{"format": "{FORMAT}", …}}, and has a list “rules”.')
+        raise BadFile(f'This is no file of rules: one begins with {{"format": "{FORMAT}", …}}, and has a list “rules”.')
     if content.get("version") != VERSION:
         raise BadFile("This file was made by another version of InsightSphere, which this one does not know.")
     return list(content["rules"])

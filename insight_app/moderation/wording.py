@@ -61,8 +61,8 @@ def fate(rule: Rule) -> str:
 def how_often(times: Mapping[str, int] | None) -> str:
     """How often something acted, as the store counts it; None: it never did."""
     if not times or not times["month"]:
-        return "not once in a month"
-    return ", ".join(f"{count:,} in a {period}" for period, count in times.items())
+        return "not once in the last month"
+    return ", ".join(f"{count:,} in the last {period}" for period, count in times.items())
 
 
 def in_words(before: Mapping[str, Entry | None], after: Mapping[str, Entry | None]) -> list[str]:
