@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.moderation import wording
 from insight_app.moderation.judge_forms import JudgeForm
 from insight_app.moderation.judge_settings import FAMILIES, JUDGE, JudgeSettings
+from insight_app.moderation.pages import announcement
 from insight_app.moderation.store import Entry
 from insight_app.web import add_settings_page, from_htmx, services, who
 
@@ -34,7 +35,10 @@ def save() -> ResponseReturnValue:
 def categories() -> str:
     """What the chosen model looks for, before it is saved."""
     form = JudgeForm().offer(_installed(), _chosen())
-    return render_template("moderation/_categories.html", **_names(form)) if from_htmx() else _page(form)
+    if not from_htmx():
+        return _page(form)
+    said = f"Below: what the judge {form.family.name} looks for." if form.family else "No judge."
+    return render_template("moderation/_categories.html", **_names(form)) + announcement(said)
 
 
 def _settings() -> JudgeSettings | None:

@@ -45,6 +45,7 @@ def test_a_chosen_judge_is_waited_for_and_nothing_it_refuses_is_ever_in_the_page
     expect(page.get_by_text("What Llama Guard 3 looks for")).to_be_hidden()
     page.get_by_label("Model").select_option(JUDGE)
     expect(page.get_by_text("What Llama Guard 3 looks for")).to_be_visible()
+    expect(page.locator("#announcer")).to_have_text("Below: what the judge Llama Guard 3 looks for.")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
 

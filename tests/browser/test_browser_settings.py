@@ -82,3 +82,10 @@ def test_the_focus_goes_to_the_field_that_is_wrong(browser: Browser, server: str
     expect(text).to_have_accessible_description(re.compile("Looking ahead"))
     expect(text).to_be_focused()
     context.close()
+
+
+def test_all_tabs_fit_into_one_line_on_a_phone(chat: Chat) -> None:
+    chat.page.set_viewport_size({"width": 360, "height": 640})
+    chat.open(RULES)
+    tabs = chat.page.locator(".tabs a").evaluate_all("all => all.map((tab) => tab.offsetTop)")
+    assert len(set(tabs)) == 1
