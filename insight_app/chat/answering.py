@@ -21,7 +21,7 @@ from insight_app.chat.patience import Patience
 from insight_app.chat.queue import Line
 from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.temporary import Conversations
-from insight_app.engines.base import Done, Options, Piece, Stage, Task
+from insight_app.engines.base import Done, Options, Piece, Stage, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
     AnswerRefused,
@@ -35,7 +35,7 @@ from insight_app.errors import (
     ServerStopped,
 )
 from insight_app.moderation.judging import Pieces
-from insight_app.moderation.moderating import Moderation
+from insight_app.moderation.moderating import Hold, Moderation
 
 CHECKPOINT_SECONDS = 1.0
 # Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
@@ -178,26 +178,21 @@ class Answering:
         if stage is None or stage.name != "reading":
             return reply.outcome(State.STOPPED)
         reply.receipt = Figures(context_tokens=stage.context)
-        # The rules may have changed since.
-        system = self._instructions.system_prompt(answer.conversation_id, self._moderation.earlier)
-        *history, begun_with = [self._held(message) for message in (*history, answer)]
+        hold = self._moderation.earlier()  # the rules may have changed since
+        system = self._instructions.system_prompt(answer.conversation_id, hold)
         memory.check(history[-1], stage.context, system)
         room = memory.room(stage.context, self._options)
         begun = reply.position
         while True:
-            reading = memory.choose(history, begun_with, room, system)
+            reading = memory.choose(history, answer, room, system)
             reply.receipt = reading.receipt(stage.context)
             try:
-                task = Task(stage.model, reading.turns, self._options)
+                task = Task(stage.model, tuple(_held(turn, hold) for turn in reading.turns), self._options)
                 with self._watching(reply, task):
                     return self._follow(reply, task)
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise
-
-    def _held(self, message: Message) -> Message:
-        held = self._moderation.earlier(message.text, is_answer=message.role == "assistant")
-        return message if held == message.text else replace(message, text=held)
 
     def _follow(self, reply: Reply, task: Task) -> Outcome:
         """Shows what the rules let through, from the engine's first piece to its last."""
@@ -285,6 +280,11 @@ def _early_end(done: Done, context: int | None) -> str:
 def _show(reply: Reply, pieces: Pieces) -> None:
     for text, thought in pieces:
         reply.append(text, thought=thought)
+
+
+def _held(turn: Turn, hold: Hold) -> Turn:
+    """A turn as it may be sent now; the system prompt is made of what was held already."""
+    return turn if turn.role == "system" else replace(turn, text=hold(turn.text, turn.role == "assistant"))
 
 
 def _broken(reply: Reply, error: InsightError) -> Outcome:

@@ -10,6 +10,7 @@ import structlog
 from insight_app.chat.prompts import Parts
 from insight_app.chat.store import ConversationStore
 from insight_app.errors import DatabaseError, RulesUnreadable
+from insight_app.moderation.moderating import Hold
 from insight_app.moderation.store import Entry, ModerationStore
 
 PROMPT = "prompt"  # the entry that holds the parts
@@ -41,9 +42,9 @@ class Instructions:
     def set(self, parts: Parts, who: str) -> None:
         self._entries.change(who, {PROMPT: Entry(PROMPT, 0, parts.as_json())})
 
-    def system_prompt(self, conversation_id: str, held: Callable[[str], str]) -> str:
-        """For an answer of now; "" for none. Raises RulesUnreadable. `held` holds a text of before to the rules."""
-        return self.composed(self.parts(), held(self._conversations.instructions(conversation_id)))
+    def system_prompt(self, conversation_id: str, hold: Hold) -> str:
+        """For an answer of now; "" for none. Raises RulesUnreadable. `hold` holds a text of before to the rules."""
+        return self.composed(self.parts(), hold(self._conversations.instructions(conversation_id), False))
 
     def composed(self, parts: Parts, own: str) -> str:
         """As it would be sent today."""

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -23,6 +24,8 @@ from insight_app.moderation.screen import Matcher, screened
 from insight_app.moderation.store import ModerationStore
 
 MOST_REMEMBERED = 10_000
+# Gives a text of before as it may be sent now, told whether it is an answer's. Raises ScreeningFailed.
+Hold = Callable[[str, bool], str]
 _log = structlog.get_logger("moderation")
 
 
@@ -40,8 +43,8 @@ class Moderation(Protocol):
         """
         ...
 
-    def earlier(self, text: str, *, is_answer: bool = False) -> str:
-        """What was said before, as it may be sent again under the rules of now. Raises as `answer` does."""
+    def earlier(self) -> Hold:
+        """What holds texts of before to the rules of now, since they are sent again. Raises RulesUnreadable."""
         ...
 
     @property
@@ -66,8 +69,8 @@ class Unmoderated:
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
         return self
 
-    def earlier(self, text: str, *, is_answer: bool = False) -> str:
-        return text
+    def earlier(self) -> Hold:
+        return lambda text, is_answer: text
 
     def refresh(self) -> None:
         pass
@@ -97,7 +100,6 @@ class Moderating:
         self._book: Rulebook | None = None
         self._judge: Judge | None = None
         self._reading = threading.Lock()
-        self._unchanged: set[int] = set()  # texts of before that the rules of now leave as they are
 
     def book(self) -> Rulebook:
         """The rules as they are now. Raises RulesUnreadable."""
@@ -110,7 +112,6 @@ class Moderating:
                     with suppress(Exception):  # who needs those that cannot be used is told
                         _ = book.prompts, book.answers  # here, so that of all who wait one makes them ready
                     self._book = book
-                    self._unchanged = set()
                 return self._book
         except DatabaseError as error:
             raise RulesUnreadable from error
@@ -137,22 +138,8 @@ class Moderating:
             self.count,
         )
 
-    def earlier(self, text: str, *, is_answer: bool = False) -> str:
-        book, unchanged = self.book(), self._unchanged
-        known = hash((text, is_answer))
-        if known in unchanged:
-            return text
-        with failing_closed():
-            matcher = book.earlier[Scope.ANSWERS if is_answer else Scope.PROMPTS]
-            # A label may hold the very word that its rule looks for.
-            parts = book.labels.split(text) if book.labels else [text]
-            parts[::2] = [screened(matcher, part).text for part in parts[::2]]
-        found = "".join(parts)
-        if found == text:
-            if len(unchanged) >= MOST_REMEMBERED:
-                unchanged.clear()
-            unchanged.add(known)
-        return found
+    def earlier(self) -> Hold:
+        return partial(_earlier, self.book())
 
     def refresh(self) -> None:
         with suppress(RulesUnreadable):  # who begins now is told; what is being written goes on under what it knows
@@ -197,3 +184,20 @@ class Moderating:
             self._store.count(hits)
         except DatabaseError as error:
             _log.warning("not counted", problem=error.code)
+
+
+def _earlier(book: Rulebook, text: str, is_answer: bool) -> str:
+    known = hash((text, is_answer))
+    if known in book.unchanged:
+        return text
+    with failing_closed():
+        matcher = book.earlier[Scope.ANSWERS if is_answer else Scope.PROMPTS]
+        # A label may hold the very word that its rule looks for.
+        parts = book.labels.split(text) if book.labels else [text]
+        parts[::2] = [screened(matcher, part).text for part in parts[::2]]
+    found = "".join(parts)
+    if found == text:
+        if len(book.unchanged) >= MOST_REMEMBERED:
+            book.unchanged.clear()
+        book.unchanged.add(known)
+    return found

@@ -27,6 +27,8 @@ class Rulebook:
     version: int = 0
     rules: Sequence[Rule] = ()
     others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Hashes of texts of before that these rules leave as they are: most are sent again with every prompt.
+    unchanged: set[int] = field(default_factory=set, compare=False)
 
     @cached_property
     def prompts(self) -> Matcher:
