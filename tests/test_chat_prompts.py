@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scripted_ollama import ScriptedOllama, gate
 from visitor import Visitor
 
+from insight_app.chat.messages import State
 from insight_app.chat.prompts import LONGEST_BASE, LONGEST_OWN, WRAPPER, Parts
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule
@@ -212,3 +213,13 @@ def test_saving_while_an_answer_is_written_holds_from_the_next_one(
     visitor.open(visitor.url)
     visitor.asks_and_waits("Again")
     assert system(ollama.chats()[-1])[0].startswith("Now.")
+
+
+def test_a_message_that_does_not_fit_beside_the_system_prompt_is_not_sent(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    services.instructions.set(Parts(base="many " * 1500), "a test")
+    ollama.context = 1024
+    answer = services.conversations.message(visitor.asks_and_waits("words " * 500))
+    assert (answer.state, answer.problem) == (State.FAILED, "context_full")
+    assert not ollama.chats()

@@ -90,6 +90,21 @@ def test_no_file_holds_a_word_of_what_was_deleted(
     assert places(settings.data_dir) == []
 
 
+@pytest.mark.parametrize("what", ["title", "instructions"])
+def test_no_file_holds_a_title_or_instructions_that_were_changed(
+    what: str, visitor: Visitor, services: Services, settings: Settings
+) -> None:
+    services.pruning.close()
+    visitor.asks_and_waits("Hi")
+    home = visitor.url.rpartition("/")[2]
+    change = services.conversations.rename if what == "title" else services.conversations.instruct
+    change(home, f"Of the {WORDS}")
+    assert places(settings.data_dir)
+    change(home, "Of something else")
+    services.pruning.look()
+    assert places(settings.data_dir) == []
+
+
 @pytest.mark.parametrize("deletion", [delete_conversation, delete_everything], ids=lambda kind: kind.__name__)
 def test_a_conversation_of_more_messages_than_sqlite_follows_is_deleted(
     deletion: Deletion, visitor: Visitor, ollama: ScriptedOllama, services: Services
