@@ -234,6 +234,7 @@ def test_a_rule_that_cannot_be_read_is_shown_and_can_be_removed(page: Visitor, s
     add(page)
     services.rules.change("by hand", {"rule-x": Entry("rule-x", 5, {"name": "Odd", "kind": "wards", "text": "a"})})
     assert page.client.post("/api/chat", json={"message": "hello"}).status_code == 503
+    assert "“Odd” cannot be used." in words_of(page.send(PAGE + "/try", htmx=True, try_text="a").text)
     page.open(PAGE)
     assert "nothing is let through" in page.page
     assert "It cannot be used: “kind” must be words" in words_of(page.page)
