@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from flask import (
@@ -136,6 +137,7 @@ def configure(app: Flask, settings: Settings) -> None:
         TRUSTED_HOSTS=list(settings.hosts),
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
     )
+    app.request_class = _KeptInMemory
     pages: list[tuple[str, str]] = []
     app.extensions["settings_pages"] = pages
     app.session_interface = _Sessions(app)
@@ -149,6 +151,13 @@ def configure(app: Flask, settings: Settings) -> None:
     app.after_request(_secure)
     app.register_error_handler(InsightError, _show)
     app.register_error_handler(Exception, _translate)
+
+
+class _KeptInMemory(Request):
+    """A request whose files are read into memory (its size is limited): Flask would put large ones on the disk."""
+
+    def _get_file_stream(self, *_of: object, **_what: object) -> BytesIO:
+        return BytesIO()
 
 
 class _Sessions(SecureCookieSessionInterface):

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,15 @@ def test_what_is_deleted_is_asked_for_once(visitor: Visitor) -> None:
     assert re.search(r"<summary[^>]*>Delete everything about me</summary>\s*<form", page)
     assert visitor.client.get("/settings/privacy/delete").status_code == 405
     assert visitor.client.post("/settings/privacy/delete").status_code == 400  # without the page's token
+
+
+def test_a_file_that_somebody_sends_is_never_put_on_the_disk(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_disk(*_of: object, **_what: object) -> None:
+        raise AssertionError("a file on the disk")
+
+    for kind in ("TemporaryFile", "SpooledTemporaryFile"):
+        monkeypatch.setattr(f"werkzeug.formparser.{kind}", on_disk, raising=False)
+    visitor.open("/settings/moderation/import")
+    sent = {"csrf_token": visitor.field("csrf_token"), "file": (BytesIO(b"[" + b" " * 2_000_000 + b"]"), "rules.json")}
+    said = visitor.client.post("/settings/moderation/import", data=sent, content_type="multipart/form-data")
+    assert "This is no file of rules" in said.text
