@@ -15,6 +15,7 @@ from insight_app.moderation.link_ends import link_end
 
 # Any of these may mean that a page shows something else than what is written.
 has_no_marks: Callable[[str], bool] = frozenset("*_`~&\\[]!>$").isdisjoint
+_MARK = re.compile(r"[*_`~&\\\[\]!>$]")
 _DROPPED = frozenset("*`~[$")
 _ESCAPABLE = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
@@ -43,23 +44,22 @@ class Shown(View):
         self.is_plain = False  # whether from here on, up to the next mark, it is as the other ways of looking see it
 
     def add(self, chunk: str, is_all: bool = False) -> str:
-        if not self._pending and has_no_marks(chunk):
-            if new := super().add(chunk):
-                self.is_plain, self._after_mark = True, False
-            return new
-        text = self._pending + chunk
-        self._pending = ""
-        seen: list[str] = []
-        place = 0
+        text, self._pending = self._pending + chunk, ""
+        place, before = 0, len(self.text)
         while place < len(text):
-            width = self._next(text, place, is_all, seen)
+            mark = _MARK.search(text, place)
+            end = mark.start() if mark else len(text)
+            if end > place:
+                if super().add(text[place:end]):
+                    self.is_plain, self._after_mark = True, False
+                place = end
+                continue
+            width = self._next(text, place, is_all)
             if not width:
                 self._pending, self.is_plain = text[place:], False
                 break
             place += width
-        new = "".join(seen)
-        self.text += new
-        return new
+        return self.text[before:]
 
     def ended(self, position: int) -> int:
         """Where in the original the character ends that is seen just before: marks that follow are not its."""
@@ -71,7 +71,7 @@ class Shown(View):
         if self._widths and self.start != before:
             self._widths = {at: width for at, width in self._widths.items() if at >= self.start}
 
-    def _next(self, text: str, place: int, is_all: bool, seen: list[str]) -> int:
+    def _next(self, text: str, place: int, is_all: bool) -> int:
         """Reads what stands at `place`; how many characters that are, 0 where it depends on what follows."""
         character = text[place]
         if character == "]":
@@ -79,39 +79,39 @@ class Shown(View):
             return 0 if not width and not is_all else self._drop(width or 1)
         if character in _DROPPED:
             return self._drop(1)
-        if character == ">" and (not self.end or self._before(seen).isspace()):
+        if character == ">" and (not self.end or self.text[-1:].isspace()):
             return self._drop(1)
         if character in "&\\!_":
-            return self._undecided(text, place, is_all, seen)
-        return self._see(character, 1, seen)
+            return self._undecided(text, place, is_all)
+        return self._see(character, 1)
 
-    def _undecided(self, text: str, place: int, is_all: bool, seen: list[str]) -> int:
+    def _undecided(self, text: str, place: int, is_all: bool) -> int:
         character, following = text[place], text[place + 1 : place + 2]
         if character == "&":
-            return self._entity(text, place, is_all, seen)
+            return self._entity(text, place, is_all)
         if character == "_":
-            return self._joint(text, place, is_all, seen)
+            return self._joint(text, place, is_all)
         if not following and not is_all:
             return 0
         if character == "!":
-            return self._drop(1) if following == "[" else self._see("!", 1, seen)
+            return self._drop(1) if following == "[" else self._see("!", 1)
         if following and following in _ESCAPABLE:
-            return self._see(following, 2, seen)
-        return self._see("\\", 1, seen)
+            return self._see(following, 2)
+        return self._see("\\", 1)
 
-    def _entity(self, text: str, place: int, is_all: bool, seen: list[str]) -> int:
+    def _entity(self, text: str, place: int, is_all: bool) -> int:
         if found := _ENTITY.match(text, place):
             whole = found.group()
             means = unescape(whole) if whole[1] == "#" or whole[1:] in html5 else whole
-            return self._see(means, len(whole), seen) if means != whole else self._see("&", 1, seen)
+            return self._see(means, len(whole)) if means != whole else self._see("&", 1)
         rest = text[place:]
         if not is_all and (rest in _NAMES or _NUMBER.fullmatch(rest)):
             return 0
-        return self._see("&", 1, seen)
+        return self._see("&", 1)
 
-    def _joint(self, text: str, place: int, is_all: bool, seen: list[str]) -> int:
+    def _joint(self, text: str, place: int, is_all: bool) -> int:
         """A line between letters is a part of a name, as a page shows it; others are marks."""
-        before = self._before(seen)
+        before = self.text[-1:]
         if self._after_mark or not before.isalnum():
             return self._drop(1)
         end = place
@@ -121,19 +121,16 @@ class Shown(View):
             return 0
         if text[end : end + 1].isalnum():
             for _ in range(end - place):
-                self._see("_", 1, seen)
+                self._see("_", 1)
             return end - place
         return self._drop(end - place)
-
-    def _before(self, seen: list[str]) -> str:
-        return seen[-1][-1] if seen else self.text[-1:]
 
     def _drop(self, width: int) -> int:
         self.read += width
         self.is_plain, self._after_mark = False, True
         return width
 
-    def _see(self, means: str, width: int, seen: list[str]) -> int:
+    def _see(self, means: str, width: int) -> int:
         """Something that is written with so many characters."""
         fold = self._folding.table.fold
         for character in means:
@@ -147,7 +144,7 @@ class Shown(View):
                 if width > 1:
                     self._widths[self.end] = width
                 self.end += 1
-                seen.append(part)
+                self.text += part
             if folded:
                 self._spaced = folded[-1] == " "
                 self._after_mark = width > 1
