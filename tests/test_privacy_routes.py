@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -226,6 +225,9 @@ def test_a_file_that_somebody_sends_is_never_put_on_the_disk(visitor: Visitor, m
     for kind in ("TemporaryFile", "SpooledTemporaryFile"):
         monkeypatch.setattr(f"werkzeug.formparser.{kind}", on_disk, raising=False)
     visitor.open("/settings/moderation/import")
-    sent = {"csrf_token": visitor.field("csrf_token"), "file": (BytesIO(b"[" + b" " * 2_000_000 + b"]"), "rules.json")}
-    said = visitor.client.post("/settings/moderation/import", data=sent, content_type="multipart/form-data")
+    part = '--cut\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
+    body = part.format("csrf_token", "", visitor.field("csrf_token"))
+    body += part.format("file", '; filename="rules.json"', f"[{' ' * 2_000_000}]") + "--cut--\r\n"
+    kind = "multipart/form-data; boundary=cut"
+    said = visitor.client.post("/settings/moderation/import", data=body.encode(), content_type=kind)
     assert "This is no file of rules" in said.text
