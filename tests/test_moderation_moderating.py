@@ -258,3 +258,17 @@ def test_what_rules_did_is_counted_also_where_others_came_while_an_answer_was_wr
     screen.end()
     screen.close()
     assert {id: times["day"] for id, times in services.rules.counted().items()} == {moon.id: 1, sun.id: 1}
+
+
+def test_a_label_that_says_what_its_rule_looks_for_stays_as_it_is_in_another_try(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, Rule("rule-1", "Blue moon", Kind.PHRASE, "blue moon", Scope.PROMPTS, Action.MASK))
+    ollama.script("Yes.")
+    answer_id = visitor.asks_and_waits("Give me a blue moon")
+    ollama.script("Again.")
+    assert visitor.send(f"/answers/{answer_id}/again").status_code == 303
+    visitor.watch(answer_id + 1)
+    assert ollama.talks()[-1] == [{"role": "user", "content": "Give me a ⟦Blue moon⟧"}]
+    set_rules(services, Rule("rule-2", "Blue moon", Kind.PHRASE, "moon", Scope.PROMPTS, Action.REFUSE))
+    assert visitor.send(f"/answers/{answer_id}/again").status_code == 303

@@ -19,7 +19,7 @@ from insight_app.moderation.judge import Ask, Judge, named
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.judging import Judging, Pieces
 from insight_app.moderation.rulebook import Rulebook
-from insight_app.moderation.rules import Action, Scope
+from insight_app.moderation.rules import Action, Rule, Scope
 from insight_app.moderation.screen import Matcher, screened
 from insight_app.moderation.store import ModerationStore
 
@@ -122,13 +122,13 @@ class Moderating:
     def prompt(self, text: str) -> str:
         book = self.book()
         with failing_closed():
-            found = screened(book.prompts, text)
+            text, refusal, hits = _around_labels(book, book.prompts, text)
             _ = book.answers  # a rule that would break the answer breaks it before anything is sent
-        self.count(found.hits)
-        if found.refusal:
-            raise PromptRefused(reason=found.refusal.public_reason)
-        self._have_judged(found.text)
-        return found.text
+        self.count(hits)
+        if refusal:
+            raise PromptRefused(reason=refusal.public_reason)
+        self._have_judged(text)
+        return text
 
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
         self.book()
@@ -191,13 +191,21 @@ def _earlier(book: Rulebook, text: str, is_answer: bool) -> str:
     if known in book.unchanged:
         return text
     with failing_closed():
-        matcher = book.earlier[Scope.ANSWERS if is_answer else Scope.PROMPTS]
-        # A label may hold the very word that its rule looks for.
-        parts = book.labels.split(text) if book.labels else [text]
-        parts[::2] = [screened(matcher, part).text for part in parts[::2]]
-    found = "".join(parts)
+        found, _, _ = _around_labels(book, book.earlier[Scope.ANSWERS if is_answer else Scope.PROMPTS], text)
     if found == text:
         if len(book.unchanged) >= MOST_REMEMBERED:
             book.unchanged.clear()
         book.unchanged.add(known)
     return found
+
+
+def _around_labels(book: Rulebook, matcher: Matcher, text: str) -> tuple[str, Rule | None, Counter[str]]:
+    """What rules make of a text in which something may be masked already, what refuses it, and how often each acts.
+
+    A label may hold the very word that its rule looks for.
+    """
+    parts = book.labels.split(text) if book.labels else [text]
+    found = [screened(matcher, part) for part in parts[::2]]
+    parts[::2] = [each.text for each in found]
+    hits = sum((each.hits for each in found), Counter[str]())
+    return "".join(parts), next((each.refusal for each in found if each.refusal), None), hits
