@@ -179,6 +179,7 @@ def test_without_javascript_all_of_it_works(browser: Browser, server: str) -> No
     chat.page.get_by_role("textbox", name="Something to try").fill("a blue moon")
     chat.page.get_by_role("button", name="Try it").click()
     expect(chat.page.locator(".tried").first).to_contain_text("It would not be sent.")
+    expect(chat.page.locator(".tried").first).to_be_in_viewport()
     expect(chat.page.get_by_label("Text", exact=True)).to_have_value("blue moon")
     save(chat)
     expect(row(chat, "כללים")).to_be_visible()
