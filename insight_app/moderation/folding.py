@@ -105,6 +105,7 @@ class Folding:
         self.table = _Table(fold)
         self.joins_spaces = joins_spaces
         self.is_ascii_itself = all(fold(chr(code)) == chr(code) for code in range(128))
+        self.is_print_lower = all(fold(chr(code)) == chr(code).lower() for code in range(32, 127))
 
     def __call__(self, text: str) -> str:
         """A whole text as it is seen this way."""
@@ -131,7 +132,12 @@ class View:
     def add(self, chunk: str, is_all: bool = False) -> str:
         """Let the text grow; what became of `chunk`. `is_all`: nothing follows."""
         folding = self._folding
-        seen = chunk if folding.is_ascii_itself and chunk.isascii() else chunk.translate(folding.table)
+        if not chunk.isascii():
+            seen = chunk.translate(folding.table)
+        elif folding.is_ascii_itself:
+            seen = chunk
+        else:  # to lower letters costs a fifth of looking up each
+            seen = chunk.lower() if folding.is_print_lower and chunk.isprintable() else chunk.translate(folding.table)
         if _ODD in seen or (folding.joins_spaces and ("  " in seen or (self._spaced and seen[:1] == " "))):
             seen = self._one_by_one(chunk)
         elif seen:
