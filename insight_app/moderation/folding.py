@@ -173,8 +173,9 @@ class View:
         """Where in the original that begins which is seen at `position`; at the end: the original's length so far."""
         if position >= self.end:
             return self.read
-        place = -1 if len(self._marks) == 1 else bisect_right(self._marks, (position, self.read)) - 1
-        here, original = self._marks[place]
+        here, original = self._marks[-1]
+        if position < here:
+            here, original = self._marks[bisect_right(self._marks, (position, self.read)) - 1]
         return original + position - here
 
     def ended(self, position: int) -> int:

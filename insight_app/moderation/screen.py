@@ -143,6 +143,10 @@ class Screen:
     def _release(self, decided: int) -> str:
         """What may be shown of the text before `decided`, all of whose places are known."""
         text, begin = "".join(self._held), self._shown
+        if not self._waiting:  # nearly always
+            self._held = [text[decided - begin :]] if decided < self._read else []
+            self._shown = self._decided = decided
+            return text[: decided - begin]
         shown, out = begin, []
         acting = bisect_left(self._waiting, (decided,))
         for start, number, end in self._waiting[:acting]:
