@@ -131,7 +131,8 @@ class Moderating:
         return text
 
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
-        self.book()
+        if self._book is None:  # else the rules were read for what was said before, just now
+            self.book()
         return JudgedAnswer(
             RuledAnswer(self.matcher, thinking, text),
             Judging(self.judge, prompt, thinking, text, stop),
