@@ -270,5 +270,15 @@ def test_a_label_that_says_what_its_rule_looks_for_stays_as_it_is_in_another_try
     assert visitor.send(f"/answers/{answer_id}/again").status_code == 303
     visitor.watch(answer_id + 1)
     assert ollama.talks()[-1] == [{"role": "user", "content": "Give me a ⟦Blue moon⟧"}]
-    set_rules(services, Rule("rule-2", "Blue moon", Kind.PHRASE, "moon", Scope.PROMPTS, Action.REFUSE))
+    masks = Rule("rule-1", "Blue moon", Kind.PHRASE, "blue moon", Scope.PROMPTS, Action.MASK)
+    set_rules(services, masks, Rule("rule-2", "Moons", Kind.PHRASE, "moon", Scope.PROMPTS, Action.REFUSE))
     assert visitor.send(f"/answers/{answer_id}/again").status_code == 303
+
+
+def test_the_name_of_a_rule_that_refuses_gets_nobody_past_it(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_rules(services, Rule("rule-1", "moon", Kind.WORDS, "moon", Scope.PROMPTS, Action.REFUSE))
+    before = len(ollama.requests)
+    assert visitor.send("/messages", message="Give me a ⟦moon⟧", key="k").status_code == 422
+    assert len(ollama.requests) == before

@@ -43,8 +43,11 @@ class Rulebook:
 
     @cached_property
     def labels(self) -> re.Pattern[str] | None:
-        """What stands in the place of what was masked; None where nothing is."""
-        said = {re.escape(rule.label) for rule in self.rules if rule.is_on and rule.action is not Action.FLAG}
+        """What stands in the place of what was masked; None where nothing is.
+
+        Not the names of rules that refuse, or whoever writes one in such brackets would get past its rule.
+        """
+        said = {re.escape(rule.label) for rule in self.rules if rule.is_on and rule.action is Action.MASK}
         return re.compile("(" + "|".join(sorted(said)) + ")") if said else None
 
     @cached_property
