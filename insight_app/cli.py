@@ -10,7 +10,7 @@ import click
 from flask import Flask
 
 from insight_app.config import PROJECT, load
-from insight_app.privacy.diagnostics import Diagnostics
+from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
 from insight_app.storage.database import PATIENCE_SECONDS, Database, sqlite_url
@@ -33,7 +33,7 @@ def prune() -> None:
     database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
     database.bring_up_to_date()
     personal = PersonalStore(database)
-    diagnostics = Diagnostics(Path(settings.data_dir) / "diagnostics", lambda: None)
+    diagnostics = Records(Path(settings.data_dir) / "diagnostics", lambda person: None)
     count = Retention(personal, diagnostics, settings.history_retention_days).prune()
     database.rewrite(PATIENCE_SECONDS)
     click.echo(f"{count} {'conversation was' if count == 1 else 'conversations were'} deleted.")

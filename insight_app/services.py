@@ -24,7 +24,7 @@ from insight_app.moderation.judge import Ask
 from insight_app.moderation.judge_families import Question
 from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
 from insight_app.moderation.store import ModerationStore
-from insight_app.privacy.diagnostics import Diagnostics
+from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.pruning import Pruning
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
@@ -47,7 +47,7 @@ class Services:
     instructions: Instructions
     answering: Answering
     personal: PersonalStore
-    diagnostics: Diagnostics
+    diagnostics: Records
     retention: Retention
     pruning: Pruning
     metrics: Metrics
@@ -93,7 +93,9 @@ def build_services(settings: Settings) -> Services:
     )
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)
-    diagnostics = Diagnostics(Path(settings.data_dir) / "diagnostics", lambda: personal.preferences().diagnostics_until)
+    diagnostics = Records(
+        Path(settings.data_dir) / "diagnostics", lambda person: personal.preferences(person).diagnostics_until
+    )
     retention = Retention(personal, diagnostics, settings.history_retention_days)
     answering = Answering(
         engine=engine,

@@ -203,10 +203,10 @@ def test_neither_a_record_nor_a_download_holds_it_and_deleting_everything_ends_i
     temporary: Visitor, services: Services, ollama: ScriptedOllama
 ) -> None:
     services.personal.choose(diagnostics_until=time.time() + 600)
-    services.diagnostics.look()
+    services.diagnostics.of("").look()
     ollama.script(f"In the answer {WORDS}.")
     written(begun(temporary, WORDS))
-    assert list(services.diagnostics.entries()) == []
+    assert list(services.diagnostics.of("").entries()) == []
     assert "xylophone" not in temporary.client.get("/settings/privacy/download").text
     assert temporary.send("/settings/privacy/delete").status_code == 303
     assert "This temporary chat is over" in temporary.open(temporary.url)
@@ -314,7 +314,7 @@ def test_what_a_killed_process_left_is_gone_when_the_next_one_begins(memory: Pat
     folder = memory / "mine"
     killed = InSharedMemory(folder)
     with killed.writing() as connection:
-        connection.exec_driver_sql("INSERT INTO conversations VALUES ('a', 'b', 0, 0, 0, '')")
+        connection.exec_driver_sql("INSERT INTO conversations VALUES ('a', '', 'b', 0, 0, 0, '')")
     os.close(killed._alive)  # as the end of its process does
     after = InSharedMemory(folder)
     with after.reading() as connection:

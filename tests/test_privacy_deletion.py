@@ -205,21 +205,21 @@ def test_a_file_that_another_program_writes_is_rewritten_later(services: Service
 
 def test_everything_is_everything(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> None:
     services.personal.choose(keep_days=7, diagnostics_until=time.time() + 60)
-    services.diagnostics.look()
+    services.diagnostics.of("").look()
     told(visitor, ollama)
     visitor.send(visitor.url + "/pin", pinned="1")
     opened = threading.Event()
     ollama.script(f"{WORDS} and ", gate(opened))
     visitor.open("/")
     visitor.ask(f"{WORDS} still")
-    assert list(services.diagnostics.entries())
+    assert list(services.diagnostics.of("").entries())
     done = visitor.send("/settings/privacy/delete")
     assert done.headers["Clear-Site-Data"] == '"storage"'
     assert f"insight-{services.settings.app_port}=;" in done.headers["Set-Cookie"]
     with services.database.reading() as connection:
         for table in ("conversations", "messages", "preferences"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0
-    assert not list(services.diagnostics.entries())
+    assert not list(services.diagnostics.of("").entries())
     until = time.monotonic() + 5
     while services.replies.here() and time.monotonic() < until:
         time.sleep(0.01)

@@ -56,17 +56,17 @@ def test_what_went_wrong_is_recorded_by_its_name(visitor: Visitor, ollama: Scrip
     begin(visitor)
     ollama.script(status(500, {"error": "no"}))
     visitor.asks_and_waits("Hi")
-    (entry,) = services.diagnostics.entries()
+    (entry,) = services.diagnostics.of("").entries()
     assert entry["problem"]
 
 
 def test_it_ends_by_itself(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> None:
     begin(visitor)
     services.personal.choose(diagnostics_until=time.time() - 1)
-    services.diagnostics.look()
+    services.diagnostics.of("").look()
     visitor.asks_and_waits("Hi")
-    assert not list(services.diagnostics.entries())
-    assert services.diagnostics.seconds_left() == 0
+    assert not list(services.diagnostics.of("").entries())
+    assert services.diagnostics.of("").seconds_left() == 0
 
 
 def test_an_answer_that_ends_after_the_consent_is_not_in_it(
@@ -80,7 +80,7 @@ def test_an_answer_that_ends_after_the_consent_is_not_in_it(
     visitor.send("/settings/privacy/diagnostics/delete")
     opened.set()
     visitor.watch(answer)
-    assert not list(services.diagnostics.entries())
+    assert not list(services.diagnostics.of("").entries())
 
 
 def test_an_answer_that_ends_when_the_time_is_over_is_not_in_it(
@@ -94,7 +94,7 @@ def test_an_answer_that_ends_when_the_time_is_over_is_not_in_it(
     services.personal.choose(diagnostics_until=time.time() - 1)
     opened.set()
     visitor.watch(answer)
-    assert not list(services.diagnostics.entries())
+    assert not list(services.diagnostics.of("").entries())
 
 
 def test_what_was_recorded_in_the_moment_of_the_deletion_is_deleted(tmp_path: Path, services: Services) -> None:
@@ -116,19 +116,19 @@ def test_an_answer_that_began_before_the_consent_is_not_in_it(
     begin(visitor)
     opened.set()
     visitor.watch(answer)
-    assert not list(services.diagnostics.entries())
+    assert not list(services.diagnostics.of("").entries())
 
 
 def test_a_clock_that_was_set_back_does_not_make_it_last(services: Services) -> None:
     services.personal.choose(diagnostics_until=time.time() + 2 * privacy.CHOICES_SECONDS[-1])
-    assert services.diagnostics.seconds_left() == 0
+    assert services.diagnostics.of("").seconds_left() == 0
 
 
 def test_a_week_after_it_began_it_is_deleted(visitor: Visitor, services: Services, file: Path) -> None:
     begin(visitor)
     visitor.asks_and_waits("Hi")
     services.retention.prune()
-    (entry,) = services.diagnostics.entries()
+    (entry,) = services.diagnostics.of("").entries()
     days_ago = time.time() - 6 * privacy.DAY_SECONDS
     file.write_text(json.dumps({**entry, "at_seconds": days_ago}) + "\n")
     services.retention.prune()
@@ -141,7 +141,7 @@ def test_a_week_after_it_began_it_is_deleted(visitor: Visitor, services: Service
 def test_it_is_not_kept_for_longer_than_conversations(visitor: Visitor, services: Services, file: Path) -> None:
     begin(visitor)
     visitor.asks_and_waits("Hi")
-    (entry,) = services.diagnostics.entries()
+    (entry,) = services.diagnostics.of("").entries()
     file.write_text(json.dumps({**entry, "at_seconds": time.time() - 2 * privacy.DAY_SECONDS}) + "\n")
     services.personal.choose(keep_days=2)
     services.retention.prune()
@@ -153,7 +153,7 @@ def test_a_line_that_was_cut_hides_no_other(visitor: Visitor, services: Services
     visitor.asks_and_waits("Hi")
     with file.open("a") as record:
         record.write('{"at": "2026')
-    assert len(list(services.diagnostics.entries())) == 1
+    assert len(list(services.diagnostics.of("").entries())) == 1
 
 
 def test_a_record_that_cannot_be_kept_costs_nobody_their_answer(

@@ -25,6 +25,7 @@ from insight_app.storage.tables import conversations, messages, metadata, prefer
 DOCUMENTED = Path(__file__).parent.parent / "docs" / "privacy.md"
 # What is set for everybody; nobody's words are in it.
 NOBODYS = {"moderation_entries", "moderation_changes", "moderation_counts"}
+NOBODYS |= {"accounts", "account_sessions", "account_links", "api_keys", "roles", "usage"}
 
 
 def downloaded(visitor: Visitor) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def downloaded(visitor: Visitor) -> dict[str, Any]:
 def told(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> Visitor:
     """Somebody with two tries of an answer, a pin, a choice, and a record."""
     services.personal.choose(keep_days=7, diagnostics_until=time.time() + 60)
-    services.diagnostics.look()
+    services.diagnostics.of("").look()
     ollama.script(thinking("Hm."), "The *first* answer.")
     answer = visitor.asks_and_waits("Who is “Ödipus”?\nالسلام")
     ollama.script("The second answer.")

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
+from insight_app.accounts.guards import me
 from insight_app.chat import prompts
+from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
 from insight_app.errors import ForeignPage, InsightError, NotAChat, explain
@@ -45,11 +47,16 @@ def chat() -> ResponseReturnValue:
     store, answering = services().conversations, services().answering
     before = []
     if conversation_id:
-        store.conversation(conversation_id)
+        own_conversation(conversation_id)
         before = store.history(conversation_id)
     parent_id = before[-1].id if before else None
     prompt, answer = store.ask(
-        text, model=model, conversation_id=conversation_id, parent_id=parent_id, temporary=temporary
+        text,
+        model=model,
+        owner=me().id,
+        conversation_id=conversation_id,
+        parent_id=parent_id,
+        temporary=temporary,
     )
     assert answer is not None  # without a form key every request is its own
     reply = answering.start(answer, [*before, prompt], patient=False)

@@ -82,7 +82,7 @@ class Answering:
 
         `patient`: while no engine can be reached, it waits for one.
         """
-        reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run)
+        reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run, answer.owner)
         if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
             reply.begin_with(answer.thinking, answer.text)
         patience = Patience(self._patience_seconds if patient else 0)
@@ -117,8 +117,9 @@ class Answering:
         for answer_id in self._store.unfinished(conversation_id):
             self._replies.stop(answer_id)
 
-    def stop_all(self) -> None:
-        for answer_id in self._store.unfinished():
+    def stop_all(self, owner: str) -> None:
+        """Everything that is being written for one person."""
+        for answer_id in self._store.unfinished_of(owner):
             self._replies.stop(answer_id)
 
     def forget(self, answers: Iterable[int]) -> None:

@@ -27,8 +27,10 @@ class News:
 class Written(Reply):
     """A reply that this process writes; calls `changed` whenever there is more."""
 
-    def __init__(self, answer_id: int, conversation_id: str, model: str, run: int, changed: Callable[[], None]) -> None:
-        super().__init__(answer_id, conversation_id, model, run)
+    def __init__(
+        self, answer_id: int, conversation_id: str, model: str, run: int, owner: str, changed: Callable[[], None]
+    ) -> None:
+        super().__init__(answer_id, conversation_id, model, run, owner)
         self._notice = changed
         # What is going on, and since when in the time of day: the only clock that others have too.
         self._stamped: tuple[Activity | None, float] = None, 0.0
@@ -40,7 +42,7 @@ class Written(Reply):
             if activity is not self._stamped[0]:
                 self._stamped = activity, time.time() - activity.seconds
             facts = {**asdict(activity), "since": self._stamped[1]}
-            facts |= {"conversation": self.conversation_id, "run": self.run}
+            facts |= {"conversation": self.conversation_id, "run": self.run, "owner": self.owner}
             return News(facts, self.thinking.since(thought), self.answer.since(said))
 
     def _tell(self) -> None:
@@ -52,7 +54,7 @@ class Mirror(Reply):
     """A reply that another process writes, as far as it is known here."""
 
     def __init__(self, answer_id: int, facts: dict[str, Any]) -> None:
-        super().__init__(answer_id, facts["conversation"], run=facts["run"])
+        super().__init__(answer_id, facts["conversation"], run=facts["run"], owner=facts["owner"])
         self.sizes = (0, 0)  # of the reasoning and of the answer, in bytes
         self._facts: dict[str, Any] = {}
 

@@ -44,12 +44,16 @@ LIVE = frozenset({State.QUEUED, State.LOADING, State.READING, State.THINKING, St
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """`updated_at` is when the last message came, in seconds since 1970, and never before that of an older message."""
+    """`updated_at` is when the last message came, in seconds since 1970, and never before that of an older message.
+
+    `owner` is the id of the person whose it is, "" where nobody signs in.
+    """
 
     id: str
     title: str
     updated_at: float
     is_pinned: bool = False
+    owner: str = ""
 
     @property
     def is_temporary(self) -> bool:
@@ -110,7 +114,7 @@ class Message:
 
     `choice` is the model that was asked for ("" = whichever comes first), `model` the one that answered; `problem` is
     the code of an error, or empty; `reason` is what a rule that ended it says in public. `run` counts the servers that
-    went on with it after another one.
+    went on with it after another one. `owner` is the person whose conversation it is.
     """
 
     id: int
@@ -125,6 +129,7 @@ class Message:
     problem: str = ""
     reason: str = ""
     run: int = 0
+    owner: str = ""
     created_at: float = 0.0
     finished_at: float | None = None
     figures: Figures = Figures()

@@ -10,7 +10,9 @@ from typing import Any
 from flask import render_template, request, url_for
 from markupsafe import Markup
 
+from insight_app.accounts.guards import me
 from insight_app.chat import stream
+from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
@@ -145,7 +147,7 @@ def _line(found: Conversation, base: str, is_current: bool) -> str:
 
 def listed_anew(why: str) -> str:
     """The beginning of the list for a page whose list is in another order now, and why."""
-    return rows(services().conversations.newest_conversations()) + _announce(why)
+    return rows(services().conversations.newest_conversations(owner=me().id)) + _announce(why)
 
 
 def conversations_base() -> str:
@@ -181,12 +183,12 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
 
 
 def ended(answer_id: int) -> Iterator[bytes]:
-    """The stream of an answer that nobody writes: its finished form, or, where it is gone, its removal.
+    """The stream of an answer that nobody writes: its finished form, or, where it is gone or not theirs, its removal.
 
     One that has not ended is written by somebody unknown, or will be again soon: the page connects again by itself.
     """
     try:
-        found = services().conversations.message(answer_id)
+        found = own_message(answer_id)
         if found.state.is_live:
             return iter((sse.comment("nobody knows yet"),))
         html = _stored(found, "outerMorph") + _announce(_end_of(found))

@@ -68,8 +68,8 @@ class Outbox:
         """From now on everything is sent as it comes."""
         self._thread.start()
 
-    def open(self, answer_id: int, conversation_id: str, model: str, run: int) -> Written:
-        reply = Written(answer_id, conversation_id, model, run, self._changed.set)
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int, owner: str = "") -> Written:
+        reply = Written(answer_id, conversation_id, model, run, owner, self._changed.set)
         self._parcels[answer_id] = _Parcel(reply)
         if self._link.up:
             self._round()  # now, so that the next request finds it, whichever process that comes to

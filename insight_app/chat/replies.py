@@ -43,8 +43,9 @@ class Activity:
 class Reply:
     """One growing answer. Thread-safe; `version` grows with every change."""
 
-    def __init__(self, answer_id: int, conversation_id: str, model: str = "", run: int = 0) -> None:
+    def __init__(self, answer_id: int, conversation_id: str, model: str = "", run: int = 0, owner: str = "") -> None:
         self.id = answer_id
+        self.owner = owner  # the person whose conversation it is
         self.run = run  # how often a server ended while it was written
         self.conversation_id = conversation_id
         self.activity = Activity(model=model)
@@ -171,7 +172,7 @@ class Reply:
 class Replies(Protocol):
     """The answers that are being written now, by whichever process."""
 
-    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply:
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0, owner: str = "") -> Reply:
         """A reply that this process writes."""
         ...
 
@@ -225,8 +226,8 @@ class RepliesInMemory:
     def __init__(self) -> None:
         self._open: dict[int, Reply] = {}
 
-    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply:
-        reply = self._open[answer_id] = Reply(answer_id, conversation_id, model, run)
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0, owner: str = "") -> Reply:
+        reply = self._open[answer_id] = Reply(answer_id, conversation_id, model, run, owner)
         return reply
 
     def get(self, answer_id: int) -> Reply | None:

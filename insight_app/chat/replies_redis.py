@@ -36,8 +36,8 @@ class RepliesInRedis:
         self._outbox.tried.wait(START_SECONDS)
         self._mirrors.begin()
 
-    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0) -> Reply:
-        reply = self._open[answer_id] = self._outbox.open(answer_id, conversation_id, model, run)
+    def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0, owner: str = "") -> Reply:
+        reply = self._open[answer_id] = self._outbox.open(answer_id, conversation_id, model, run, owner)
         return reply
 
     def get(self, answer_id: int) -> Reply | None:

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, g, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
+from insight_app.accounts.guards import me
 from insight_app.chat import pages
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
+from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Conversation, Listed, Message
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
@@ -40,7 +42,7 @@ def begin_temporary() -> ResponseReturnValue:
 @chat.get("/c/<conversation_id>")
 def conversation(conversation_id: str) -> str:
     """The end of the path through the message ?at=, or of the newest one; the part that ends before ?before=."""
-    found = services().conversations.conversation(conversation_id)
+    found = own_conversation(conversation_id)
     at, before = (_number(request.args.get(name, "")) for name in ("at", "before"))
     if before is not None and from_htmx():
         return pages.earlier(found, at, before)
@@ -58,7 +60,7 @@ def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
     text = _allowed(form)
     prompt, answer = services().conversations.ask(
-        text, model=form.chosen_model, form_key=form.form_key, temporary=temporary
+        text, model=form.chosen_model, owner=me().id, form_key=form.form_key, temporary=temporary
     )
     if answer is not None:
         services().answering.start(answer, [prompt])
@@ -69,6 +71,7 @@ def _begin(*, temporary: bool) -> ResponseReturnValue:
 @rates.sending
 def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
+    own_conversation(conversation_id)
     form = PromptForm()
     text = _allowed(form)
     store = services().conversations
@@ -76,6 +79,7 @@ def send(conversation_id: str) -> ResponseReturnValue:
     prompt, answer = store.ask(
         text,
         model=form.chosen_model,
+        owner=me().id,
         form_key=form.form_key,
         conversation_id=conversation_id,
         parent_id=before[-1].id if before else None,
@@ -90,19 +94,19 @@ def send(conversation_id: str) -> ResponseReturnValue:
 @chat.get("/prompts/<int:prompt_id>/edit")
 def edit_prompt(prompt_id: int) -> str:
     """A prompt as a form that sends another version of it."""
-    return pages.prompt_form(_message(prompt_id, "user"), alone=not from_htmx())
+    return pages.prompt_form(own_message(prompt_id, "user"), alone=not from_htmx())
 
 
 @chat.get("/prompts/<int:prompt_id>")
 def prompt(prompt_id: int) -> str:
     """A prompt as it is when nobody edits it."""
-    return pages.message_html(_message(prompt_id, "user"))
+    return pages.message_html(own_message(prompt_id, "user"))
 
 
 @chat.post("/prompts/<int:prompt_id>/delete")
 def delete_pair(prompt_id: int) -> ResponseReturnValue:
     """Deletes a prompt and its answers."""
-    prompt = _message(prompt_id, "user")
+    prompt = own_message(prompt_id, "user")
     services().answering.forget(services().conversations.delete_pair(prompt))
     pages.forget()
     return _to_conversation(prompt.conversation_id)
@@ -116,7 +120,8 @@ def stream(answer_id: int) -> Response:
     """
     place = request.headers.get("Last-Event-ID") or request.args.get("from", "")
     reply = services().replies.get(answer_id)
-    events = pages.ended(answer_id) if reply is None else pages.follow(reply, place)
+    is_mine = reply is not None and reply.owner == me().id
+    events = pages.follow(reply, place) if reply and is_mine else pages.ended(answer_id)
     return Response(
         stream_with_context(pages.counted(events)),
         content_type="text/event-stream; charset=utf-8",
@@ -126,7 +131,7 @@ def stream(answer_id: int) -> Response:
 
 @chat.post("/answers/<int:answer_id>/stop")
 def stop(answer_id: int) -> ResponseReturnValue:
-    answer = _message(answer_id, "assistant")
+    answer = own_message(answer_id, "assistant")
     services().answering.stop(answer_id)
     return ("", 204) if from_htmx() else _to_conversation(answer.conversation_id)
 
@@ -135,7 +140,7 @@ def stop(answer_id: int) -> ResponseReturnValue:
 @rates.sending
 def again(answer_id: int) -> ResponseReturnValue:
     """Another answer to the same prompt, beside the first."""
-    old = _message(answer_id, "assistant")
+    old = own_message(answer_id, "assistant")
     return _another(old, so_far=None)
 
 
@@ -143,7 +148,7 @@ def again(answer_id: int) -> ResponseReturnValue:
 @rates.sending
 def go_on(answer_id: int) -> ResponseReturnValue:
     """Another answer that begins with what this one has, and goes on from there."""
-    old = _message(answer_id, "assistant")
+    old = own_message(answer_id, "assistant")
     return _another(old, so_far=old)
 
 
@@ -164,7 +169,7 @@ def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
 @chat.get("/answers/<int:answer_id>/text")
 def text(answer_id: int) -> Response:
     """The answer as it was written, as Markdown."""
-    return Response(_message(answer_id, "assistant").text, content_type="text/plain; charset=utf-8")
+    return Response(own_message(answer_id, "assistant").text, content_type="text/plain; charset=utf-8")
 
 
 @chat.get("/conversations")
@@ -174,25 +179,24 @@ def older() -> str:
     if before is None:
         raise NotThere
     listed = services().conversations.newest_conversations(
-        (request.args.get("pinned") == "1", before, request.args.get("id", ""))
+        (request.args.get("pinned") == "1", before, request.args.get("id", "")), owner=me().id
     )
     return pages.rows(listed) if from_htmx() else pages.rows(listed, "chat/older.html")
 
 
 @chat.get("/c/<conversation_id>/edit")
 def edit(conversation_id: str) -> str:
-    store = services().conversations
-    found = store.conversation(conversation_id)
-    own = store.instructions(conversation_id)
+    found = own_conversation(conversation_id)
+    own = services().conversations.instructions(conversation_id)
     return _editing(found, ConversationForm(formdata=None, title=found.title, instructions=own))
 
 
 @chat.post("/c/<conversation_id>/edit")
 def rename(conversation_id: str) -> ResponseReturnValue:
     """A new name, and new instructions, which are held to the rules like any message."""
+    found = own_conversation(conversation_id)
     form = ConversationForm()
     store = services().conversations
-    found = store.conversation(conversation_id)
     if not form.validate():
         return _editing(found, form), 422
     if form.own is not None and form.own != store.instructions(conversation_id):
@@ -203,13 +207,14 @@ def rename(conversation_id: str) -> ResponseReturnValue:
             return _editing(found, form), 422
     if form.name:
         store.rename(conversation_id, form.name)
-        found = store.conversation(conversation_id)
+        found = own_conversation(conversation_id)
     return pages.rows(Listed([found])) if from_htmx() else _to_conversation(conversation_id)
 
 
 @chat.post("/c/<conversation_id>/pin")
 def pin(conversation_id: str) -> ResponseReturnValue:
     """Puts a conversation among the pinned ones, or, without a `pinned` of 1, takes its pin away."""
+    own_conversation(conversation_id)
     is_pinned = request.form.get("pinned") == "1"
     services().conversations.pin(conversation_id, is_pinned=is_pinned)
     if from_htmx():
@@ -220,12 +225,12 @@ def pin(conversation_id: str) -> ResponseReturnValue:
 @chat.get("/c/<conversation_id>/row")
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
-    return pages.rows(Listed([services().conversations.conversation(conversation_id)]))
+    return pages.rows(Listed([own_conversation(conversation_id)]))
 
 
 @chat.post("/c/<conversation_id>/delete")
 def delete(conversation_id: str) -> ResponseReturnValue:
-    services().conversations.conversation(conversation_id)
+    own_conversation(conversation_id)
     services().answering.stop_conversation(conversation_id)
     services().answering.forget(services().conversations.delete(conversation_id))
     pages.forget()
@@ -236,7 +241,7 @@ def delete(conversation_id: str) -> ResponseReturnValue:
 
 def _editing(found: Conversation, form: ConversationForm) -> str:
     template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
-    return render_template(template, conversation=found, form=form, days_kept=services().retention.days_kept())
+    return render_template(template, conversation=found, form=form, days_kept=services().retention.days_kept(me().id))
 
 
 def _allowed(form: PromptForm) -> str:
@@ -252,13 +257,6 @@ def _choice(old: Message) -> str:
     return old.choice if old.choice in there else ""
 
 
-def _message(message_id: int, role: str) -> Message:
-    found = services().conversations.message(message_id)
-    if found.role != role:
-        raise NotThere
-    return found
-
-
 def _number(given: str) -> int | None:
     return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
@@ -270,7 +268,7 @@ def _to_conversation(conversation_id: str) -> ResponseReturnValue:
 def _newest_conversations() -> Listed:
     """For every page; the one that tells that the database cannot be read has to do without them."""
     try:
-        return services().conversations.newest_conversations()
+        return services().conversations.newest_conversations(owner=me().id)
     except DatabaseError:
         if "tells_an_error" not in g:
             raise

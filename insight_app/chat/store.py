@@ -52,7 +52,9 @@ def _history() -> Select[Any]:
 # What every prompt and answer needs is composed once: that takes three times as long as running it.
 _BY_ID = messages.c.id == bindparam("message_id")
 _FIND = select(*_MESSAGE).where(_BY_ID)
-_FIND_SENT = select(*_MESSAGE).where(messages.c.form_key == bindparam("form_key"))
+_FIND_SENT = select(*_MESSAGE).where(
+    messages.c.form_key == bindparam("form_key"), messages.c.owner == bindparam("owner")
+)
 _FIND_TRIES = select(messages.c.id).where(
     messages.c.conversation_id == bindparam("conversation_id"),
     messages.c.role == bindparam("role"),
@@ -66,7 +68,12 @@ _FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
 _FIND_CONVERSATION = select(*_CONVERSATION).where(conversations.c.id == bindparam("conversation_id"))
 _FIND_INSTRUCTIONS = select(conversations.c.instructions).where(conversations.c.id == bindparam("conversation_id"))
 _PLACE = (conversations.c.is_pinned, conversations.c.updated_at, conversations.c.id)
-_FIND_NEWEST = select(*_CONVERSATION).order_by(*(each.desc() for each in _PLACE)).limit(bindparam("most"))
+_FIND_NEWEST = (
+    select(*_CONVERSATION)
+    .where(conversations.c.owner == bindparam("owner"))
+    .order_by(*(each.desc() for each in _PLACE))
+    .limit(bindparam("most"))
+)
 _FIND_OLDER = _FIND_NEWEST.where(tuple_(*_PLACE) < tuple_(*(bindparam(each.name, type_=each.type) for each in _PLACE)))
 _FIND_LIVE = select(messages.c.id).where(_IS_LIVE)
 _FIND_LIVE_IN = _FIND_LIVE.where(messages.c.conversation_id == bindparam("conversation_id"))
@@ -75,7 +82,9 @@ _BEGIN = insert(conversations)
 _ADD = insert(messages).returning(messages.c.id)
 # An answer that is still this run's to write: a process that was taken for dead may come back.
 _FILL = update(messages).where(_BY_ID, messages.c.finished_at.is_(None), messages.c.run == bindparam("of_run"))
-_MOVE = update(conversations).where(conversations.c.id == bindparam("conversation_id"))
+_MOVE = update(conversations).where(
+    conversations.c.id == bindparam("conversation_id"), conversations.c.owner == bindparam("whose")
+)
 
 
 class ConversationStore:
@@ -91,11 +100,13 @@ class ConversationStore:
             raise NotThere
         return Conversation(*row)
 
-    def newest_conversations(self, older_than: tuple[bool, float, str] | None = None, limit: int = 50) -> Listed:
-        """At most `limit` of them, pinned ones first; those after the one with these `is_pinned`, `updated_at`, id."""
+    def newest_conversations(
+        self, older_than: tuple[bool, float, str] | None = None, limit: int = 50, *, owner: str = ""
+    ) -> Listed:
+        """At most `limit` of a person's, pinned first; those after the one with these `is_pinned`, `updated_at`, id."""
         query = _FIND_NEWEST if older_than is None else _FIND_OLDER
         last = zip((each.name for each in _PLACE), older_than or (), strict=False)
-        place = {**dict(last), "most": limit + 1}
+        place = {**dict(last), "owner": owner, "most": limit + 1}
         with self._database.reading() as connection:
             found = [Conversation(*row) for row in connection.execute(query, place)]
         return Listed(found[:limit], has_older=len(found) > limit)
@@ -134,10 +145,10 @@ class ConversationStore:
         with self._database.reading() as connection:
             return sorted(connection.execute(_FIND_TRIES, place).scalars())
 
-    def sent_with(self, form_key: str) -> Message | None:
-        """The prompt that came with this form, if it came before."""
+    def sent_with(self, form_key: str, owner: str = "") -> Message | None:
+        """The prompt of this person that came with this form, if it came before."""
         with self._database.reading() as connection:
-            row = connection.execute(_FIND_SENT, {"form_key": form_key}).first()
+            row = connection.execute(_FIND_SENT, {"form_key": form_key, "owner": owner}).first()
         return None if row is None else _message(row)
 
     def ask(
@@ -145,28 +156,32 @@ class ConversationStore:
         text: str,
         *,
         model: str,
+        owner: str = "",
         form_key: str | None = None,
         conversation_id: str | None = None,
         parent_id: int | None = None,
     ) -> tuple[Message, Message | None]:
-        """Adds a prompt and its empty answer, at the end of a conversation or as the beginning of a new one.
+        """Adds a prompt and its empty answer, at the end of a conversation of the owner or as a new one's beginning.
 
         Returns both; where a prompt with this `form_key` is there already, that one and None. Raises StillAnswering
         where an answer of the conversation is being written.
         """
         try:
             with self._database.writing() as connection:
-                home = _moved(connection, conversation_id) if conversation_id else _begin(connection, *self._new(text))
-                prompt = _add(connection, home, parent_id, "user", State.DONE, text=text, form_key=form_key)
+                if conversation_id is None:
+                    home = _begin(connection, *self._new(text), owner)
+                else:
+                    home = _moved(connection, conversation_id, owner)
+                prompt = _add(connection, home, parent_id, "user", State.DONE, owner, text=text, form_key=form_key)
                 _expect_idle(connection, home)
                 return prompt, _add_answer(connection, prompt, model)
         except IntegrityError:
-            if form_key is None or (sent := self.sent_with(form_key)) is None:
+            if form_key is None or (sent := self.sent_with(form_key, owner)) is None:
                 raise NotThere from None  # what it comes after was deleted just now
             if sent.text == text:
                 return sent, None
         # The same form with another text, from a page that the browser brought back: it is another prompt.
-        return self.ask(text, model=model, conversation_id=conversation_id, parent_id=parent_id)
+        return self.ask(text, model=model, owner=owner, conversation_id=conversation_id, parent_id=parent_id)
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
         """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far.
@@ -175,7 +190,7 @@ class ConversationStore:
         """
         try:
             with self._database.writing() as connection:
-                _moved(connection, prompt.conversation_id)
+                _moved(connection, prompt.conversation_id, prompt.owner)
                 _expect_idle(connection, prompt.conversation_id)
                 return _add_answer(connection, prompt, model, so_far)
         except IntegrityError:
@@ -233,6 +248,11 @@ class ConversationStore:
         query = _FIND_LIVE if conversation_id is None else _FIND_LIVE_IN
         with self._database.reading() as connection:
             return list(connection.execute(query, {"conversation_id": conversation_id}).scalars())
+
+    def unfinished_of(self, owner: str) -> list[int]:
+        """The same of one person."""
+        with self._database.reading() as connection:
+            return list(connection.execute(_FIND_LIVE.where(messages.c.owner == owner)).scalars())
 
     def left_behind(self, message_id: int) -> Message | None:
         """An answer whose writer is gone, as it left it; from now on it is its next run's. None where it has ended.
@@ -319,15 +339,15 @@ def _name_anew(connection: Connection, deleted: Message) -> None:
     connection.execute(update(conversations).where(is_so_named).values(title=title))
 
 
-def _begin(connection: Connection, new: str, title: str) -> str:
-    values = {"id": new, "title": title, "created_at": time.time(), "updated_at": _latest(connection)}
+def _begin(connection: Connection, new: str, title: str, owner: str) -> str:
+    values = {"id": new, "owner": owner, "title": title, "created_at": time.time(), "updated_at": _latest(connection)}
     connection.execute(_BEGIN, values)
     return new
 
 
-def _moved(connection: Connection, conversation_id: str) -> str:
-    """The conversation, which now is the newest. Raises NotThere."""
-    moved = {"conversation_id": conversation_id, "updated_at": _latest(connection)}
+def _moved(connection: Connection, conversation_id: str, owner: str) -> str:
+    """The conversation of that owner, which now is the newest. Raises NotThere."""
+    moved = {"conversation_id": conversation_id, "whose": owner, "updated_at": _latest(connection)}
     if not connection.execute(_MOVE, moved).rowcount:
         raise NotThere
     return conversation_id
@@ -346,15 +366,17 @@ def _latest(connection: Connection) -> float:
 
 def _add_answer(connection: Connection, prompt: Message, model: str, so_far: Message | None = None) -> Message:
     begun = {"text": so_far.text, "thinking": so_far.thinking} if so_far else {}
-    return _add(connection, prompt.conversation_id, prompt.id, "assistant", State.QUEUED, choice=model, **begun)
+    home, after = prompt.conversation_id, prompt.id
+    return _add(connection, home, after, "assistant", State.QUEUED, prompt.owner, choice=model, **begun)
 
 
 def _add(
-    connection: Connection, conversation_id: str, parent_id: int | None, role: str, state: State, **values: Any
+    connection: Connection, home: str, parent_id: int | None, role: str, state: State, owner: str, **values: Any
 ) -> Message:
     values = {
-        "conversation_id": conversation_id,
+        "conversation_id": home,
         "parent_id": parent_id,
+        "owner": owner,
         "role": role,
         "state": state.value,
         "created_at": time.time(),

@@ -55,11 +55,11 @@ class Conversations(ConversationStore):
         if self._temporary is not None:
             self._temporary.delete_idle(time.time() - LONGEST_SECONDS)
 
-    def end_all_temporary(self) -> list[int]:
-        """Returns the answers that may have been written until just now."""
+    def end_all_temporary(self, owner: str = "") -> list[int]:
+        """A person's; returns the answers that may have been written until just now."""
         if self._temporary is None:
             return []
-        found = self._temporary.newest_conversations(limit=sys.maxsize - 1).conversations
+        found = self._temporary.newest_conversations(limit=sys.maxsize - 1, owner=owner).conversations
         return [answer for each in found for answer in self._temporary.delete(each.id)]
 
     def close(self) -> None:
@@ -97,6 +97,7 @@ class Conversations(ConversationStore):
         text: str,
         *,
         model: str,
+        owner: str = "",
         form_key: str | None = None,
         conversation_id: str | None = None,
         parent_id: int | None = None,
@@ -106,7 +107,14 @@ class Conversations(ConversationStore):
         if temporary and conversation_id is None:
             self.expect_temporary()
         with self._home(conversation_id or (TEMPORARY if temporary else "")) as store:
-            return store.ask(text, model=model, form_key=form_key, conversation_id=conversation_id, parent_id=parent_id)
+            return store.ask(
+                text,
+                model=model,
+                owner=owner,
+                form_key=form_key,
+                conversation_id=conversation_id,
+                parent_id=parent_id,
+            )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
         with self._home(prompt.id) as store:
@@ -129,6 +137,9 @@ class Conversations(ConversationStore):
             return self._kept.unfinished() + (self._temporary.unfinished() if self._temporary else [])
         with self._home(conversation_id) as store:
             return store.unfinished(conversation_id)
+
+    def unfinished_of(self, owner: str) -> list[int]:
+        return self._kept.unfinished_of(owner) + (self._temporary.unfinished_of(owner) if self._temporary else [])
 
     def left_behind(self, message_id: int) -> Message | None:
         with self._home(message_id) as store:

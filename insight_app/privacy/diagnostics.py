@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ DAY_SECONDS = 86_400
 CHOICES_SECONDS = (15 * 60, 60 * 60, DAY_SECONDS)
 KEPT_DAYS = 7
 LOOK_SECONDS = 1.0
+NOBODY, ENDING = "local", ".jsonl"  # the name of the file where nobody signs in
 
 
 class Diagnostics:
     """One person's record, a JSON object a line. `until` says when their consent ends; None: there is none."""
 
     def __init__(self, folder: Path, until: Callable[[], float | None], person: str = "") -> None:
-        self._file = folder / f"{person or 'local'}.jsonl"
+        self._file = folder / f"{person or NOBODY}{ENDING}"
         self._until = until
         self._look_at = 0.0
         self._wanted = False
@@ -119,3 +120,26 @@ class Diagnostics:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0) as file:
             file.write(line.encode("utf-8", "replace"))
+
+
+class Records:
+    """The record of each person; `until` says when somebody's consent ends."""
+
+    def __init__(self, folder: Path, until: Callable[[str], float | None]) -> None:
+        self._folder = folder
+        self._until = until
+        self._known: dict[str, Diagnostics] = {}
+
+    def of(self, person: str) -> Diagnostics:
+        if person not in self._known:
+            self._known[person] = Diagnostics(self._folder, lambda: self._until(person), person)
+        return self._known[person]
+
+    def people(self) -> list[str]:
+        """Those who have a record."""
+        names = [file.name.removesuffix(ENDING) for file in self._folder.glob(f"*{ENDING}")]
+        return ["" if name == NOBODY else name for name in names]
+
+    def watching(self, reply: Reply, task: Task) -> AbstractContextManager[None]:
+        """As Diagnostics has it, for the person who asked."""
+        return self.of(reply.owner).watching(reply, task)

@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from insight_app.privacy.diagnostics import DAY_SECONDS, Diagnostics
+from insight_app.privacy.diagnostics import DAY_SECONDS, Records
 from insight_app.privacy.preferences import Preferences
 from insight_app.privacy.store import PersonalStore
 
@@ -14,26 +14,29 @@ from insight_app.privacy.store import PersonalStore
 class Retention:
     """`most_days` is HISTORY_RETENTION_DAYS: 0 where the server sets no limit."""
 
-    def __init__(self, store: PersonalStore, diagnostics: Diagnostics, most_days: int) -> None:
+    def __init__(self, store: PersonalStore, diagnostics: Records, most_days: int) -> None:
         self.most_days = most_days
         self._store = store
         self._diagnostics = diagnostics
         self._log = structlog.get_logger("retention")
 
-    def days_kept(self) -> int | None:
-        """After how many days without a message a conversation is deleted; None: never."""
-        return self._store.preferences().days_kept(self.most_days)
+    def days_kept(self, person: str = "") -> int | None:
+        """After how many days without a message a conversation of theirs is deleted; None: never."""
+        return self._store.preferences(person).days_kept(self.most_days)
 
-    def count_outdated(self, preferences: Preferences) -> int:
-        """How many conversations are too old, if that is what somebody prefers."""
+    def count_outdated(self, preferences: Preferences, person: str = "") -> int:
+        """How many of a person's conversations are too old, if that is what they prefer."""
         days = preferences.days_kept(self.most_days)
-        return self._store.count_outdated(_ago(days)) if days else 0
+        return self._store.count_outdated(_ago(days), person) if days else 0
 
     def prune(self) -> int:
-        """Deletes what is too old; returns how many conversations that were."""
-        days = self.days_kept()
-        self._diagnostics.delete_outdated(days)
-        count = self._store.delete_outdated(_ago(days)) if days else 0
+        """Deletes what is too old, of everybody; returns how many conversations that were."""
+        count = 0
+        for person in self._diagnostics.people():
+            self._diagnostics.of(person).delete_outdated(self.days_kept(person))
+        for person in self._store.people():
+            if days := self.days_kept(person):
+                count += self._store.delete_outdated(_ago(days), person)
         if count:
             self._log.info("pruned", conversations=count)
         return count

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
+from insight_app.accounts.guards import me
 from insight_app.chat import pages
 from insight_app.config import PROJECT
 from insight_app.privacy import export
@@ -39,7 +40,7 @@ def keep() -> ResponseReturnValue:
     form = _keep_form()
     if not form.validate():
         return _page(form), 422
-    services().personal.choose(keep_days=form.keep_days)
+    services().personal.choose(me().id, keep_days=form.keep_days)
     return _back("kept")
 
 
@@ -55,41 +56,44 @@ def record() -> ResponseReturnValue:
     form = DiagnosticsForm()
     if not form.validate():
         return _page(_keep_form()), 422
-    services().personal.choose(diagnostics_until=time.time() + int(form.seconds.data))
-    services().diagnostics.look()
+    services().personal.choose(me().id, diagnostics_until=time.time() + int(form.seconds.data))
+    services().diagnostics.of(me().id).look()
     return _recording("started")
 
 
 @privacy.post("/diagnostics/delete")
 def stop_recording() -> ResponseReturnValue:
-    services().personal.choose(diagnostics_until=None)
-    services().diagnostics.delete()
+    services().personal.choose(me().id, diagnostics_until=None)
+    services().diagnostics.of(me().id).delete()
     return _recording("stopped")
 
 
 @privacy.get("/diagnostics/download")
 def download_diagnostics() -> Response:
     """The record, a JSON object a line."""
-    return _attachment(export.lines(services().diagnostics.entries()), "diagnostics.jsonl", "application/jsonl")
+    return _attachment(
+        export.lines(services().diagnostics.of(me().id).entries()), "diagnostics.jsonl", "application/jsonl"
+    )
 
 
 @privacy.get("/download")
 def download() -> Response:
     """Everything about the person, as docs/privacy.md describes it."""
-    personal = services().personal
-    conversations = ((each, personal.all_messages(each["id"])) for each in personal.all_conversations())
-    pieces = export.document(time.time(), personal.all_preferences(), conversations, services().diagnostics.entries())
+    personal, person = services().personal, me().id
+    conversations = ((each, personal.all_messages(each["id"])) for each in personal.all_conversations(person))
+    record = services().diagnostics.of(person).entries()
+    pieces = export.document(time.time(), personal.all_preferences(person), conversations, record)
     return _attachment(pieces, "everything.json", "application/json")
 
 
 @privacy.post("/delete")
 def delete() -> ResponseReturnValue:
     """Deletes everything about the person: here, and by the response's headers in their browser."""
-    answering = services().answering
-    answering.stop_all()
-    answering.forget(services().conversations.end_all_temporary())
-    answering.forget(services().personal.delete_everything())
-    services().diagnostics.delete()
+    answering, person = services().answering, me().id
+    answering.stop_all(person)
+    answering.forget(services().conversations.end_all_temporary(person))
+    answering.forget(services().personal.delete_everything(person))
+    services().diagnostics.of(me().id).delete()
     pages.forget()
     session.clear()
     response = _back("deleted")
@@ -111,18 +115,18 @@ def _kept() -> Markup:
 
 
 def _keep_form() -> KeepForm:
-    return KeepForm(services().retention.most_days, services().personal.preferences())
+    return KeepForm(services().retention.most_days, services().personal.preferences(me().id))
 
 
 def _page(form: KeepForm) -> str:
     retention = services().retention
-    now = services().personal.preferences()
+    now = services().personal.preferences(me().id)
     return render_template(
         "privacy/page.html",
         form=form,
         done=DONE.get(request.args.get("done", "")),
         days_kept=now.days_kept(retention.most_days),
-        outdated=retention.count_outdated(now),
+        outdated=retention.count_outdated(now, me().id),
         **_record_now(),
     )
 
@@ -137,7 +141,7 @@ def _recording(done: str) -> ResponseReturnValue:
 
 def _record_now() -> Mapping[str, Any]:
     """What _diagnostics.html needs to know."""
-    found = services().diagnostics
+    found = services().diagnostics.of(me().id)
     left = found.seconds_left()
     return {
         "left": in_words(left) if left else "",

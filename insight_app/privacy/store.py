@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, or_, select, tuple_, update
 
 from insight_app.chat.messages import LIVE
 from insight_app.chat.store import remove
@@ -17,8 +17,6 @@ from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
 from insight_app.storage.tables import preferences as chosen
 
-# Whose words they are where nobody signs in.
-THE_ONE_PERSON = ""
 # So many conversations go in one transaction, which keeps others from writing, and so many rows are read at once.
 AT_ONCE = 20
 READ_AT_ONCE = 100
@@ -30,32 +28,37 @@ class PersonalStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def preferences(self, person: str = THE_ONE_PERSON) -> Preferences:
+    def preferences(self, person: str = "") -> Preferences:
         names = Preferences.__dataclass_fields__
         query = select(*(chosen.c[name] for name in names)).where(chosen.c.person == person)
         with self._database.reading() as connection:
             row = connection.execute(query).first()
         return Preferences() if row is None else Preferences(*row)
 
-    def choose(self, person: str = THE_ONE_PERSON, **values: float | None) -> None:
+    def choose(self, person: str = "", **values: float | None) -> None:
         """Sets those of a person's preferences that are named."""
         with self._database.writing() as connection:
             if not connection.execute(update(chosen).where(chosen.c.person == person).values(values)).rowcount:
                 connection.execute(insert(chosen).values(person=person, **values))
 
-    def count_outdated(self, before: float) -> int:
-        """How many conversations `delete_outdated` would delete."""
+    def people(self) -> list[str]:
+        """The ids of those who have conversations."""
         with self._database.reading() as connection:
-            found = connection.execute(select(func.count()).select_from(conversations).where(_is_outdated(before)))
-            return int(found.scalar_one())
+            return list(connection.execute(select(conversations.c.owner).distinct()).scalars())
 
-    def delete_outdated(self, before: float) -> int:
+    def count_outdated(self, before: float, person: str = "") -> int:
+        """How many conversations `delete_outdated` would delete."""
+        outdated = select(func.count()).select_from(conversations).where(_is_outdated(before, person))
+        with self._database.reading() as connection:
+            return int(connection.execute(outdated).scalar_one())
+
+    def delete_outdated(self, before: float, person: str = "") -> int:
         """Deletes what is not pinned, not being written, and has no message since then; returns how many went."""
-        return self._delete(_is_outdated(before))[0]
+        return self._delete(_is_outdated(before, person))[0]
 
-    def delete_everything(self, person: str = THE_ONE_PERSON) -> list[int]:
+    def delete_everything(self, person: str = "") -> list[int]:
         """Returns the answers that may have been written until just now."""
-        _, answers = self._delete(true())
+        _, answers = self._delete(conversations.c.owner == person)
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
         self._database.forget()
@@ -79,15 +82,16 @@ class PersonalStore:
             self._database.forget()
         return count, answers
 
-    def all_preferences(self, person: str = THE_ONE_PERSON) -> dict[str, Any] | None:
+    def all_preferences(self, person: str = "") -> dict[str, Any] | None:
         """The person's row as it is; None where they never chose anything."""
         with self._database.reading() as connection:
             row = connection.execute(select(chosen).where(chosen.c.person == person)).first()
         return None if row is None else dict(row._mapping)
 
-    def all_conversations(self) -> Iterator[dict[str, Any]]:
+    def all_conversations(self, person: str = "") -> Iterator[dict[str, Any]]:
         """Every row with every column, oldest first; read in parts, so that nobody waits and no memory is filled."""
-        return self._rows(conversations, select(conversations), ("created_at", "id"))
+        mine = select(conversations).where(conversations.c.owner == person)
+        return self._rows(conversations, mine, ("created_at", "id"))
 
     def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:
         """The same of a conversation's messages."""
@@ -107,9 +111,10 @@ class PersonalStore:
             part = query.where(place > tuple_(*(rows[-1][name] for name in order)))
 
 
-def _is_outdated(before: float) -> ColumnElement[bool]:
+def _is_outdated(before: float, person: str) -> ColumnElement[bool]:
     """By the times of the messages themselves: the one that orders the list never goes back, whatever the clock did."""
     is_live = messages.c.state.in_([state.value for state in LIVE])
     is_new = or_(messages.c.created_at >= before, messages.c.finished_at >= before, is_live)
     newer = exists().where(messages.c.conversation_id == conversations.c.id, is_new)
-    return conversations.c.is_pinned.is_(False) & (conversations.c.created_at < before) & ~newer
+    is_old = conversations.c.is_pinned.is_(False) & (conversations.c.created_at < before) & ~newer
+    return (conversations.c.owner == person) & is_old

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST = "0004"  # the last migration's name: saves importing Alembic where nothing is to be done
+NEWEST = "0005"  # the last migration's name: saves importing Alembic where nothing is to be done
 PATIENCE_SECONDS = 5.0  # for another program that has the database
 LOOK_AGAIN_SECONDS = 0.02
 READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait

@@ -18,6 +18,7 @@ conversations = Table(
     "conversations",
     metadata,
     Column("id", String(32), primary_key=True),
+    Column("owner", String(32), nullable=False, default="", server_default=""),  # as in preferences
     Column("title", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False, index=True),
@@ -25,7 +26,7 @@ conversations = Table(
     # What the model is told in every turn of this conversation.
     Column("instructions", Text, nullable=False, default="", server_default=""),
     # The order of the list, which is on every page.
-    Index("ix_conversations_is_pinned_updated_at_id", "is_pinned", "updated_at", "id"),
+    Index("ix_conversations_owner_is_pinned_updated_at_id", "owner", "is_pinned", "updated_at", "id"),
 )
 
 # A tree: each message points to the one before it, and two children of one message are two tries. Rows are
@@ -36,6 +37,8 @@ messages = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("parent_id", Integer, ForeignKey("messages.id", ondelete="CASCADE")),
+    # Its conversation's: who asks for one message by its id need not read the conversation too.
+    Column("owner", String(32), nullable=False, default="", server_default=""),
     Column("role", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("text", Text, nullable=False, default=""),
@@ -102,11 +105,97 @@ moderation_counts = Table(
     Column("times", Integer, nullable=False),
 )
 
-# What a person chose about their own words; "" is the person of a server without accounts.
+# What a person chose about their own words: by the id of their account, "" where nobody signs in.
 preferences = Table(
     "preferences",
     metadata,
     Column("person", String(64), primary_key=True),
     Column("keep_days", Integer),  # 0: for ever; NULL: as the server does
     Column("diagnostics_until", Float),
+)
+
+
+def _limits() -> list[Column[int]]:
+    """How much may be asked: 0 is no limit, NULL leaves it to what stands above (the role, then nothing)."""
+    names = ("answers_per_day", "answers_per_month", "tokens_per_day", "tokens_per_month")
+    return [Column(name, Integer) for name in names]
+
+
+def _of_account(*, nullable: bool = False) -> Column[str]:
+    key = ForeignKey("accounts.id", ondelete="CASCADE")
+    return Column("account_id", String(32), key, nullable=nullable, index=True)
+
+
+# People who sign in. `password` is an Argon2 hash, "" where others vouch for them (a proxy, an OpenID provider, whose
+# name for them is `subject`).
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("email", String(255), nullable=False, unique=True),
+    Column("password", String(255), nullable=False, default="", server_default=""),
+    Column("subject", String(255), unique=True),
+    Column("role", String(16), nullable=False),
+    Column("is_disabled", Boolean, nullable=False, default=False, server_default=false()),
+    Column("created_at", Float, nullable=False),
+    *_limits(),
+)
+
+# Browsers in which somebody is signed in, each by the digest of what its cookie holds.
+account_sessions = Table(
+    "account_sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    _of_account(),
+    Column("created_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("agent", String(100), nullable=False, default="", server_default=""),
+    Column("address", String(64), nullable=False, default="", server_default=""),
+)
+
+# Links that serve once: invitations (for an e-mail address, or for whoever has it) and new passwords (of an account).
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    _of_account(nullable=True),
+    Column("email", String(255), nullable=False, default="", server_default=""),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+# Keys of programs; the key itself is nowhere, `id` is its beginning.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    _of_account(),
+    Column("label", String(100), nullable=False),
+    Column("scopes", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float),
+    Column("expires_at", Float),
+)
+
+# What people of a role may do; `models` is a JSON list of names, NULL for all.
+roles = Table("roles", metadata, Column("role", String(16), primary_key=True), Column("models", Text), *_limits())
+
+# How much each person asked of each model in each hour (since 1970), without a word of it. No key to the account: what
+# was used stays in the sums when it is gone.
+usage = Table(
+    "usage",
+    metadata,
+    Column("person", String(32), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("model", String(255), primary_key=True),
+    Column("answers", Integer, nullable=False, default=0, server_default="0"),
+    Column("prompt_tokens", Integer, nullable=False, default=0, server_default="0"),
+    Column("answer_tokens", Integer, nullable=False, default=0, server_default="0"),
+    Column("busy_seconds", Float, nullable=False, default=0, server_default="0"),  # at the engine, loading included
+    Column("writing_seconds", Float, nullable=False, default=0, server_default="0"),
+    Index("ix_usage_hour", "hour"),
+    Index("ix_usage_model_hour", "model", "hour"),
 )

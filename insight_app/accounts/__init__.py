@@ -1,0 +1,1 @@
+"""People: who is asking, how they sign in, and what is theirs."""
