@@ -7,6 +7,8 @@ monkey.patch_all()
 import os  # noqa: E402
 import sys  # noqa: E402
 
+from gevent import get_hub  # noqa: E402
+
 from insight_app import cli, create_app  # noqa: E402
 from insight_app.errors import ConfigError  # noqa: E402
 from insight_app.telemetry import logs  # noqa: E402
@@ -16,7 +18,8 @@ try:
     if cli.is_asked(sys.argv):
         app = cli.app
     else:
-        app = create_app()
+        # What cannot yield, as the hashing of passwords, goes to real threads.
+        app = create_app(outside=lambda work: get_hub().threadpool.apply(work))
         logs.take_over()
 except ConfigError as error:
     print(error, file=sys.stderr)

@@ -7,18 +7,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
+    from insight_app.accounts.passwords import Outside
     from insight_app.config import Settings
     from insight_app.services import Services
 
 __version__ = "0.1.0"
 
 
-def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
-    """The Flask app. Without settings the environment and .env decide. Raises ConfigError where it cannot start."""
+def create_app(
+    settings: Settings | None = None, services: Services | None = None, outside: Outside[object] | None = None
+) -> Flask:
+    """The Flask app. Without settings the environment and .env decide. Raises ConfigError where it cannot start.
+
+    `outside` is how work is done that would hold up all threads, where these are greenlets.
+    """
     # Imported here so that `python -m insight_app.config` stays light.
     from flask import Flask
 
     from insight_app import assets, web
+    from insight_app.accounts import account_routes as account
+    from insight_app.accounts import admin_routes as people
+    from insight_app.accounts import door_routes as doors
+    from insight_app.accounts import routes as accounts
     from insight_app.api import routes as api
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
@@ -36,7 +46,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     logs.configure(settings.log_level)
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
-    app.extensions["insight"] = services or build_services(settings)
-    for part in (assets, telemetry, rates, chat, library, instructions, moderation, judge, privacy, api):
+    app.extensions["insight"] = services or (build_services(settings, outside) if outside else build_services(settings))
+    parts = (assets, telemetry, rates, accounts, doors, chat, library, account, people, instructions, moderation, judge)
+    for part in (*parts, privacy, api):
         part.register(app)
     return app

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from flask import Flask, Response, abort, request, url_for
 
+from insight_app.accounts.guards import for_everybody
+
 BUNDLES = {
     "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
     "settings.css": ("css/settings.css", "css/moderation.css"),
@@ -45,6 +47,7 @@ def register(app: Flask) -> None:
     by_name = {asset.name: asset for asset in bundles.values()}
 
     @app.get("/assets/<name>")
+    @for_everybody
     def asset_file(name: str) -> Response:
         asset = by_name.get(name) or abort(404)
         packed = request.accept_encodings["gzip"] > 0

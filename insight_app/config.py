@@ -121,10 +121,32 @@ def _secret_key(value: str) -> str:
     return value
 
 
-def _sign_in(value: str) -> str:
-    if value.lower() == "accounts":
-        raise ValueError("local: accounts for several people come with a later version")
-    return str(_one_of("local")(value))
+def _networks(value: str) -> tuple[str, ...]:
+    """`value` as networks, of which a single address is one too."""
+    try:
+        return tuple(str(ipaddress.ip_network(each.strip(), strict=False)) for each in value.split(",") if each.strip())
+    except ValueError:
+        raise ValueError("addresses or networks separated by commas, such as 127.0.0.1 or 10.0.0.0/8") from None
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+        raise ValueError("the name of an HTTP header, such as X-Forwarded-Email")
+    return value
+
+
+def _addresses(value: str) -> tuple[str, ...]:
+    found = tuple(each.strip().casefold() for each in value.split(",") if each.strip())
+    if not all(re.fullmatch(r"[^@\s]+@[^@\s]+", each) for each in found):
+        raise ValueError("e-mail addresses separated by commas")
+    return found
+
+
+def _issuer(value: str) -> str:
+    """`value` as it is: the provider's own tokens name it to the letter."""
+    if value and not re.fullmatch(r"https?://[^\s@?#]+", value):
+        raise ValueError("the address of an OpenID provider, such as https://id.example.org, or empty")
+    return value
 
 
 def _database(value: str) -> str:
@@ -238,12 +260,68 @@ class Settings:
         _whole(0, 36_500),
         "After how many days without a new message a conversation that is not pinned is deleted. 0: never.",
     )
-    ratelimit_enabled: bool = _variable("RATELIMIT_ENABLED", "true", _yes_or_no, "Whether SEND_RATE_LIMIT counts.")
+    ratelimit_enabled: bool = _variable("RATELIMIT_ENABLED", "true", _yes_or_no, "Whether the four limits below count.")
     send_rate_limit: str = _variable(
-        "SEND_RATE_LIMIT", "30 per minute", _rate, "How many messages may be sent from one address."
+        "SEND_RATE_LIMIT",
+        "30 per minute",
+        _rate,
+        "How many messages one person may send, by pages and programs together.",
+    )
+    key_rate_limit: str = _variable(
+        "KEY_RATE_LIMIT",
+        "20 per minute",
+        _rate,
+        "How many messages may be sent with one key, so that a program leaves its owner some.",
+    )
+    address_rate_limit: str = _variable(
+        "ADDRESS_RATE_LIMIT",
+        "300 per minute",
+        _rate,
+        "How many messages all people behind one address may send together, where people sign in.",
+    )
+    sign_in_rate_limit: str = _variable(
+        "SIGN_IN_RATE_LIMIT",
+        "10 per 5 minutes",
+        _rate,
+        "How often signing in may be tried with one account; from one address ten times as often.",
     )
     auth_mode: str = _variable(
-        "AUTH_MODE", "local", _sign_in, "local: one person, on this machine only, without signing in."
+        "AUTH_MODE",
+        "local",
+        _one_of("local", "accounts", "proxy", "oidc"),
+        "local: one person, on this machine only, without signing in. accounts: people sign in with e-mail and "
+        "password. proxy: a reverse proxy says who they are. oidc: an OpenID provider does.",
+    )
+    sign_up: str = _variable(
+        "SIGN_UP",
+        "invitation",
+        _one_of("open", "invitation", "closed"),
+        "Who may make an account. open: anybody; invitation: who has a link from an admin; closed: nobody. Where a "
+        "proxy or a provider vouches for people, open and invitation are the same.",
+    )
+    admin_emails: tuple[str, ...] = _variable(
+        "ADMIN_EMAILS",
+        "",
+        _addresses,
+        "Who is an admin as soon as a proxy or a provider vouches for them: e-mail addresses, separated by commas.",
+    )
+    trusted_proxies: tuple[str, ...] = _variable(
+        "TRUSTED_PROXIES",
+        "",
+        _networks,
+        "The addresses of the reverse proxies in front, separated by commas: only they are believed who asks "
+        "(X-Forwarded-For, -Proto, -Host).",
+    )
+    proxy_user_header: str = _variable(
+        "PROXY_USER_HEADER",
+        "X-Forwarded-Email",
+        _header,
+        "With AUTH_MODE=proxy: the header in which the proxy gives the e-mail address of who asks.",
+    )
+    oidc_issuer: str = _variable("OIDC_ISSUER", "", _issuer, "With AUTH_MODE=oidc: the address of the OpenID provider.")
+    oidc_client_id: str = _variable("OIDC_CLIENT_ID", "", _text, "The name by which the provider knows this server.")
+    oidc_client_secret: str = _variable(
+        "OIDC_CLIENT_SECRET", "", _text, "The secret that goes with that name.", secret=True
     )
     secret_key: str = _variable(
         "SECRET_KEY",
@@ -311,13 +389,27 @@ def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJEC
                 "Start with “python3 launch.py”, which writes one into .env, or set it yourself.",
             )
     settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
     if settings.auth_mode == "local" and not _is_loopback(settings.app_host):
         raise ConfigError(
             f"APP_HOST={settings.app_host} would let anybody in, as AUTH_MODE=local knows no accounts.",
-            "Set APP_HOST=127.0.0.1, and from another machine use a tunnel "
+            "Set AUTH_MODE=accounts, or APP_HOST=127.0.0.1, and from another machine use a tunnel "
             f"(ssh -L {settings.app_port}:127.0.0.1:{settings.app_port} this-machine).",
         )
-    return settings
+    if settings.auth_mode == "proxy" and not settings.trusted_proxies:
+        raise ConfigError(
+            "AUTH_MODE=proxy needs to know who the proxy is, or anybody could say who they are.",
+            "Set TRUSTED_PROXIES to its address, for example 127.0.0.1.",
+        )
+    if settings.auth_mode == "oidc" and not (settings.oidc_issuer and settings.oidc_client_id):
+        raise ConfigError(
+            "AUTH_MODE=oidc needs an OpenID provider.",
+            "Set OIDC_ISSUER to its address, and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET to what it gave you.",
+        )
 
 
 def _checked(variable: Variable, text: str, place: str) -> Any:

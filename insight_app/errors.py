@@ -10,9 +10,20 @@ InsightError
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── NotAChat         POST /api/chat with something else than a chat
 │   ├── TooManyRules     more rules than anybody could look through
+│   ├── EmailTaken       there is an account with this address
+│   ├── LastAdmin        nobody would be left who can let others in
+│   ├── TooManyKeys      more keys than anybody could keep apart
 │   ├── PromptRefused    a rule does not let this message be sent
 │   └── ForeignPage      a page of another site calls the door for programs
+├── SignInNeeded         nobody is signed in, or no longer
+│   └── KeyRefused       a program's key is missing, wrong, revoked or expired
+├── AdminsOnly           it is everybody's, so that only an admin may see or change it
+│   └── KeyTooNarrow     the key is not for this
+├── LinkOver             an invitation, or a link to a new password, that holds no longer
+├── SignUpClosed         nobody new is let in
+├── ProviderFailed       the OpenID provider did not say who somebody is
 ├── TooManyRequests      more than SEND_RATE_LIMIT
+│   └── TooManyTries     more than SIGN_IN_RATE_LIMIT
 ├── NotThere             no such conversation, answer or page, or not yours
 │   └── TemporaryOver    of a temporary chat that has ended
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
@@ -144,6 +155,26 @@ class TooManyRules(InputError):
     next_step = "Put several words or phrases into one rule, or delete some rules first."
 
 
+class EmailTaken(InputError):
+    code = "email_taken"
+    cause = "There is an account with this address already."
+    next_step = "Sign in with it, or take another address."
+
+
+class LastAdmin(InputError):
+    status = 409
+    code = "last_admin"
+    cause = "This is the last admin: nobody would be left who can let others in."
+    next_step = "Make somebody else an admin first."
+
+
+class TooManyKeys(InputError):
+    status = 409
+    code = "too_many_keys"
+    cause = "There are {limit} keys already."
+    next_step = "Revoke some that are no longer used."
+
+
 class PromptRefused(InputError):
     code = "prompt_refused"
     cause = "This message was not sent. {reason}"
@@ -157,11 +188,64 @@ class ForeignPage(InputError):
     next_step = "Call it from a program, or from a page of this server."
 
 
+class SignInNeeded(InsightError):
+    status = 401
+    code = "sign_in_needed"
+    cause = "You are not signed in, or no longer."
+    next_step = "Sign in, then send again: your text is kept."
+
+
+class KeyRefused(SignInNeeded):
+    code = "key_refused"
+    cause = "This needs a key, and none came that holds: it is missing, wrong, revoked or expired."
+    next_step = "Make one on the account page and send it in the header “Authorization: Bearer …”."
+
+
+class AdminsOnly(InsightError):
+    status = 403
+    code = "admins_only"
+    cause = "Only admins of this server may see or change this."
+    next_step = "Ask one of them."
+
+
+class KeyTooNarrow(AdminsOnly):
+    code = "key_too_narrow"
+    cause = "This key is not for that: it lacks “{scope}”."
+    next_step = "Make another one on the account page, with what is needed."
+
+
+class LinkOver(InsightError):
+    status = 410
+    code = "link_over"
+    cause = "This link holds no longer: it was used, withdrawn, or is too old."
+    next_step = "Ask an admin of this server for another one."
+
+
+class SignUpClosed(InsightError):
+    status = 403
+    code = "sign_up_closed"
+    cause = "This server lets nobody new in by themselves."
+    next_step = "Ask an admin of it for an invitation."
+
+
+class ProviderFailed(InsightError):
+    status = 502
+    code = "provider_failed"
+    cause = "The sign-in provider did not say who you are."
+    next_step = "Try again; if it lasts, whoever runs this server can look into OIDC_ISSUER and its client."
+
+
 class TooManyRequests(InsightError):
     status = 429
     code = "too_many_requests"
     cause = "You sent a lot in a short time."
     next_step = "Wait {seconds} seconds, then send again."
+
+
+class TooManyTries(TooManyRequests):
+    code = "too_many_tries"
+    cause = "Signing in was tried too often."
+    next_step = "Wait {seconds} seconds, then try again."
 
 
 class NotThere(InsightError):

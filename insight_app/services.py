@@ -9,6 +9,9 @@ from typing import Any
 
 import structlog
 
+from insight_app.accounts.passwords import Outside, Passwords
+from insight_app.accounts.people import Account
+from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.answering import Answering
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.replies import Replies, RepliesInMemory
@@ -39,6 +42,7 @@ class Services:
 
     settings: Settings
     database: Database
+    accounts: Accounts
     conversations: Conversations
     replies: Replies
     engine: Fallback
@@ -63,6 +67,18 @@ class Services:
             "seconds": self.settings.request_timeout_seconds,
         }
 
+    def delete_everything_of(self, person: str) -> None:
+        """All that somebody wrote and chose; what is being written for them is stopped."""
+        self.answering.stop_all(person)
+        self.answering.forget(self.conversations.end_all_temporary(person))
+        self.answering.forget(self.personal.delete_everything(person))
+        self.diagnostics.of(person).delete()
+
+    def delete_person(self, account: Account) -> None:
+        """An account, and then all that was theirs: nobody can write any more under it. Raises LastAdmin."""
+        self.accounts.store.delete(account.id)
+        self.delete_everything_of(account.id)
+
     def close(self) -> None:
         """Lets every stream end and keeps what is written."""
         self.closing = True
@@ -74,8 +90,11 @@ class Services:
         self.replies.leave()  # after the last checkpoint: others go on from there
 
 
-def build_services(settings: Settings) -> Services:
-    """Raises ConfigError where the database, or the address of Redis, cannot be used."""
+def build_services(settings: Settings, outside: Outside[object] = lambda work: work()) -> Services:
+    """Raises ConfigError where the database, or the address of Redis, cannot be used.
+
+    `outside` runs what would hold up all threads, where they are greenlets.
+    """
     replies, counting = _shared(settings)
     metrics = Metrics(live_answers=replies.count, redis_up=replies.connected)
     address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
@@ -115,6 +134,7 @@ def build_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         database=database,
+        accounts=Accounts(database, settings, Passwords(outside)),
         conversations=conversations,
         replies=replies,
         engine=engine,

@@ -15,12 +15,13 @@ from flask import (
     g,
     jsonify,
     make_response,
+    redirect,
     render_template,
     request,
     session,
     url_for,
 )
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
@@ -28,6 +29,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from insight_app.accounts.guards import PROGRAMS, me, recognise, somebody
+from insight_app.accounts.proxies import BehindProxies
 from insight_app.chat.messages import TEMPORARY
 from insight_app.config import Settings
 from insight_app.errors import (
@@ -35,11 +38,15 @@ from insight_app.errors import (
     InputError,
     InsightError,
     NotThere,
+    SignInNeeded,
     TemporaryOver,
     TooLarge,
     TooManyRequests,
+    TooManyTries,
     WrongMethod,
 )
+from insight_app.limits import rates
+from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.services import Services
 
@@ -66,6 +73,8 @@ HEADERS = {
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+# The database ends sessions that nobody uses long before.
+LONGEST_COOKIE_SECONDS = 365 * 86_400
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()
@@ -86,7 +95,7 @@ def services() -> Services:
 
 def who() -> str:
     """Who changes something, as the history of changes says it."""
-    return "you"
+    return me().name
 
 
 def largest_request(settings: Settings) -> int:
@@ -116,12 +125,21 @@ def _signed(_token: str, _secret_key: object) -> str:
 
 
 def for_program() -> bool:
-    return request.path.startswith(("/api/", "/v1/"))
+    return request.path.startswith(PROGRAMS)
 
 
-def add_settings_page(app: Flask, label: str, endpoint: str) -> None:
+def add_settings_page(app: Flask, label: str, endpoint: str, *, for_admins: bool = False) -> None:
     """Puts a page among those of the settings, in the order in which they come."""
-    app.extensions["settings_pages"].append((label, endpoint))
+    app.extensions["settings_pages"].append((label, endpoint, for_admins))
+
+
+def settings_pages() -> list[tuple[str, str]]:
+    """The pages of the settings that whoever asks may see, as labels and endpoints."""
+    person = somebody()
+    if person is None:
+        return []
+    pages = current_app.extensions["settings_pages"]
+    return [(label, endpoint) for label, endpoint, for_admins in pages if person.is_admin or not for_admins]
 
 
 def configure(app: Flask, settings: Settings) -> None:
@@ -130,6 +148,8 @@ def configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_NAME=f"insight-{settings.app_port}",  # cookies know no ports: two servers would share one
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=LONGEST_COOKIE_SECONDS,
+        SESSION_REFRESH_EACH_REQUEST=False,  # a cookie in each response would cost more than the rest of it
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
         MAX_CONTENT_LENGTH=largest_request(settings),
         MAX_FORM_MEMORY_SIZE=largest_request(settings),
@@ -138,16 +158,19 @@ def configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
     )
     app.request_class = _KeptInMemory
-    pages: list[tuple[str, str]] = []
+    pages: list[tuple[str, str, bool]] = []
     app.extensions["settings_pages"] = pages
     app.session_interface = _Sessions(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.globals["settings_pages"] = pages
+    app.jinja_env.globals["settings_pages"] = settings_pages
+    app.jinja_env.globals["somebody"] = somebody
+    app.jinja_env.globals["somebody_signs_in"] = settings.auth_mode in ("accounts", "oidc")
+    app.before_request(recognise)  # before all else: who is not signed in shall hear that, and not of an old form
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"csrf_token": csrf_token})  # after the extension's own
-    app.wsgi_app = _KnownMethods(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = BehindProxies(_KnownMethods(app.wsgi_app), settings.trusted_proxies)  # type: ignore[method-assign]
     app.after_request(_secure)
     app.register_error_handler(InsightError, _show)
     app.register_error_handler(Exception, _translate)
@@ -161,9 +184,10 @@ class _KeptInMemory(Request):
 
 
 class _Sessions(SecureCookieSessionInterface):
-    """Sessions that end with their browser and not by a clock: one that was set back would refuse all open pages.
+    """Cookies that hold whatever the clock says: one that was set back would refuse all open pages.
 
-    A browser sends the same cookie with each request, so what the last ones say is kept, as is who reads them.
+    Those of a person who signed in outlive their browser; whether they still hold, the database knows. A browser sends
+    the same cookie with each request, so what the last ones say is kept, as is who reads them.
     """
 
     def __init__(self, app: Flask) -> None:
@@ -179,6 +203,15 @@ class _Sessions(SecureCookieSessionInterface):
             return SecureCookieSession(self._read(request.cookies.get(self.get_cookie_name(app), "")))
         except BadSignature:
             return SecureCookieSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Says nothing of cookies with what is the same for everybody and may be kept by anybody."""
+        if not response.cache_control.public:
+            super().save_session(app, session, response)
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Over TLS the cookie is never sent without it."""
+        return request.is_secure
 
 
 class _KnownMethods:
@@ -206,7 +239,9 @@ def _translate(error: Exception) -> ResponseReturnValue:
         return _show(FormExpired())
     if isinstance(error, RateLimitExceeded):
         wait = error.limit.limit.get_expiry() if error.limit else 60
-        response = make_response(_show(TooManyRequests(seconds=wait)))
+        is_door = error.limit is not None and str(error.limit.scope).startswith(rates.SIGNING_IN)
+        kind = TooManyTries if is_door else TooManyRequests
+        response = make_response(_show(kind(seconds=wait)))
         response.headers["Retry-After"] = str(wait)
         return response
     if isinstance(error, SecurityError):
@@ -229,7 +264,10 @@ def _translate(error: Exception) -> ResponseReturnValue:
 def _show(error: InsightError) -> ResponseReturnValue:
     """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
     if for_program():
-        return jsonify(error={"code": error.code, "message": str(error)}), error.status
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return jsonify(error={"code": error.code, "message": str(error)}), error.status, headers
+    if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:
+        return way
     if from_htmx():
         return notice(error), error.status
     g.tells_an_error = True
@@ -238,6 +276,22 @@ def _show(error: InsightError) -> ResponseReturnValue:
     except Exception as fault:  # or the server would tell of it, with its message and the address that was asked for
         current_app.extensions["log"].error("error page broke", exc_info=fault)
         return Response(f"{error}\n", error.status, content_type="text/plain; charset=utf-8")
+
+
+def _way_in() -> ResponseReturnValue | None:
+    """Where who must sign in is led; None where that would lose what they typed: they are told instead."""
+    if request.endpoint == "chat.stream":  # htmx repeats a connection that gets anything else for ever
+        told = swap("#notice", "innerHTML", draw("_notice.html", error=SignInNeeded()))
+        return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
+    if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
+        return None
+    if from_htmx() and request.blueprint in ("chat", "library"):  # what is typed there stays
+        return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
+    if from_htmx():
+        return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})
+    return redirect(
+        url_for("accounts.sign_in", next=request.full_path.rstrip("?") if request.path != "/" else None), 303
+    )
 
 
 def show(error: InsightError) -> ResponseReturnValue:

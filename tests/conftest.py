@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from own_redis import OwnRedis
+from people import ALICE, BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
@@ -91,6 +93,32 @@ def visitor(client: FlaskClient) -> Visitor:
     found = Visitor(client)
     found.open("/")
     return found
+
+
+@pytest.fixture
+def shared(settings: Settings) -> Iterator[Flask]:
+    """The app where people sign in; Alice, Bob and Carol have accounts."""
+    app = create_app(replace(settings, auth_mode="accounts", sign_in_rate_limit="1000 per minute"))
+    services: Services = app.extensions["insight"]
+    add_people(services)
+    services.engine.look()
+    yield app
+    for reply in services.replies.here():
+        reply.stop.ask()
+    services.close()
+    services.database.close()
+
+
+@pytest.fixture
+def alice(shared: Flask) -> Visitor:
+    """An admin, signed in."""
+    return signed_in(shared, ALICE)
+
+
+@pytest.fixture
+def bob(shared: Flask) -> Visitor:
+    """A member, signed in."""
+    return signed_in(shared, BOB)
 
 
 @pytest.fixture

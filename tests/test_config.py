@@ -137,6 +137,11 @@ def test_a_folder_in_place_of_the_file_is_an_error_with_a_reason(env_file: Path)
         ("REDIS_URL", "redis://"),
         ("REDIS_URL", "unix://socket"),
         ("WEB_CONCURRENCY", "0"),
+        ("TRUSTED_PROXIES", "the proxy"),
+        ("ADMIN_EMAILS", "alice"),
+        ("PROXY_USER_HEADER", "two words"),
+        ("OIDC_ISSUER", "id.example.org"),
+        ("SIGN_UP", "maybe"),
     ],
 )
 def test_a_value_that_is_not_allowed_names_its_variable_and_its_place(env_file: Path, name: str, value: str) -> None:
@@ -145,8 +150,29 @@ def test_a_value_that_is_not_allowed_names_its_variable_and_its_place(env_file: 
     assert f"{name} (.env line 2) must be " in refusal(file=env_file)
 
 
-def test_accounts_are_announced_for_a_later_version() -> None:
-    assert "later version" in refusal({"AUTH_MODE": "accounts"})
+@pytest.mark.parametrize(
+    ("missing", "given_too"),
+    [
+        ("AUTH_MODE=accounts", {"APP_HOST": "0.0.0.0"}),
+        ("TRUSTED_PROXIES", {"AUTH_MODE": "proxy"}),
+        ("OIDC_ISSUER", {"AUTH_MODE": "oidc"}),
+        ("OIDC_CLIENT_ID", {"AUTH_MODE": "oidc", "OIDC_ISSUER": "https://id.example.org"}),
+    ],
+)
+def test_what_a_way_to_sign_in_needs_is_asked_for(missing: str, given_too: dict[str, str]) -> None:
+    assert missing in refusal(given_too)
+
+
+@pytest.mark.parametrize("mode", ["accounts", "proxy", "oidc"])
+def test_where_people_sign_in_others_may_reach_the_server(mode: str) -> None:
+    needs = {
+        "TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16",
+        "OIDC_ISSUER": "https://id.example.org/",
+        "OIDC_CLIENT_ID": "me",
+    }
+    settings = loaded({"AUTH_MODE": mode, "APP_HOST": "0.0.0.0", **needs})
+    assert (settings.app_host, settings.trusted_proxies) == ("0.0.0.0", ("10.0.0.1/32", "10.1.0.0/16"))
+    assert settings.oidc_issuer == "https://id.example.org/"  # to the letter, as its tokens have it
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from insight_app import errors
 from insight_app.errors import ConfigError, EngineError, InsightError, every_error, explain
 
 FACTS = {"url": "http://127.0.0.1:11434", "model": "llama3.2", "seconds": "60", "length": "5", "limit": "4"}
-FACTS |= {"context": "4,096 tokens", "reason": "It is against the rules."}
+FACTS |= {"context": "4,096 tokens", "reason": "It is against the rules.", "scope": "admin"}
 KINDS = every_error()
 shown = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 

@@ -1,9 +1,12 @@
-"""Who asks: one person as every route knows them."""
+"""Who asks: one person as every route knows them, and their account as it is kept."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+
+LONGEST_EMAIL = 200
 
 
 class Role(str, Enum):
@@ -31,3 +34,33 @@ class Person:
 
 # Whoever sits at a server that only its own machine can reach.
 THE_ONE_PERSON = Person("", "you", Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it is kept. `password` is a hash, "" where others vouch for the person.
+
+    `subject` is what an OpenID provider calls them, None where none does.
+    """
+
+    id: str
+    email: str
+    role: Role
+    password: str = ""
+    subject: str | None = None
+    is_disabled: bool = False
+    created_at: float = 0.0
+
+    @property
+    def person(self) -> Person:
+        return Person(self.id, self.email, self.role)
+
+
+def clean_email(given: str) -> str:
+    """The address as accounts are found by it; "" where this is none."""
+    email = given.strip().casefold()
+    if len(email) > LONGEST_EMAIL or not re.fullmatch(
+        r"[^@\s<>\"'(),:;\x00-\x1f\x7f]+@[^@\s<>\"'(),:;\x00-\x1f\x7f]+", email
+    ):
+        return ""
+    return email if email.isprintable() else ""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from insight_app.accounts.guards import expect_admin
 from insight_app.chat.forms import PromptSettingsForm
 from insight_app.chat.prompts import Parts
 from insight_app.errors import RulesUnreadable
@@ -14,6 +15,7 @@ from insight_app.web import add_settings_page, from_htmx, services, who
 
 EXAMPLE = "(what somebody sets for one conversation)"
 instructions = Blueprint("instructions", __name__, url_prefix="/settings/prompt")
+instructions.before_request(expect_admin)
 
 
 @instructions.get("")
@@ -62,4 +64,4 @@ def _composed(form: PromptSettingsForm) -> str:
 
 def register(app: Flask) -> None:
     app.register_blueprint(instructions)
-    add_settings_page(app, "Instructions", "instructions.page")
+    add_settings_page(app, "Instructions", "instructions.page", for_admins=True)

@@ -1,19 +1,24 @@
-"""How often one may send: Flask-Limiter, counted per address, by all processes together where there is Redis."""
+"""How often one may send and try to sign in: Flask-Limiter, by all processes together where there is Redis."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from hashlib import sha256
+from typing import Any, TypeVar, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from limits import parse_many
 from limits.errors import StorageError
 
+SIGNING_IN = "signing in"
 # How long a request waits for Redis.
 PATIENCE_SECONDS = 0.5
 limiter = Limiter(get_remote_address)
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 def in_memory() -> dict[str, Any]:
@@ -39,11 +44,57 @@ def in_redis(url: str) -> dict[str, Any]:
     }
 
 
-def sending_limit() -> str:
-    return str(current_app.extensions["insight"].settings.send_rate_limit)
+def sending(view: View) -> View:
+    """Limits how often people send: each person, each key of theirs, and all behind one address together."""
+    for name, scope, key in (
+        ("send_rate_limit", "sending", _person),
+        ("key_rate_limit", "sending with a key", _key),
+        ("address_rate_limit", "sending from an address", get_remote_address),
+    ):
+        unless = None if name == "send_rate_limit" else _does_not_count(name)
+        limit = limiter.shared_limit(_setting(name), scope=scope, key_func=key, exempt_when=unless)
+        view = cast(View, limit(view))
+    return view
 
 
-sending = limiter.shared_limit(sending_limit, scope="sending")
+def signing_in(view: View) -> View:
+    """Limits how often signing in is tried: with one account, and ten times as often from one address."""
+    limit = limiter.shared_limit(_setting("sign_in_rate_limit"), scope=SIGNING_IN, key_func=_account)
+    of_address = limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} from an address", key_func=get_remote_address)
+    return cast(View, of_address(limit(view)))
+
+
+def _setting(name: str) -> Callable[[], str]:
+    return lambda: str(getattr(current_app.extensions["insight"].settings, name))
+
+
+def _tenfold() -> str:
+    limits = parse_many(_setting("sign_in_rate_limit")())
+    return "; ".join(f"{each.amount * 10} per {each.multiples} {each.GRANULARITY.name}" for each in limits)
+
+
+def _does_not_count(name: str) -> Callable[[], bool]:
+    """Where nobody signs in there is but one person; and what comes from a page comes with no key."""
+    needs_key = name == "key_rate_limit"
+    return lambda: _mode() == "local" or (needs_key and not g.entry.key_id)
+
+
+def _mode() -> str:
+    return str(current_app.extensions["insight"].settings.auth_mode)
+
+
+def _person() -> str:
+    return f"person {g.entry.person.id}"  # never empty: Flask-Limiter would count nothing
+
+
+def _key() -> str:
+    return f"key {g.entry.key_id}"
+
+
+def _account() -> str:
+    """What somebody tries to open, by a digest: an address is nothing for a key of Redis."""
+    tried = request.form.get("email", "").strip().casefold() or request.path
+    return sha256(tried.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def register(app: Flask) -> None:

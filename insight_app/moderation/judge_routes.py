@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from insight_app.accounts.guards import expect_admin
 from insight_app.moderation import wording
 from insight_app.moderation.judge_forms import JudgeForm
 from insight_app.moderation.judge_settings import FAMILIES, JUDGE, JudgeSettings
@@ -13,6 +14,7 @@ from insight_app.moderation.store import Entry
 from insight_app.web import add_settings_page, from_htmx, services, who
 
 judge = Blueprint("judge", __name__, url_prefix="/settings/moderation/judge")
+judge.before_request(expect_admin)
 
 
 @judge.get("")
@@ -83,4 +85,4 @@ def _names(form: JudgeForm) -> dict[str, object]:
 
 def register(app: Flask) -> None:
     app.register_blueprint(judge)
-    add_settings_page(app, "Judge", "judge.page")
+    add_settings_page(app, "Judge", "judge.page", for_admins=True)

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
+from insight_app.accounts.guards import expect_admin
 from insight_app.errors import ChangedMeanwhile, FormExpired, InsightError, NotThere, TooLarge
 from insight_app.moderation import pages, rule_files
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
@@ -16,6 +17,7 @@ from insight_app.moderation.trying import Tried, tried_in
 from insight_app.web import add_settings_page, from_htmx, services, show, who
 
 moderation = Blueprint("moderation", __name__, url_prefix="/settings/moderation")
+moderation.before_request(expect_admin)
 CHANGES_A_PAGE = 30
 
 
@@ -234,4 +236,4 @@ def _to_page(done: int | None = None, at: str = "") -> ResponseReturnValue:
 
 def register(app: Flask) -> None:
     app.register_blueprint(moderation)
-    add_settings_page(app, "Moderation", "moderation.page")
+    add_settings_page(app, "Moderation", "moderation.page", for_admins=True)

@@ -9,6 +9,8 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_flask_exporter import PrometheusMetrics
 
+from insight_app.accounts.guards import for_everybody, is_near, somebody
+from insight_app.errors import NotThere
 from insight_app.web import services
 
 
@@ -17,13 +19,17 @@ def register(app: Flask) -> None:
     log = app.extensions["log"] = structlog.get_logger("request")
     # Grouped by rule: a path holds ids, and each would be a time series of its own.
     PrometheusMetrics(app, registry=found.metrics.registry, group_by="url_rule")
+    for_everybody(app.view_functions["prometheus_metrics"])
+    app.before_request(_keep_figures_here)
 
     @app.get("/healthz")
+    @for_everybody
     def healthz() -> str:
         """The process lives."""
         return "ok\n"
 
     @app.get("/readyz")
+    @for_everybody
     def readyz() -> ResponseReturnValue:
         """Whether a prompt sent now would be answered; never waits for the engine."""
         standing = services().engine.standing
@@ -51,6 +57,15 @@ def register(app: Flask) -> None:
         # A stream's line is written when it ends, with how long it was open.
         response.call_on_close(lambda: log.info("request", **facts, seconds=round(time.monotonic() - began, 4)))
         return response
+
+
+def _keep_figures_here() -> None:
+    """Where people sign in, /metrics is for this machine and for admins. Raises NotThere for everybody else."""
+    if request.path != "/metrics" or services().settings.auth_mode == "local":
+        return
+    person = somebody()
+    if not (is_near() or (person and person.is_admin)):
+        raise NotThere
 
 
 QUIET = {"/healthz", "/metrics", "/assets/<name>"}

@@ -1,0 +1,104 @@
+"""The page where people see and change what lets them in: their password, where they are signed in, their keys."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from insight_app.accounts.forms import ChangePasswordForm, KeyForm
+from insight_app.accounts.guards import me, my_entry
+from insight_app.accounts.tokens import Scope
+from insight_app.limits import rates
+from insight_app.web import add_settings_page, services
+
+account = Blueprint("account", __name__, url_prefix="/settings/account")
+DONE = {
+    "password": "Your password is changed. Everywhere else you are signed out.",
+    "ended": "That browser is signed out.",
+    "alone": "Everywhere else you are signed out.",
+    "revoked": "The key is revoked. Programs that use it are refused from now on.",
+}
+
+
+@account.get("")
+def page() -> str:
+    return _page()
+
+
+@account.post("/password")
+@rates.signing_in
+def change_password() -> ResponseReturnValue:
+    form = ChangePasswordForm()
+    found = services().accounts
+    if form.validate():
+        known = found.knows(me().name, form.password.data or "")
+        if known is not None:
+            found.change_password(known, form.new_password.data, but=my_entry().session_id)
+            return _back("password")
+        form.password.errors = ["This is not your password."]
+    return _page(password_form=form), 422
+
+
+@account.post("/sessions/<session_id>/end")
+def end_session(session_id: str) -> ResponseReturnValue:
+    services().accounts.sessions.end(session_id, me().id)
+    return _back("ended", "sessions")
+
+
+@account.post("/sessions/end")
+def end_others() -> ResponseReturnValue:
+    services().accounts.sessions.end_all(me().id, but=my_entry().session_id)
+    return _back("alone", "sessions")
+
+
+@account.post("/keys")
+def make_key() -> ResponseReturnValue:
+    """The page with the new key, which is shown this once."""
+    form = KeyForm()
+    if not me().is_admin:
+        form.admin.data = False
+    if not form.validate():
+        return _page(key_form=form), 422
+    key = services().accounts.keys.make(me().id, form.name, form.scopes, form.expires_at)
+    return _page(new_key=key)
+
+
+@account.post("/keys/<key_id>/revoke")
+def revoke_key(key_id: str) -> ResponseReturnValue:
+    services().accounts.keys.revoke(key_id, me().id)
+    return _back("revoked", "keys")
+
+
+def _page(
+    *, password_form: ChangePasswordForm | None = None, key_form: KeyForm | None = None, new_key: str = ""
+) -> str:
+    found, person = services().accounts, me()
+    mode = services().settings.auth_mode
+    return render_template(
+        "accounts/account.html",
+        person=person,
+        mode=mode,
+        done=DONE.get(request.args.get("done", "")),
+        password_form=password_form or ChangePasswordForm(formdata=None),
+        sessions=[] if mode == "proxy" else found.sessions.all(person.id),
+        this_session=my_entry().session_id,
+        keys=found.keys.all(person.id),
+        key_form=key_form or KeyForm(formdata=None),
+        new_key=new_key,
+        scopes=SCOPES,
+    )
+
+
+SCOPES = {Scope.CHAT: "ask", Scope.MODELS: "list models", Scope.ADMIN: "see everybody’s use"}
+
+
+def _back(done: str, anchor: str | None = None) -> Response:
+    response = redirect(url_for("account.page", done=done, _anchor=anchor), 303)
+    assert isinstance(response, Response)
+    return response
+
+
+def register(app: Flask) -> None:
+    if app.extensions["insight"].settings.auth_mode != "local":
+        app.register_blueprint(account)
+        add_settings_page(app, "Account", "account.page")

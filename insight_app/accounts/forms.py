@@ -1,0 +1,150 @@
+"""The forms by which people come in, change their password, make keys, and let others in."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from typing import ClassVar
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField
+from wtforms.validators import ValidationError
+
+from insight_app.accounts import passwords
+from insight_app.accounts.people import Role, clean_email
+from insight_app.accounts.tokens import Scope
+
+NO_EMAIL = "Write an e-mail address, such as name@example.org."
+ROLES = {Role.MEMBER.value: "Member", Role.ADMIN.value: "Admin"}
+
+
+class _Form(FlaskForm):  # type: ignore[misc]
+    class Meta:
+        csrf = False  # every post was checked before it came here (web.py)
+
+
+class SignInForm(_Form):
+    """`next` is the page to go on with, "" for the first one."""
+
+    email = StringField("E-mail")
+    password = PasswordField("Password")
+    next = HiddenField()
+
+    @property
+    def address(self) -> str:
+        return clean_email(self.email.data or "")
+
+    @property
+    def way_on(self) -> str:
+        """A page of this server and of no other."""
+        given = self.next.data or ""
+        is_ours = given.startswith("/") and not given.startswith("//") and "\\" not in given and given.isprintable()
+        return given if is_ours else "/"
+
+
+class _NewPasswordForm(_Form):
+    """What has a field for a new password; `address` says whose."""
+
+    new_password = PasswordField("New password")
+
+    @property
+    def address(self) -> str:
+        return ""
+
+    def validate_new_password(self, field: PasswordField) -> None:
+        if said := passwords.problem(field.data or "", self.address):
+            raise ValidationError(said)
+
+
+class SignUpForm(_NewPasswordForm):
+    """A new account."""
+
+    email = StringField("E-mail")
+    new_password = PasswordField("Password")
+
+    @property
+    def address(self) -> str:
+        return clean_email(self.email.data or "")
+
+    def validate_email(self, field: StringField) -> None:
+        if not self.address:
+            raise ValidationError(NO_EMAIL)
+
+
+class FirstAccountForm(SignUpForm):
+    """The first account of all, with the code that the server's log says."""
+
+    code = StringField("Code from the server’s log")
+
+
+class NewPasswordForm(_NewPasswordForm):
+    """Another password, by a link."""
+
+
+class ChangePasswordForm(_NewPasswordForm):
+    """Another password, by who knows the old one."""
+
+    password = PasswordField("Password now")
+    new_password = PasswordField("New password")
+
+
+class KeyForm(_Form):
+    """A new key."""
+
+    label = StringField("Name")
+    chat = BooleanField("Ask and get answers", default=True)
+    models = BooleanField("List models", default=True)
+    admin = BooleanField("See everybody’s use")
+    expires = StringField("Holds until")
+
+    def validate_label(self, field: StringField) -> None:
+        if not self.name:
+            raise ValidationError("Give it a name, so that you know later what it is for.")
+
+    def validate_chat(self, _field: BooleanField) -> None:
+        if not self.scopes:
+            raise ValidationError("Choose at least one thing that it is for.")
+
+    def validate_expires(self, field: StringField) -> None:
+        if not (field.data or "").strip():
+            return
+        day = self._day
+        if day is None or not date.today() <= day <= date.today() + timedelta(days=3650):
+            raise ValidationError("Choose a day from today on, within ten years; or leave it empty.")
+
+    @property
+    def name(self) -> str:
+        return " ".join("".join(each for each in self.label.data or "" if each.isprintable()).split())[:100]
+
+    @property
+    def scopes(self) -> list[Scope]:
+        return [scope for scope in Scope if self[scope.value].data]
+
+    @property
+    def expires_at(self) -> float | None:
+        """The end of that day (UTC), in seconds since 1970; None where it is to hold for good."""
+        if self._day is None:
+            return None
+        return datetime.combine(self._day + timedelta(days=1), datetime.min.time(), timezone.utc).timestamp()
+
+    @property
+    def _day(self) -> date | None:
+        try:
+            return date.fromisoformat((self.expires.data or "").strip())
+        except ValueError:
+            return None
+
+
+class InvitationForm(_Form):
+    """A link for somebody new; with an address it serves that one only."""
+
+    labels: ClassVar = ROLES
+    email = StringField("E-mail")
+    role = SelectField("Role", choices=list(ROLES))
+
+    @property
+    def address(self) -> str:
+        return clean_email(self.email.data or "")
+
+    def validate_email(self, field: StringField) -> None:
+        if (field.data or "").strip() and not self.address:
+            raise ValidationError(NO_EMAIL)

@@ -1,0 +1,49 @@
+"""Accounts of people that a proxy or an OpenID provider vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from insight_app.accounts.people import Account, Role
+from insight_app.accounts.store import AccountStore
+from insight_app.errors import EmailTaken, SignUpClosed
+
+
+class Vouching:
+    """`admins` are the addresses of those who are admins from the first time on; `is_open` whether anybody may come."""
+
+    def __init__(self, accounts: AccountStore, admins: Collection[str], *, is_open: bool) -> None:
+        self._accounts = accounts
+        self._admins = admins
+        self._is_open = is_open
+
+    def account(self, email: str, subject: str | None = None) -> Account:
+        """The account of somebody with this address, or with the provider's name for them; a new one the first time.
+
+        Raises SignUpClosed; EmailTaken where the address is of somebody whom the provider calls otherwise.
+        """
+        known = self._accounts.of_subject(subject) if subject else None
+        if known is None:
+            known = self._accounts.of_email(email)
+            if known is not None and subject:
+                if known.subject is not None:
+                    raise EmailTaken
+                self._accounts.change(known.id, subject=subject)
+        if known is None:
+            return self._new(email, subject)
+        if email in self._admins and known.role is not Role.ADMIN:
+            self._accounts.change(known.id, role=Role.ADMIN)
+            return self._accounts.one(known.id)
+        return known
+
+    def _new(self, email: str, subject: str | None) -> Account:
+        is_admin = email in self._admins
+        if not (self._is_open or is_admin):
+            raise SignUpClosed
+        try:
+            return self._accounts.create(email, Role.ADMIN if is_admin else Role.MEMBER, subject=subject)
+        except EmailTaken:  # by the same person's other request, just now
+            known = self._accounts.of_email(email)
+            if known is None or known.subject != subject:
+                raise
+            return known
