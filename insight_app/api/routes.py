@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
-from insight_app.accounts.guards import me
+from insight_app.accounts.guards import expect_scope, me
+from insight_app.accounts.tokens import Scope
 from insight_app.chat import prompts
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import is_temporary
@@ -42,6 +43,7 @@ def chat() -> ResponseReturnValue:
     With `Accept: text/event-stream` each event's data is {"text": str} or {"thinking": str}, and the last event,
     named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
     """
+    expect_scope(Scope.CHAT)
     text, conversation_id, model, temporary = _asked()
     text = services().moderation.prompt(text)
     store, answering = services().conversations, services().answering
