@@ -235,9 +235,16 @@ class Settings:
     )
     max_concurrent_answers: int = _variable(
         "MAX_CONCURRENT_ANSWERS",
-        "4",
+        "1",
         _whole(1, 1_000),
-        "How many answers each server process writes at a time; others wait.",
+        "How many answers a model writes at a time, over all server processes; as many as OLLAMA_NUM_PARALLEL. "
+        "Others wait in line.",
+    )
+    max_waiting_answers: int = _variable(
+        "MAX_WAITING_ANSWERS",
+        "100",
+        _whole(1, 10_000),
+        "How many answers may wait in line for a model. Whoever comes then is asked to try again later.",
     )
     max_prompt_chars: int = _variable(
         "MAX_PROMPT_CHARS", "100000", _whole(1, 10_000_000), "The longest message, in characters."

@@ -24,6 +24,8 @@ InsightError
 ├── ProviderFailed       the OpenID provider did not say who somebody is
 ├── TooManyRequests      more than SEND_RATE_LIMIT
 │   └── TooManyTries     more than SIGN_IN_RATE_LIMIT
+├── TooManyWaiting       MAX_WAITING_ANSWERS are in line for the model already
+│   └── TooManyOfYours   and half of them are of the one who asks
 ├── NotThere             no such conversation, answer or page, or not yours
 │   └── TemporaryOver    of a temporary chat that has ended
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
@@ -246,6 +248,22 @@ class TooManyTries(TooManyRequests):
     code = "too_many_tries"
     cause = "Signing in was tried too often."
     next_step = "Wait {seconds} seconds, then try again."
+
+
+class TooManyWaiting(InsightError):
+    """`retry_after` among its facts is in how many seconds there may be room, where that is known."""
+
+    status = 503
+    code = "too_many_waiting"
+    cause = "Too many answers are waiting for this model already."
+    next_step = "Your text is kept: send it again in a while, or choose another model."
+
+
+class TooManyOfYours(TooManyWaiting):
+    status = 429
+    code = "too_many_of_yours"
+    cause = "Too many answers of yours are waiting for this model already."
+    next_step = "Your text is kept: send it again when some of them are written, or stop some."
 
 
 class NotThere(InsightError):

@@ -14,6 +14,7 @@ from insight_app.accounts.people import Account
 from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.answering import Answering
 from insight_app.chat.instructions import Instructions
+from insight_app.chat.line import Line, LineInMemory
 from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.temporary import Conversations
 from insight_app.config import Settings
@@ -49,6 +50,7 @@ class Services:
     rules: ModerationStore
     moderation: Moderation
     instructions: Instructions
+    line: Line
     answering: Answering
     personal: PersonalStore
     diagnostics: Records
@@ -87,6 +89,7 @@ class Services:
         self.engine.close()
         self.answering.close()
         self.conversations.close()
+        self.line.leave()
         self.replies.leave()  # after the last checkpoint: others go on from there
 
 
@@ -116,6 +119,8 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         Path(settings.data_dir) / "diagnostics", lambda person: personal.preferences(person).diagnostics_until
     )
     retention = Retention(personal, diagnostics, settings.history_retention_days)
+    line = _line(settings, replies, conversations)
+    metrics.follow_line(line.waiting, line.running)
     answering = Answering(
         engine=engine,
         store=conversations,
@@ -123,9 +128,10 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         moderation=moderation,
         instructions=instructions,
         options=_options(settings),
-        at_once=settings.max_concurrent_answers,
+        line=line,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
+        refused=metrics.too_many_waiting.inc,
         watching=diagnostics.watching,
     )
     answering.carry_on()
@@ -141,6 +147,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         rules=rules,
         moderation=moderation,
         instructions=instructions,
+        line=line,
         answering=answering,
         personal=personal,
         diagnostics=diagnostics,
@@ -159,6 +166,19 @@ def _shared(settings: Settings) -> tuple[Replies, dict[str, Any]]:
     from insight_app.chat.replies_redis import RepliesInRedis
 
     return RepliesInRedis(settings.redis_url), rates.in_redis(settings.redis_url)
+
+
+def _line(settings: Settings, replies: Replies, conversations: Conversations) -> Line:
+    """One for all processes that share their replies."""
+    places, usual = settings.max_concurrent_answers, conversations.usual_turn_seconds
+    most, shared = settings.max_waiting_answers, settings.auth_mode != "local"
+    if not settings.redis_url:
+        return LineInMemory(places, most_waiting=most, shared=shared, usual=usual)
+    from insight_app.chat.line_redis import LineInRedis
+    from insight_app.chat.replies_redis import RepliesInRedis
+
+    assert isinstance(replies, RepliesInRedis)
+    return LineInRedis(replies.link, replies.token, places, most_waiting=most, shared=shared, usual=usual)
 
 
 def _in_memory(settings: Settings, address: str, metrics: Metrics) -> Database | None:

@@ -265,6 +265,8 @@ def _show(error: InsightError) -> ResponseReturnValue:
     """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
     if for_program():
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        if "retry_after" in error.facts:
+            headers["Retry-After"] = error.facts["retry_after"]
         return jsonify(error={"code": error.code, "message": str(error)}), error.status, headers
     if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:
         return way

@@ -61,6 +61,7 @@ def settings(tmp_path: Path, ollama: ScriptedOllama) -> Settings:
         ollama_base_url=ollama.url,
         request_timeout_seconds=5,
         engine_wait_seconds=0,
+        max_concurrent_answers=4,
         send_rate_limit="1000 per minute",
     )
 

@@ -157,6 +157,25 @@ def test_a_server_ends_although_the_database_takes_nothing(
     services.close()
 
 
+def test_nobody_reads_a_database_any_more_when_it_is_closed(
+    app: Flask, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, has_read = threading.Event(), threading.Event()
+
+    def end_idle() -> None:
+        reads.set()
+        while not services.answering._closed.is_set():
+            pass
+        for _ in range(200_000):
+            pass  # it takes a while
+        has_read.set()
+
+    monkeypatch.setattr(services.conversations, "end_idle", end_idle)
+    assert reads.wait(5)
+    services.answering.close()
+    assert has_read.is_set()
+
+
 def test_a_page_made_at_the_moment_of_the_end_shows_the_answer(app: Flask, services: Services) -> None:
     _, stale = services.conversations.ask("Hi", model="")
     assert stale is not None

@@ -1,4 +1,4 @@
-"""Messages, prompts, the line in front of the engine, and replies: the values and rules of a conversation."""
+"""Messages, prompts and replies: the values and rules of a conversation."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from insight_app.chat import prompts
 from insight_app.chat.messages import Message, State, title_of
-from insight_app.chat.queue import Line
 from insight_app.chat.replies import Reply
-from insight_app.engines.base import Stop
 from insight_app.errors import EmptyPrompt, PromptTooLarge
 
 
@@ -45,41 +43,6 @@ def test_a_prompt_has_something_in_it_and_an_end() -> None:
         prompts.check(" \n\t\u00a0", 20)
     with pytest.raises(PromptTooLarge, match="21 characters; at most 20"):
         prompts.check("x" * 21, 20)
-
-
-def test_the_line_lets_so_many_through_and_the_next_when_one_leaves() -> None:
-    line, entered, leave = Line(1), threading.Event(), threading.Event()
-
-    def second() -> None:
-        with line.turn(Stop()) as mine:
-            assert mine
-            entered.set()
-
-    with line.turn(Stop()) as mine:
-        assert mine
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert not entered.wait(0.05)
-        leave.set()
-    assert entered.wait(5)
-    thread.join()
-
-
-def test_who_stops_while_waiting_gets_no_turn_and_blocks_nobody() -> None:
-    line, stop, seen = Line(1), Stop(), []
-
-    def waiting() -> None:
-        with line.turn(stop) as mine:
-            seen.append(mine)
-
-    with line.turn(Stop()):
-        thread = threading.Thread(target=waiting)
-        thread.start()
-        stop.ask()
-        thread.join(5)
-        assert seen == [False]
-    with line.turn(Stop()) as mine:
-        assert mine
 
 
 def test_a_reply_tells_its_readers_of_every_change() -> None:

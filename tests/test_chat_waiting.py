@@ -9,17 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from people import ALICE, BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama, done, error, gate, silence, status
 from visitor import Visitor
 
 from insight_app import create_app
 from insight_app.chat import pages, patience, stream
 from insight_app.chat.messages import Figures, Outcome, State
-from insight_app.chat.queue import Line
 from insight_app.chat.replies import Reply
 from insight_app.config import Settings
 from insight_app.engines import fallback
-from insight_app.engines.base import Stop
 from insight_app.errors import EngineBusy, EngineUnreachable, ModelMissing, OutOfMemory
 from insight_app.services import Services
 
@@ -114,39 +113,173 @@ def test_patience_is_for_what_passes_and_ends() -> None:
     assert patience.Patience(0).pause(EngineUnreachable()) is None
 
 
-def test_everybody_in_the_line_knows_their_place() -> None:
-    line, leave, told, ready = Line(1), threading.Event(), {}, threading.Semaphore(0)
-
-    def wait(name: str) -> None:
-        def hear(place: int) -> None:
-            told.setdefault(name, []).append(place)
-            ready.release()
-
-        with line.turn(Stop(), hear):
-            pass
-
-    with line.turn(Stop()):
-        threads = []
-        for name in ("one", "two", "three"):
-            threads.append(threading.Thread(target=wait, args=(name,)))
-            threads[-1].start()
-            assert ready.acquire(timeout=5)
-        leave.set()
-    for thread in threads:
-        thread.join(5)
-    assert told == {"one": [1], "two": [2, 1], "three": [3, 2, 1]} or told["three"][0] == 3
+def in_line(services: Services, answer_id: int) -> Reply:
+    """The reply, once it has its place."""
+    reply = services.replies.get(answer_id)
+    assert reply is not None
+    while not reply.activity.place:
+        assert reply.wait(reply.version, 5)
+    return reply
 
 
-def test_the_page_says_the_place_in_the_line(visitor: Visitor, ollama: ScriptedOllama) -> None:
+def test_the_page_says_the_place_in_the_line(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
     opened = threading.Event()
     first = ollama.script(gate(opened), "one")
     visitor.ask("first")
     assert first.asked.wait(5)
     visitor.open("/")
     second = visitor.ask("second")
-    assert "Waiting for a free place, number 1 in line" in visitor.page
+    in_line(services, second)
+    assert "Waiting for a free place, number 1 in line" in visitor.open(visitor.url)
     opened.set()
-    visitor.watch(second)
+    assert "The answer waits for a free place, number 1 in line" in visitor.watch(second)  # for who hears the page
+
+
+def test_the_page_says_when_it_will_be_its_turn_and_counts_down(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "TICK_SECONDS", 0.01)
+    _, earlier = services.conversations.ask("Before", model="")
+    assert earlier is not None
+    past = Figures(queued_seconds=500.0, loading_seconds=0.5, reading_seconds=1.0, writing_seconds=2.0)
+    model = services.engine.standing.models[0].name
+    services.conversations.finish(earlier.id, Outcome(State.DONE, "x", model=model, figures=past))
+    opened = threading.Event()
+    first = ollama.script(gate(opened), "one")
+    visitor.ask("first")
+    assert first.asked.wait(5)
+    visitor.open("/")
+    reply = in_line(services, visitor.ask("second"))
+    while reply.activity.usual_seconds is None:  # the line has to look for how long answers took before
+        assert reply.wait(reply.version, 5)
+    assert re.search("number 1 in line, about [34]\u00a0s", visitor.open(visitor.url))
+    events = visitor.client.get(f"/answers/{reply.id}/stream").response
+    said: list[str] = []
+    while not said or "any moment now" not in said[-1]:
+        said += statuses(next(events).decode())
+    assert "number 1 in line, about 1 s" in said[-2]
+    events.close()
+    opened.set()
+    visitor.watch(reply.id)
+
+
+def test_who_finds_no_place_in_the_line_is_told_and_nothing_is_stored(
+    settings: Settings, ollama: ScriptedOllama
+) -> None:
+    app = create_app(dataclasses.replace(settings, max_waiting_answers=2))
+    visitor, services = Visitor(app.test_client()), app.extensions["insight"]
+    services.engine.look()
+    opened = threading.Event()
+    first = ollama.script(gate(opened), "one")
+    visitor.open("/")
+    answers = [visitor.ask("first")]
+    old = visitor.url
+    assert first.asked.wait(5)
+    for words in ("second", "third"):
+        visitor.open("/")
+        key = visitor.field("key")
+        answers.append(visitor.ask(words))
+        in_line(services, answers[-1])
+    visitor.open("/")
+    refused = visitor.send("/messages", message="Keep my words", key=visitor.field("key"))
+    assert refused.status_code == 503
+    assert "Too many answers are waiting for this model already." in refused.text
+    assert "Keep my words</textarea>" in refused.text
+    assert visitor.send("/messages", htmx=True, message="Keep my words", key=visitor.field("key")).status_code == 503
+    assert visitor.send("/temporary", message="Keep my words", key=visitor.field("key")).status_code == 503
+    assert visitor.send("/messages", message="third", key=key).status_code == 303  # it was taken already
+    program = visitor.client.post("/api/chat", json={"message": "Hi"})
+    assert (program.status_code, program.json["error"]["code"]) == (503, "too_many_waiting")
+    figures = visitor.client.get("/metrics").text
+    assert "insight_waiting_answers 2.0" in figures
+    assert "insight_running_answers 1.0" in figures
+    assert "insight_too_many_waiting_total 4.0" in figures
+    assert len(services.conversations.newest_conversations().conversations) == 3
+    opened.set()
+    for answer_id in answers:
+        visitor.watch(answer_id)
+    again = visitor.open(old)
+    assert "Try again" in again
+    assert visitor.client.post("/api/chat", json={"message": "Hi"}).status_code == 200
+    services.close()
+    services.database.close()
+
+
+def test_another_try_finds_no_place_either_and_a_program_hears_when_to_come_again(
+    settings: Settings, ollama: ScriptedOllama
+) -> None:
+    app = create_app(dataclasses.replace(settings, max_waiting_answers=1))
+    visitor, services = Visitor(app.test_client()), app.extensions["insight"]
+    services.engine.look()
+    visitor.open("/")
+    old = visitor.asks_and_waits("before")
+    opened = threading.Event()
+    first = ollama.script(gate(opened), "one")
+    visitor.open("/")
+    answers = [visitor.ask("first")]
+    assert first.asked.wait(5)
+    visitor.open("/")
+    answers.append(visitor.ask("second"))
+    in_line(services, answers[-1])
+    refused = visitor.send(f"/answers/{old}/again")
+    assert refused.status_code == 503
+    assert len(services.conversations.tries(services.conversations.message(old))) == 1
+    program = visitor.client.post("/api/chat", json={"message": "Hi"})
+    assert int(program.headers["Retry-After"]) >= 1  # as long as the one before took
+    opened.set()
+    for answer_id in answers:
+        visitor.watch(answer_id)
+    services.close()
+    services.database.close()
+
+
+def test_where_people_share_a_server_nobody_fills_the_line_alone(settings: Settings, ollama: ScriptedOllama) -> None:
+    app = create_app(dataclasses.replace(settings, auth_mode="accounts", max_waiting_answers=4))
+    services = app.extensions["insight"]
+    add_people(services)
+    services.engine.look()
+    opened = threading.Event()
+    first = ollama.script(gate(opened), "one")
+    alice, bob = signed_in(app, ALICE), signed_in(app, BOB)
+    answers = [alice.ask("first")]
+    assert first.asked.wait(5)
+    for words in ("second", "third"):
+        alice.open("/")
+        answers.append(alice.ask(words))
+        in_line(services, answers[-1])
+    alice.open("/")
+    refused = alice.send("/messages", message="fourth", key=alice.field("key"))
+    assert refused.status_code == 429
+    assert "Too many answers of yours are waiting for this model already." in refused.text
+    theirs = bob.ask("mine")
+    assert in_line(services, theirs).activity.place == 1
+    opened.set()
+    bob.watch(theirs)
+    for answer_id in answers:
+        alice.watch(answer_id)
+    services.close()
+    services.database.close()
+
+
+def test_an_alias_and_no_choice_stand_in_the_line_of_the_model_that_answers(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    assert services.engine.resolved("") == services.engine.resolved("Llama3.2") == "llama3.2:latest"
+    assert services.engine.resolved("unknown") == "unknown"
+    ollama.models.append("other:latest")
+    services.engine.look()
+    opened = threading.Event()
+    first = ollama.script(gate(opened), "one")
+    visitor.ask("first")
+    assert first.asked.wait(5)
+    visitor.open("/")
+    ollama.script("Other.")
+    assert "Other." in visitor.watch(visitor.ask("second", model="other"))  # another model's line is its own
+    visitor.open("/")
+    third = visitor.ask("third", model="llama3.2")
+    assert in_line(services, third).activity.place == 1
+    opened.set()
+    visitor.watch(third)
 
 
 @pytest.fixture

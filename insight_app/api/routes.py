@@ -52,6 +52,7 @@ def chat() -> ResponseReturnValue:
         own_conversation(conversation_id)
         before = store.history(conversation_id)
     parent_id = before[-1].id if before else None
+    answering.expect_room(me().id, model)
     prompt, answer = store.ask(
         text,
         model=model,

@@ -16,9 +16,9 @@ import structlog
 
 from insight_app.chat import memory
 from insight_app.chat.instructions import Instructions
+from insight_app.chat.line import Line
 from insight_app.chat.messages import Figures, Message, Outcome, State
 from insight_app.chat.patience import Patience
-from insight_app.chat.queue import Line
 from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.temporary import Conversations
 from insight_app.engines.base import Done, Options, Piece, Stage, Task, Turn
@@ -33,11 +33,14 @@ from insight_app.errors import (
     InsightError,
     LengthReached,
     ServerStopped,
+    TooManyWaiting,
 )
 from insight_app.moderation.judging import Pieces
 from insight_app.moderation.moderating import Hold, Moderation
 
 CHECKPOINT_SECONDS = 1.0
+# How long the end of a server waits for what is kept or read just then.
+END_SECONDS = 1.0
 # Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
 Report = Callable[[str, str, float, Mapping[str, Any]], None]
 # Around each exchange with the engine, for who asked that it be recorded.
@@ -56,9 +59,10 @@ class Answering:
         moderation: Moderation,
         instructions: Instructions,
         options: Options,
-        at_once: int,
+        line: Line,
         patience_seconds: float,
         report: Report,
+        refused: Callable[[], object] = lambda: None,
         watching: Watching = lambda reply, task: nullcontext(),
     ) -> None:
         self._engine = engine
@@ -67,15 +71,17 @@ class Answering:
         self._moderation = moderation
         self._instructions = instructions
         self._options = options
-        self._line = Line(at_once)
+        self._line = line
         self._patience_seconds = patience_seconds
         self._report = report
+        self._refused = refused
         self._watching = watching
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
         self._closed = threading.Event()
-        threading.Thread(target=self._keep_and_carry_on, name="keeping", daemon=True).start()
+        self._keeping = threading.Thread(target=self._keep_and_carry_on, name="keeping", daemon=True)
+        self._keeping.start()
 
     def start(self, answer: Message, history: Sequence[Message], *, patient: bool = True) -> Reply:
         """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text.
@@ -89,6 +95,18 @@ class Answering:
         arguments = (reply, answer, history, patience)
         threading.Thread(target=self._write, args=arguments, name=f"answer-{answer.id}", daemon=True).start()
         return reply
+
+    def expect_room(self, person: str, choice: str, *, is_there: Callable[[], bool] = lambda: False) -> None:
+        """Raises TooManyWaiting where an answer of theirs, not stored yet, would find no place in the line.
+
+        `is_there` is asked then: whether it is stored after all, and so in the line itself.
+        """
+        try:
+            self._line.expect_room(person, self._engine.resolved(choice))
+        except TooManyWaiting:
+            if not is_there():
+                self._refused()
+                raise
 
     def carry_on(self) -> None:
         """Goes on with the answers that a former run of the server, or another process that died, left unfinished.
@@ -134,6 +152,7 @@ class Answering:
             self._store.hand_over([reply.id for reply in self._replies.here()])
         except DatabaseError as error:
             self._log.error("answers not handed over", exc_info=error)
+        self._keeping.join(END_SECONDS)  # databases are closed next, and one that is being read breaks with that
 
     def _give_up(self, answer: Message) -> None:
         ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
@@ -155,7 +174,8 @@ class Answering:
         begun = reply.position
         while True:
             try:
-                with self._line.turn(reply.stop, reply.queue_at) as my_turn:
+                model = self._engine.resolved(answer.choice)
+                with self._line.turn(reply.owner, model, reply.stop, reply.queue_at) as my_turn:
                     return self._take(reply, answer, history) if my_turn else reply.outcome(State.STOPPED)
             except EngineError as error:
                 if reply.stop.asked:

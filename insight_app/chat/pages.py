@@ -230,13 +230,12 @@ def _beginning(activity: Activity) -> str:
     if activity.problem:
         problem = waited_for(activity)
         return f"{problem.cause} {problem.promise}"
-    if activity.state is State.QUEUED and not activity.place:
-        return ""
+    if activity.state is State.QUEUED:
+        return f"The answer waits for a free place, number {activity.place} in line" if activity.place else ""
     return _BEGINNINGS.get(activity.state, "")
 
 
 _BEGINNINGS = {
-    State.QUEUED: "The answer waits for a free place",
     State.LOADING: "The model is being loaded",
     State.THINKING: "The model is thinking",
     State.WRITING: "Answer started",

@@ -1,75 +1,194 @@
-"""The line in front of the engine: first come, first served, a few at a time, and everybody knows their place."""
+"""Who is next: people take turns at each model. A value made for JSON, so that processes can share it.
+
+Among the people who wait for a model comes first who has the fewest answers being written by it, then who has waited
+longest since their last turn there ended, or since they came. A person's own answers keep their order. So five prompts
+of one person hold up one prompt of another for as long as the answer that is being written, and not for five; and
+whoever comes later goes once before somebody who waits, and not again and again.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+from operator import itemgetter
+from statistics import median
+from typing import NamedTuple
 
-from insight_app.engines.base import Stop
+import msgspec
 
-
-class _Ticket:
-    """Somebody in the line; `called` when it is their turn, or when they need not wait any longer."""
-
-    def __init__(self, told: Callable[[int], None]) -> None:
-        self.told = told
-        self.place = 0
-        self.called = threading.Event()
-        self.has_turn = False
+# How many of a model's last turns tell how long one usually lasts, and of how many models that is kept.
+TURNS_KEPT = 20
+MODELS_KEPT = 50
+# What is thought to be left of an answer that lasts longer than usual, as a part of what is usual.
+OVERDUE = 0.1
 
 
-class Line:
-    """Lets at most `places` through at once."""
+class Ticket(msgspec.Struct, array_like=True):
+    """An answer that waits for a model, or is being written by it.
 
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._waiting: deque[_Ticket] = deque()
-        self._lock = threading.Lock()
+    `process` is the token of the process that holds it, `rank` orders people (see Queue), `since` is when its turn
+    began, in seconds since 1970 (None: it waits).
+    """
 
-    @contextmanager
-    def turn(self, stop: Stop, told: Callable[[int], None] = lambda place: None) -> Iterator[bool]:
-        """Waits for a turn and holds it for the block; False where `stop` was asked first.
+    id: str
+    person: str
+    model: str
+    process: str = ""
+    rank: int = 0
+    since: float | None = None
 
-        `told` hears the place in the line, from 1, each time it changes; never where there is no wait. It must not
-        wait itself.
-        """
-        me = _Ticket(told)
-        with self._lock:
-            self._waiting.append(me)
-            self._advance()
-        forget = stop.then(me.called.set)
-        me.called.wait()
-        forget()
-        with self._lock:
-            if not me.has_turn:
-                self._waiting.remove(me)
-                self._tell()
-            elif stop.asked:
-                self._give_back(me)
+
+class Outlook(NamedTuple):
+    """A place in the line, from 1, and in how many seconds its turn will come (None: nobody knows)."""
+
+    place: int
+    seconds: float | None
+
+
+class Queue(msgspec.Struct):
+    """All tickets in the order in which they came, and how long the last turns of each model took, in seconds."""
+
+    tickets: list[Ticket] = []
+    clock: int = 0  # counts whatever changes somebody's rank
+    turns: dict[str, list[float]] = {}
+
+    @classmethod
+    def read(cls, text: bytes) -> Queue:
+        """What `text` wrote; an empty queue for anything else, as another version may have left it."""
         try:
-            yield me.has_turn
-        finally:
-            with self._lock:
-                if me.has_turn:
-                    self._give_back(me)
+            return _DECODER.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return cls()
 
-    def _give_back(self, ticket: _Ticket) -> None:
-        ticket.has_turn = False
-        self._free += 1
-        self._advance()
+    def text(self) -> bytes:
+        """The same queue has the same text; that of an empty one is empty."""
+        return _ENCODER.encode(self) if self.tickets or self.turns else b""
 
-    def _advance(self) -> None:
-        while self._free and self._waiting:
-            first = self._waiting.popleft()
-            self._free -= 1
-            first.has_turn = True
-            first.called.set()
-        self._tell()
+    def join(self, ticket: Ticket) -> None:
+        """Adds a ticket, behind those of its person."""
+        self.clock += 1
+        ticket.rank = self.clock
+        self.tickets.append(ticket)
 
-    def _tell(self) -> None:
-        for place, ticket in enumerate(self._waiting, 1):
-            if ticket.place != place:
-                ticket.place = place
-                ticket.told(place)
+    def leave(self, ticket: Ticket) -> None:
+        """Takes a ticket away; where it had its turn, its person goes behind all the others who wait."""
+        self.tickets.remove(ticket)
+        if ticket.since is not None:
+            self.clock += 1
+            for other in self.tickets:
+                if other.since is None and (other.person, other.model) == (ticket.person, ticket.model):
+                    other.rank = self.clock
+
+    def advance(self, places: int, now: float) -> None:
+        """Gives turns while a model has less than `places`; `now` is the time of day."""
+        for tickets in self._by_model().values():
+            order = _Order(tickets)
+            while order.running < places and (ticket := order.take()) is not None:
+                ticket.since = now
+
+    def outlook(self, model: str, places: int, now: float) -> dict[str, Outlook]:
+        """Where those who wait for a model stand, by ticket, if turns last as they usually do and nobody comes."""
+        usual = self.usual_seconds(model)
+        lasting = 1.0 if usual is None else usual
+        tickets = self._by_model().get(model, [])
+        order, found, moment = _Order(tickets), dict[str, Outlook](), 0.0
+        started = [(ticket.since, ticket.person) for ticket in tickets if ticket.since is not None]
+        ends = [
+            (max(lasting - max(0.0, now - since), OVERDUE * lasting), number, person)
+            for number, (since, person) in enumerate(sorted(started, key=itemgetter(0)))
+        ]
+        heapify(ends)
+        while order.waits:
+            while order.running >= places:
+                moment, _, person = heappop(ends)
+                order.end(person)
+            if (ticket := order.take()) is not None:
+                found[ticket.id] = Outlook(len(found) + 1, None if usual is None else moment)
+                heappush(ends, (moment + lasting, len(tickets) + len(found), ticket.person))
+        return found
+
+    def measured(self, model: str, seconds: float) -> None:
+        """Notes how long a turn took."""
+        last = [*self.turns.pop(model, []), round(seconds, 3)]
+        self.turns[model] = last[-TURNS_KEPT:]
+        while len(self.turns) > MODELS_KEPT:
+            del self.turns[next(iter(self.turns))]
+
+    def usual_seconds(self, model: str) -> float | None:
+        """How long a turn usually lasts; None where nobody has seen one."""
+        return median(self.turns[model]) if self.turns.get(model) else None
+
+    def waiting(self, model: str | None = None, person: str | None = None) -> int:
+        """How many wait, for one model or for all, of one person or of all."""
+        return sum(
+            ticket.since is None and model in (None, ticket.model) and person in (None, ticket.person)
+            for ticket in self.tickets
+        )
+
+    def running(self) -> int:
+        return sum(ticket.since is not None for ticket in self.tickets)
+
+    def _by_model(self) -> dict[str, list[Ticket]]:
+        found = defaultdict[str, list[Ticket]](list)
+        for ticket in self.tickets:
+            found[ticket.model].append(ticket)
+        return found
+
+
+class _Order:
+    """The people of one model, as turns begin and end; changes no ticket."""
+
+    def __init__(self, tickets: Iterable[Ticket]) -> None:
+        self._written = Counter[str]()
+        self._waiting = defaultdict[str, deque[Ticket]](deque)
+        self._last = 0
+        for ticket in tickets:
+            self._last = max(self._last, ticket.rank)
+            if ticket.since is not None:
+                self._written[ticket.person] += 1
+            else:
+                self._waiting[ticket.person].append(ticket)
+        self.running = self._written.total()
+        self._ended: dict[str, int] = {}
+        self._people = [self._place(person) for person in self._waiting]
+        heapify(self._people)
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._waiting)
+
+    def take(self) -> Ticket | None:
+        """The one whose turn begins now; None where nobody waits."""
+        while self._people:
+            place = heappop(self._people)
+            person = place[-1]
+            if person in self._waiting and place == self._place(person):  # else there is a newer place of theirs
+                ticket = self._waiting[person].popleft()
+                self._written[person] += 1
+                self.running += 1
+                self._put(person)
+                return ticket
+        return None
+
+    def end(self, person: str) -> None:
+        """A turn of theirs ends."""
+        self._written[person] -= 1
+        self.running -= 1
+        self._last += 1
+        self._ended[person] = self._last
+        self._put(person)
+
+    def _put(self, person: str) -> None:
+        if self._waiting.get(person):
+            heappush(self._people, self._place(person))
+        else:
+            self._waiting.pop(person, None)
+
+    def _place(self, person: str) -> tuple[int, int, str]:
+        rank = max(self._waiting[person][0].rank, self._ended.get(person, 0))
+        return self._written[person], rank, person
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Queue)

@@ -9,6 +9,12 @@ WRITING = f"{PREFIX}writing"
 # Channels: ids of answers that have changed, separated by commas; the id of one that is to end now.
 NEWS = f"{PREFIX}news"
 STOP = f"{PREFIX}stop"
+# The queue in front of the engine, as JSON (the last part: of which version), and the channel on which a process says
+# by its token that it changed it.
+LINE = f"{PREFIX}line:1"
+LINE_NEWS = f"{PREFIX}line:news"
+# How long it stays, with the times that turns took, after its last change.
+LINE_SECONDS = 24 * 3600
 # How long a process counts as alive after it was heard of, and how often it is heard of.
 LEASE_SECONDS = 3.0
 RENEW_SECONDS = 1.0

@@ -6,6 +6,7 @@ reader has seen of both; reasoning that comes after the answer began (engines do
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Collection, Iterable
@@ -22,8 +23,9 @@ class Activity:
     """What is going on with an answer, all but its text.
 
     `since` is when its state began (time.monotonic), `place` its place in the line in front of the engine (0: in
-    none), `usual_seconds` how long the model usually loads here (None: nobody knows). `problem` is the code of what
-    it waits for to be mended, or of how it ended; "" for nothing; `reason` is what a rule that ended it says.
+    none), `usual_seconds` how long the state will probably last, all in all: how long the model usually loads here, or
+    when the line thinks that it is its turn (None: nobody knows). `problem` is the code of what it waits for to be
+    mended, or of how it ended; "" for nothing; `reason` is what a rule that ended it says.
     """
 
     state: State = State.QUEUED
@@ -38,6 +40,11 @@ class Activity:
     def seconds(self) -> float:
         """How long it has been in this state."""
         return time.monotonic() - self.since
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long it will probably stay in this state, never less than 0; None: nobody knows."""
+        return None if self.usual_seconds is None else max(0, math.ceil(self.usual_seconds - self.seconds))
 
 
 class Reply:
@@ -110,9 +117,10 @@ class Reply:
             self._become(activity)
             self._tell()
 
-    def queue_at(self, place: int) -> None:
-        """It waits, with this place in the line."""
-        self.enter(replace(self.activity, place=place))
+    def queue_at(self, place: int, seconds: float | None = None) -> None:
+        """It waits for its turn with this place in the line, probably for so many seconds more."""
+        now = self.activity
+        self.enter(Activity(now.state, now.model, now.since, place, None if seconds is None else now.seconds + seconds))
 
     def end(self, outcome: Outcome) -> None:
         """Nothing comes any more; what there is is in the database already."""

@@ -36,6 +36,16 @@ class RepliesInRedis:
         self._outbox.tried.wait(START_SECONDS)
         self._mirrors.begin()
 
+    @property
+    def link(self) -> Link:
+        """The way to Redis, for whatever else this process shares."""
+        return self._link
+
+    @property
+    def token(self) -> str:
+        """The name under which this process has a lease."""
+        return self._token
+
     def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0, owner: str = "") -> Reply:
         reply = self._open[answer_id] = self._outbox.open(answer_id, conversation_id, model, run, owner)
         return reply

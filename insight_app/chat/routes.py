@@ -59,6 +59,7 @@ def begin() -> ResponseReturnValue:
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
     text = _allowed(form)
+    _expect_room(form)
     prompt, answer = services().conversations.ask(
         text, model=form.chosen_model, owner=me().id, form_key=form.form_key, temporary=temporary
     )
@@ -74,6 +75,7 @@ def send(conversation_id: str) -> ResponseReturnValue:
     own_conversation(conversation_id)
     form = PromptForm()
     text = _allowed(form)
+    _expect_room(form)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
     prompt, answer = store.ask(
@@ -156,7 +158,9 @@ def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
     # The rules may have changed since the prompt was sent.
     history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text))
-    new = services().conversations.add_answer(history[-1], _choice(old), so_far)
+    choice = _choice(old)
+    services().answering.expect_room(me().id, choice)
+    new = services().conversations.add_answer(history[-1], choice, so_far)
     services().answering.start(new, history)
     if not from_htmx():
         return _to_conversation(old.conversation_id)
@@ -247,6 +251,14 @@ def _editing(found: Conversation, form: ConversationForm) -> str:
 def _allowed(form: PromptForm) -> str:
     """The form's prompt as the rules let it be sent."""
     return services().moderation.prompt(form.prompt(services().settings.max_prompt_chars))
+
+
+def _expect_room(form: PromptForm) -> None:
+    """Raises TooManyWaiting, but not for a form that was taken already."""
+    key, person = form.form_key, me().id
+    services().answering.expect_room(
+        person, form.chosen_model, is_there=lambda: services().conversations.sent_with(key, person) is not None
+    )
 
 
 def _choice(old: Message) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Float,
     Row,
     Select,
     and_,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     insert,
     select,
     tuple_,
+    type_coerce,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -77,6 +79,19 @@ _FIND_NEWEST = (
 _FIND_OLDER = _FIND_NEWEST.where(tuple_(*_PLACE) < tuple_(*(bindparam(each.name, type_=each.type) for each in _PLACE)))
 _FIND_LIVE = select(messages.c.id).where(_IS_LIVE)
 _FIND_LIVE_IN = _FIND_LIVE.where(messages.c.conversation_id == bindparam("conversation_id"))
+_STAGES = ("loading", "reading", "thinking", "writing")
+_TURN = sum(func.coalesce(messages.c[f"{stage}_seconds"], 0.0) for stage in _STAGES)
+_LAST_TURNS = (
+    select(messages.c.model, messages.c.state, type_coerce(_TURN, Float).label("seconds"))
+    .order_by(messages.c.id.desc())
+    .limit(400)
+    .subquery()
+)
+_FIND_TURNS = (
+    select(_LAST_TURNS.c.seconds)
+    .where(_LAST_TURNS.c.model == bindparam("model"), _LAST_TURNS.c.state == State.DONE.value)
+    .limit(20)
+)
 _LATEST = select(func.max(conversations.c.updated_at))
 _BEGIN = insert(conversations)
 _ADD = insert(messages).returning(messages.c.id)
@@ -241,6 +256,15 @@ class ConversationStore:
         )
         with self._database.reading() as connection:
             seen = list(connection.execute(query).scalars())
+        return median(seen) if seen else None
+
+    def usual_turn_seconds(self, model: str) -> float | None:
+        """How long this model held its turn, in the median of its answers among the last ones here; None: nobody knows.
+
+        An index would lead to all of its answers; the last ones of any model are few, and lie together.
+        """
+        with self._database.reading() as connection:
+            seen = list(connection.execute(_FIND_TURNS, {"model": model}).scalars())
         return median(seen) if seen else None
 
     def unfinished(self, conversation_id: str | None = None) -> list[int]:

@@ -69,6 +69,11 @@ class Fallback(Engine):
         """Whether somebody had the model ("" = any) when last looked; never waits."""
         return self._find(model) is not None
 
+    def resolved(self, model: str) -> str:
+        """The full name of what would answer for this choice ("" = the first); never waits. Itself where none does."""
+        found = self._find(model)
+        return found[1] if found else model
+
     def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:
         engine, name = self._engine_for(model)
         with self._looking_after_losses():

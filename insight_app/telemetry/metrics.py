@@ -44,7 +44,17 @@ class Metrics:
         live.set_function(live_answers)
         redis = Gauge("insight_redis_up", "1 while Redis answers, or none is needed.", registry=self.registry)
         redis.set_function(redis_up)
+        self.too_many_waiting = Counter(
+            "insight_too_many_waiting_total", "Prompts that found no place in the line.", registry=self.registry
+        )
         self._log = structlog.get_logger("answer")
+
+    def follow_line(self, waiting: Callable[[], int], running: Callable[[], int]) -> None:
+        """Shows how many answers wait for their turn, and how many have it."""
+        words = {"waiting": (waiting, "in line for their turn"), "running": (running, "that have their turn")}
+        for name, (count, what) in words.items():
+            gauge = Gauge(f"insight_{name}_answers", f"Answers {what}, of all processes.", registry=self.registry)
+            gauge.set_function(count)
 
     def database_failed(self, problem: str) -> None:
         """Counts and logs that something could not be kept or read now."""

@@ -54,6 +54,7 @@ def started(folder: Path, port: int, **environ: str) -> subprocess.Popen[bytes]:
         "DATA_DIR": str(folder),
         "APP_PORT": str(port),
         "SEND_RATE_LIMIT": "1000 per minute",
+        "MAX_CONCURRENT_ANSWERS": "4",
         **environ,
     }
     with (folder / "server.log").open("ab") as log:

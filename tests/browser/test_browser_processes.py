@@ -28,19 +28,22 @@ class Server(NamedTuple):
         self.process.wait(timeout=20)
 
 
-@pytest.fixture
-def two(tmp_path: Path, redis: OwnRedis, ollama: ScriptedOllama) -> Iterator[tuple[Server, Server]]:
-    """The one that is asked, and the one that is looked at."""
+def two_servers(folder: Path, **environ: str) -> Iterator[tuple[Server, Server]]:
     found = []
     for _ in range(2):
         port = free_port()
-        process = started(tmp_path, port, OLLAMA_BASE_URL=ollama.url, REDIS_URL=redis.url)
-        found.append(Server(f"http://127.0.0.1:{port}", process))
+        found.append(Server(f"http://127.0.0.1:{port}", started(folder, port, **environ)))
     yield found[0], found[1]
     for server in found:
         if server.process.poll() is None:
             server.process.terminate()
             server.process.wait(timeout=20)
+
+
+@pytest.fixture
+def two(tmp_path: Path, redis: OwnRedis, ollama: ScriptedOllama) -> Iterator[tuple[Server, Server]]:
+    """The one that is asked, and the one that is looked at."""
+    yield from two_servers(tmp_path, OLLAMA_BASE_URL=ollama.url, REDIS_URL=redis.url)
 
 
 def asked_and_looked_at(context: BrowserContext, two: tuple[Server, Server]) -> tuple[Chat, Chat, Locator, Locator]:
