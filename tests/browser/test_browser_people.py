@@ -1,4 +1,4 @@
-"""Signing in as people meet it: in several tabs, by keyboard, without scripts. Two at once are in test_browser_queue."""
+"""Signing in as people meet it: in several tabs, by keyboard, without scripts."""
 
 from __future__ import annotations
 
