@@ -49,6 +49,7 @@ InsightError
     │   └── RanElsewhere the answer comes from one, which nobody could know before
     ├── NoModel          it answers, but has no model at all
     ├── ModelUnsuited    the model cannot chat
+    ├── RequestUnsuited  the engine does not take the tools or the format that a program sends
     ├── OutOfMemory
     ├── EngineBusy
     ├── ContextFull      the message alone is longer than the model can read
@@ -423,6 +424,13 @@ class ModelUnsuited(EngineError):
     code = "model_unsuited"
     cause = "The model “{model}” cannot do what was asked of it."
     next_step = "Choose another model."
+
+
+class RequestUnsuited(EngineError):
+    status = 400
+    code = "request_unsuited"
+    cause = "The engine does not take these tools, or this format."
+    next_step = "Check that both are JSON Schema, and simple: each engine knows a part of it."
 
 
 class OutOfMemory(EngineError):
