@@ -45,7 +45,7 @@ def complete() -> ResponseReturnValue:
         wait_for(reply, lambda: _has_said(reply), is_gone, HEADERS_SECONDS if asked.stream else None)
         if not asked.stream:
             wait_for(reply, lambda: False, is_gone, None)
-        problem = _problem_of(reply)
+        problem = _problem_of(reply) if reply.ended else None
         if problem and breaks(problem) and not (asked.stream and _has_said(reply)):
             raise problem
     except BaseException:
@@ -96,7 +96,7 @@ def _has_said(reply: Reply) -> bool:
 
 def _problem_of(reply: Reply) -> InsightError | None:
     """What went wrong, or ended it early; that this server ends is told to the program too."""
-    return ServerStopped() if reply.state is State.STOPPED else problem_of(reply)
+    return ServerStopped() if reply.state is State.STOPPED or not reply.ended else problem_of(reply)
 
 
 def _events(about: Completion, reply: Reply, with_usage: bool) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What a program asks for at /v1/chat/completions: JSON in OpenAI's words becomes a task, or an error names the field."""
+"""What a program asks for at /v1/chat/completions: JSON in OpenAI's words becomes a task, or a field is wrong."""
 
 from __future__ import annotations
 
