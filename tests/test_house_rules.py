@@ -63,6 +63,7 @@ LICENCES: dict[str, set[str]] = {
     "engines/embedded_model.py": HTTP,
     "verify_streaming.py": HTTP,
     "api/completion_routes.py": WEB,
+    "api/examples_routes.py": WEB,
     "api/guards.py": {"flask", "socket"},
     "__init__.py": {"flask"},
     "web.py": WEB,

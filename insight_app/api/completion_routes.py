@@ -68,13 +68,13 @@ def models() -> ResponseReturnValue:
     return jsonify(object="list", data=[_about(model) for model in _offered()])
 
 
-@v1.get("/models/<path:name>")
-def model(name: str) -> ResponseReturnValue:
+@v1.get("/models/<path:model>")
+def model(model: str) -> ResponseReturnValue:
     """One of them."""
     for each in _offered():
-        if full_name(each.name).casefold() == full_name(name).casefold():
+        if full_name(each.name).casefold() == full_name(model).casefold():
             return jsonify(_about(each))
-    raise ModelMissing(model=name)
+    raise ModelMissing(model=model)
 
 
 def register(app: Flask) -> None:

@@ -95,11 +95,13 @@ class CompletionRequest(Struct):
     presence_penalty: Penalty | None = None
     response_format: ResponseFormat | None = None
     tools: Annotated[list[Tool], Meta(max_length=MOST_TOOLS)] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: Annotated[str | dict[str, Any] | None, Meta(description="Only “auto” and “none” are possible")] = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     # Ollama's own, which OpenAI does not have.
     num_ctx: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    keep_alive: int | float | str | None = None
+    keep_alive: Annotated[
+        int | float | str | None, Meta(description="Seconds, or a duration such as “10m”; -1 is for good")
+    ] = None
     think: bool | Literal["low", "medium", "high"] | None = None
 
 
