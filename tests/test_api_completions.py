@@ -33,6 +33,10 @@ def test_null_is_as_if_nothing_stood_there_and_what_means_nothing_here_is_passed
     assert asked(**nulls, user="u", metadata={"a": 1}, store=True, logit_bias={"5": 1}, anything=[1]) == asked()
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert asked(max_tokens=37.0, seed=7.0).task.options == Options(max_tokens=37, seed=7)
+
+
 def test_parts_of_text_are_one_text() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert asked(messages=[{"role": "user", "content": parts, "name": "me"}]).task.turns == (Turn("user", "ab"),)

@@ -21,6 +21,7 @@ MOST_MESSAGES, MOST_TOOLS, MOST_STOPS = 2_000, 128, 16
 LONGEST_NAME = 255
 LONGEST_KEPT_SECONDS = 10**9
 _SEED = 2**63
+_WHOLE_NUMBERS = frozenset({"n", "max_tokens", "max_completion_tokens", "seed", "num_ctx"})
 
 Tokens = Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -123,7 +124,7 @@ def read(body: bytes, longest: int) -> Asked:
     if not isinstance(given, dict):
         raise NotJson
     try:
-        request = msgspec.convert(given, CompletionRequest)
+        request = msgspec.convert({name: _whole(name, value) for name, value in given.items()}, CompletionRequest)
     except msgspec.ValidationError as error:
         raise _in_words(str(error)) from None  # without its cause: that one can quote what was sent
     turns = _turns(request.messages)
@@ -133,6 +134,11 @@ def read(body: bytes, longest: int) -> Asked:
     usage = request.stream_options is not None and bool(request.stream_options.include_usage)
     task = Task(clean(request.model or ""), turns, _options(request), format=format, tools=tools)
     return Asked(task, bool(request.stream), usage)
+
+
+def _whole(name: str, value: Any) -> Any:
+    """37.0 is a whole number too: JSON has only one kind."""
+    return int(value) if name in _WHOLE_NUMBERS and isinstance(value, float) and value.is_integer() else value
 
 
 def _json(body: bytes) -> Any:

@@ -85,8 +85,10 @@ class Passing:
             outcome = broken(reply, EngineBroke())
         reply.receipt = outcome.figures
         self._live.discard(reply)
-        self._writing.report(outcome, time.monotonic() - reply.began)
-        reply.end(outcome)
+        try:
+            self._writing.report(outcome, time.monotonic() - reply.began)
+        finally:
+            reply.end(outcome)
 
     def _outcome(self, reply: Reply, task: Task) -> Outcome:
         with self._writing.turn(reply, task.model) as my_turn:
