@@ -173,6 +173,7 @@ def test_errors_are_in_words() -> None:
         ({"stop": ["a"] * 20}, "“stop” must have at most 16 entries."),
         ({"model": "m" * 300}, "“model” must have at most 255 characters."),
         ({"messages": [{}]}, "“messages[0].role” is missing."),
+        ({"messages": []}, "“messages” must not be empty."),
     ):
         with pytest.raises(NotACompletion) as told:
             asked(**wrong)  # type: ignore[arg-type]

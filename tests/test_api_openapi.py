@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from flask import Flask
@@ -20,10 +22,12 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from scripted_ollama import ScriptedOllama, error, line, thinking
 
 from insight_app.api.openapi import document
 from insight_app.config import Settings
 
+CALL = line(message={"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]})
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
@@ -53,6 +57,21 @@ def test_whatever_is_sent_the_answer_is_as_it_is_described(
         holds()
     except Unsatisfiable:  # nothing can be wrong with what takes nothing
         assert (mode, path == "/api/chat" or "completions" in path) == (GenerationMode.NEGATIVE, False)
+
+
+@pytest.mark.parametrize("steps", [["Hello"], [thinking("Hm."), "Yes."], [CALL], [error("its own")], ["a", error("b")]])
+def test_every_event_of_a_stream_is_as_it_is_described(
+    client: FlaskClient, ollama: ScriptedOllama, steps: list[Any]
+) -> None:
+    ollama.script(*steps)
+    asked = {"messages": [{"role": "user", "content": "a"}], "stream": True, "stream_options": {"include_usage": True}}
+    said = client.post("/v1/chat/completions", json=asked).text
+    events = [line[6:] for line in said.split("\n") if line.startswith("data: ")] or [said]
+    schemas = DESCRIBED["components"]["schemas"]
+    for event in events:
+        kind = "Error" if "error" in event else "CompletionChunk"
+        if event != "[DONE]":
+            jsonschema_rs.validate({**schemas[kind], "components": {"schemas": schemas}}, json.loads(event))
 
 
 def test_it_describes_every_address_for_programs_and_no_other(app: Flask, client: FlaskClient) -> None:

@@ -187,6 +187,8 @@ def _in_words(said: str) -> NotACompletion:
     bound = "at least" if sign == ">=" else "at most"
     if not length:
         return _wrong(param, f"must be {bound} {number.removesuffix('.0')}")
+    if (sign, number) == (">=", "1"):
+        return _wrong(param, "must not be empty")
     return _wrong(param, f"must have {bound} {number} {'characters' if kinds == 'str' else 'entries'}")
 
 

@@ -12,8 +12,8 @@ def examples(address: str, model: str, *, with_key: bool) -> dict[str, str]:
     """Each as Markdown, by the name of its language."""
     key = KEY if with_key else "none-is-needed"
     named = json.dumps(model)
-    messages = [{"role": "user", "content": "Why is the sky blue?"}]
-    body = shlex.quote(json.dumps({"model": model, "messages": messages, "stream": True}))
+    messages = '[{"role": "user", "content": "Why is the sky blue?"}]'
+    body = shlex.quote(f'{{"model": {named}, "stream": true,\n       "messages": {messages}}}')
     sign = f"  -H 'Authorization: Bearer {key}' \\\n" if with_key else ""
     header = f', "Authorization": "Bearer {key}"' if with_key else ""
     return {
@@ -31,7 +31,7 @@ stream = client.chat.completions.create(
     model={named},
     messages=[{{"role": "user", "content": "Why is the sky blue?"}}],
     stream=True,
-    extra_body={{"num_ctx": 8192}},  # Ollama's own: num_ctx, keep_alive, think
+    extra_body={{"keep_alive": "10m"}},  # Ollama's own: num_ctx, keep_alive, think
 )
 for chunk in stream:
     print(chunk.choices[0].delta.content or "", end="", flush=True)""",

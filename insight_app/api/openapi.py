@@ -58,7 +58,7 @@ def _complete() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The answer",
-                "content": _content(_ref("Completion")) | {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": _content(_ref("Completion")) | {"text/event-stream": {}},
             },
             **_errors(400, 403, 404, 413, 429, 500, 502, 503, 504),
         },
@@ -97,7 +97,7 @@ def _chat() -> dict[str, Any]:
                     "X-Conversation-Id": {"description": "Sent back, goes on with it", "schema": {"type": "string"}},
                     "X-Answer-Id": {"schema": {"type": "string"}},
                 },
-                "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "text/event-stream")},
+                "content": {"text/plain": {"schema": {"type": "string"}}, "text/event-stream": {}},
             },
             **_errors(400, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504, 507),
         },
