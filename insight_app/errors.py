@@ -164,7 +164,7 @@ class NotJson(InputError):
 class NotACompletion(InputError):
     status = 400
     code = "invalid_request"
-    cause = "“{param}” {problem}."
+    cause = "The field “{param}” {problem}."
     next_step = "What can be sent is described at /api/openapi.json."
 
 

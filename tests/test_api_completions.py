@@ -177,7 +177,7 @@ def test_errors_are_in_words() -> None:
     ):
         with pytest.raises(NotACompletion) as told:
             asked(**wrong)  # type: ignore[arg-type]
-        assert told.value.cause == words
+        assert told.value.cause == f"The field {words}"
 
 
 @pytest.mark.parametrize(

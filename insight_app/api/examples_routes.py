@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 from markupsafe import Markup
 
-from insight_app import __version__
+import insight_app
+from insight_app.accounts.guards import for_everybody
 from insight_app.api.examples import examples
 from insight_app.api.openapi import document
 from insight_app.rendering.markdown import render
@@ -15,9 +16,10 @@ programs = Blueprint("programs", __name__)
 
 
 @programs.get("/api/openapi.json")
+@for_everybody
 def openapi() -> Response:
     """The OpenAPI document, for this server as it was called."""
-    return jsonify(document(__version__, _address(), with_keys=_asks_for_keys()))
+    return jsonify(document(insight_app.__version__, _address(), with_keys=_asks_for_keys()))
 
 
 @programs.get("/settings/api")

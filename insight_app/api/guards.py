@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from insight_app.accounts.guards import still_in
+from insight_app.chat.messages import State
 from insight_app.chat.replies import Reply
-from insight_app.errors import ForeignPage, InsightError, explain
+from insight_app.errors import ForeignPage, InsightError, KeyRefused, explain
 from insight_app.web import services
 
 
@@ -35,6 +37,23 @@ def is_gone() -> bool:
         except OSError:
             return True
     return services().closing
+
+
+class Door:
+    """Through which the program of this request listens to its answer; may be asked until the answer is over."""
+
+    def __init__(self) -> None:
+        self._is_still_in = still_in()
+
+    def is_shut(self) -> bool:
+        """Whether nobody listens any more, or nobody may: its key was revoked or has expired."""
+        return is_gone() or not self._is_still_in()
+
+    def problem_of(self, reply: Reply) -> InsightError | None:
+        """What went wrong with the reply, ended it early, or shut the door; None for nothing."""
+        if (reply.state is State.STOPPED or not reply.ended) and not self._is_still_in():
+            return KeyRefused()
+        return problem_of(reply)
 
 
 def problem_of(reply: Reply) -> InsightError | None:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.accounts.guards import expect_scope, me
 from insight_app.accounts.tokens import Scope
 from insight_app.api.following import pieces, wait_for
-from insight_app.api.guards import is_gone, problem_of, refuse_foreign_pages
+from insight_app.api.guards import Door, refuse_foreign_pages
 from insight_app.chat import prompts
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import is_temporary
@@ -56,6 +56,7 @@ def chat() -> ResponseReturnValue:
         temporary=temporary,
     )
     assert answer is not None  # without a form key every request is its own
+    door = Door()
     reply = answering.start(answer, [*before, prompt], patient=False)
     headers = {
         "X-Conversation-Id": answer.conversation_id,
@@ -63,13 +64,13 @@ def chat() -> ResponseReturnValue:
         "X-Accel-Buffering": "no",
     }
     if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
-        events = stream_with_context(guarded(_events(reply)))
+        events = stream_with_context(guarded(_events(reply, door)))
         return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
-    wait_for(reply, lambda: len(reply.answer), is_gone, seconds=None)
-    if not len(reply.answer) and (problem := problem_of(reply)):
+    wait_for(reply, lambda: len(reply.answer), door.is_shut, seconds=None)
+    if not len(reply.answer) and (problem := door.problem_of(reply)):
         raise problem
     return Response(
-        stream_with_context(guarded(_text(reply))), content_type="text/plain; charset=utf-8", headers=headers
+        stream_with_context(guarded(_text(reply, door))), content_type="text/plain; charset=utf-8", headers=headers
     )
 
 
@@ -95,22 +96,22 @@ def _asked() -> tuple[str, str | None, str, bool]:
     return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary
 
 
-def _text(reply: Reply) -> Iterator[str]:
-    for piece in pieces(reply, is_gone):
+def _text(reply: Reply, door: Door) -> Iterator[str]:
+    for piece in pieces(reply, door.is_shut):
         if isinstance(piece, Piece) and not piece.thought:
             yield piece.text
-    if problem := problem_of(reply):
+    if problem := door.problem_of(reply):
         yield f"\n\n[{problem}]\n"
 
 
-def _events(reply: Reply) -> Iterator[bytes]:
-    for piece in pieces(reply, is_gone):
+def _events(reply: Reply, door: Door) -> Iterator[bytes]:
+    for piece in pieces(reply, door.is_shut):
         if isinstance(piece, Piece):
             yield sse.event(json.dumps({"thinking" if piece.thought else "text": piece.text}))
         else:
             yield sse.comment("still there")
     end: dict[str, object] = {"state": reply.state.value}
     end |= {"conversation_id": reply.conversation_id, "answer_id": reply.id}
-    if problem := problem_of(reply):
+    if problem := door.problem_of(reply):
         end["error"] = {"code": problem.code, "message": str(problem)}
     yield sse.event(json.dumps(end), name="done")
