@@ -44,4 +44,4 @@ def _asks_for_keys() -> bool:
 
 def register(app: Flask) -> None:
     app.register_blueprint(programs)
-    add_settings_page(app, "For programs", "programs.page")
+    add_settings_page(app, "API", "programs.page")

@@ -38,6 +38,7 @@ def chat() -> ResponseReturnValue:
     """
     expect_scope(Scope.CHAT)
     text, conversation_id, model, temporary = _asked()
+    services().engine.expect(model)
     # What a person may ask is decided here, before anything is written.
     text = services().moderation.prompt(text)
     store, answering = services().conversations, services().answering
