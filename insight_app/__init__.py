@@ -29,6 +29,8 @@ def create_app(
     from insight_app.accounts import admin_routes as people
     from insight_app.accounts import door_routes as doors
     from insight_app.accounts import routes as accounts
+    from insight_app.api import completion_routes as completions
+    from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
@@ -48,6 +50,6 @@ def create_app(
     web.configure(app, settings)
     app.extensions["insight"] = services or (build_services(settings, outside) if outside else build_services(settings))
     parts = (assets, telemetry, rates, accounts, doors, chat, library, account, people, instructions, moderation, judge)
-    for part in (*parts, privacy, api):
+    for part in (*parts, privacy, api, completions, programs):
         part.register(app)
     return app

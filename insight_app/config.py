@@ -166,7 +166,10 @@ def _redis(value: str) -> str:
 
 
 def _folder(value: str) -> Path:
-    return PROJECT / Path(value).expanduser()
+    try:
+        return PROJECT / Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("a folder; there is nobody of the name after “~”") from None
 
 
 @dataclass(frozen=True, kw_only=True)

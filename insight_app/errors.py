@@ -9,6 +9,8 @@ InsightError
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── NotAChat         POST /api/chat with something else than a chat
+│   ├── NotJson          a program sent something else than a JSON object
+│   ├── NotACompletion   POST /v1/chat/completions with a field that is not as it must be
 │   ├── TooManyRules     more rules than anybody could look through
 │   ├── EmailTaken       there is an account with this address
 │   ├── LastAdmin        nobody would be left who can let others in
@@ -49,6 +51,7 @@ InsightError
     │   └── RanElsewhere the answer comes from one, which nobody could know before
     ├── NoModel          it answers, but has no model at all
     ├── ModelUnsuited    the model cannot chat
+    ├── RequestUnsuited  the engine does not take the tools or the format that a program sends
     ├── OutOfMemory
     ├── EngineBusy
     ├── ContextFull      the message alone is longer than the model can read
@@ -149,6 +152,20 @@ class NotAChat(InputError):
     code = "not_a_chat"
     cause = "The request is not a JSON object with a “message” that is text."
     next_step = "Send an object with the field “message” and the header Content-Type: application/json."
+
+
+class NotJson(InputError):
+    status = 400
+    code = "not_json"
+    cause = "The request is not a JSON object."
+    next_step = "Send one, with the header Content-Type: application/json."
+
+
+class NotACompletion(InputError):
+    status = 400
+    code = "invalid_request"
+    cause = "The field “{param}” {problem}."
+    next_step = "What can be sent is described at /api/openapi.json."
 
 
 class TooManyRules(InputError):
@@ -423,6 +440,13 @@ class ModelUnsuited(EngineError):
     code = "model_unsuited"
     cause = "The model “{model}” cannot do what was asked of it."
     next_step = "Choose another model."
+
+
+class RequestUnsuited(EngineError):
+    status = 400
+    code = "request_unsuited"
+    cause = "The engine does not take these tools, or this format."
+    next_step = "Check that both are JSON Schema, and simple: each engine knows a part of it."
 
 
 class OutOfMemory(EngineError):

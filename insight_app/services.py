@@ -15,6 +15,7 @@ from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.answering import Answering
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
+from insight_app.chat.passing import Passing
 from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.temporary import Conversations
 from insight_app.config import Settings
@@ -52,6 +53,7 @@ class Services:
     instructions: Instructions
     line: Line
     answering: Answering
+    passing: Passing
     personal: PersonalStore
     diagnostics: Records
     retention: Retention
@@ -86,6 +88,7 @@ class Services:
         self.closing = True
         self.pruning.close()
         self.replies.wake()
+        self.passing.wake()
         self.engine.close()
         self.answering.close()
         self.conversations.close()
@@ -99,7 +102,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     `outside` runs what would hold up all threads, where they are greenlets.
     """
     replies, counting = _shared(settings)
-    metrics = Metrics(live_answers=replies.count, redis_up=replies.connected)
+    metrics = Metrics(redis_up=replies.connected)
     address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
     database = Database(address, metrics.database_failed)
     database.bring_up_to_date()
@@ -134,6 +137,10 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         refused=metrics.too_many_waiting.inc,
         watching=diagnostics.watching,
     )
+    passing = Passing(
+        writing=answering.writing, moderation=moderation, instructions=instructions, options=_options(settings)
+    )
+    metrics.watch_live_answers(lambda: replies.count() + passing.count())
     answering.carry_on()
     pruning = Pruning(database, retention, is_idle=lambda: not replies.count())
     pruning.start()
@@ -149,6 +156,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         instructions=instructions,
         line=line,
         answering=answering,
+        passing=passing,
         personal=personal,
         diagnostics=diagnostics,
         retention=retention,

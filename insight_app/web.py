@@ -31,6 +31,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from insight_app.accounts.guards import PROGRAMS, me, recognise, somebody
 from insight_app.accounts.proxies import BehindProxies
+from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.messages import TEMPORARY
 from insight_app.config import Settings
 from insight_app.errors import (
@@ -264,10 +265,11 @@ def _translate(error: Exception) -> ResponseReturnValue:
 def _show(error: InsightError) -> ResponseReturnValue:
     """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
     if for_program():
+        as_openai = request.path.startswith("/v1/")
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         if "retry_after" in error.facts:
             headers["Retry-After"] = error.facts["retry_after"]
-        return jsonify(error={"code": error.code, "message": str(error)}), error.status, headers
+        return jsonify(error_object(error, as_openai=as_openai)), status_of(error, as_openai=as_openai), headers
     if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:
         return way
     if from_htmx():

@@ -55,6 +55,22 @@ FILE["rules"][0] |= {"action": "flag", "scope": "both", "reason": WORDS}
 PRESET = {"name": "strict"}
 INSTRUCTIONS = Way({"base": WORDS, **dict.fromkeys(("with_base", "with_wrapper", "with_date", "with_own"), "y")})
 PROMPT = Way({"message": WORDS, "model": WORD, "key": WORD, "parent": WORD})
+CALL = {"id": WORD, "function": {"name": WORD, "arguments": json.dumps({WORD: [WORDS]})}}
+COMPLETION = {
+    "model": PLAIN,
+    "messages": [
+        {"role": "system", "content": WORDS},
+        {"role": "user", "content": [{"type": "text", "text": WORDS}], "name": WORD},
+        {"role": "assistant", "content": WORDS, "tool_calls": [CALL]},
+        {"role": "tool", "content": WORDS, "tool_call_id": WORD},
+        {"role": "user", "content": WORDS},
+    ],
+    "stop": [WORD],
+    "tools": [{"type": "function", "function": {"name": WORD, "description": WORDS, "parameters": {WORD: WORDS}}}],
+    "response_format": {"type": "json_schema", "json_schema": {"name": WORD, "schema": {WORD: WORDS}}},
+    "user": WORD,
+    "metadata": {WORD: WORDS},
+}
 NOTHING = Way()
 WAYS: dict[str, Way] = {
     "GET /": NOTHING,
@@ -112,6 +128,11 @@ WAYS: dict[str, Way] = {
     "POST /settings/prompt": INSTRUCTIONS,
     "POST /settings/prompt/preview": INSTRUCTIONS,
     "POST /api/chat": Way(json={"message": WORDS, "model": WORD, "conversation_id": WORD, "temporary": True}),
+    "GET /api/openapi.json": NOTHING,
+    "POST /v1/chat/completions": Way(json=COMPLETION),
+    "GET /v1/models": NOTHING,
+    "GET /v1/models/<path:model>": Way(path={"model": PLAIN}),
+    "GET /settings/api": NOTHING,
     "GET /assets/<name>": NOTHING,
     "GET /healthz": NOTHING,
     "GET /readyz": NOTHING,
@@ -225,6 +246,10 @@ def _requests(world: World, rule: Rule, way: Way, method: str) -> Iterator[dict[
         yield {"path": url, "data": {**form, "file": (io.BytesIO(WORDS.encode()), f"{WORD}.txt")}}
         if way.json is not None:
             yield {"path": url, "json": dict(way.json)}
+            yield {"path": url, "json": {**way.json, "stream": True}}
+            yield {"path": url, "json": {**way.json, "model": WORD, "temperature": WORD}}
+            for name in way.json:
+                yield {"path": url, "json": {**way.json, name: [WORDS, {WORD: WORDS}]}}
             yield {"path": url, "json": {"message": WORDS}, "headers": {"Accept": "text/event-stream"}}
             yield {"path": url, "json": {"message": WORDS}}
         yield {"path": url + QUERY, "data": dict(form), "headers": {"HX-Request": "true", **HEADERS}}

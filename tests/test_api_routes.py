@@ -93,6 +93,17 @@ def test_an_unknown_conversation_is_a_404_in_json(client: FlaskClient) -> None:
     assert response.json["error"]["code"] == "not_there"
 
 
+def test_a_model_that_is_not_there_is_told_before_anything_is_kept(
+    client: FlaskClient, ollama: ScriptedOllama, services: Services
+) -> None:
+    response = client.post("/api/chat", json={"message": "a", "model": "nobody"})
+    assert response.status_code == 404
+    assert response.json is not None
+    assert response.json["error"]["code"] == "model_missing"
+    assert not services.conversations.newest_conversations().conversations
+    assert not ollama.chats()
+
+
 def test_an_engine_error_before_the_first_word_has_a_status(client: FlaskClient, ollama: ScriptedOllama) -> None:
     ollama.script(status(503, {"error": "server busy"}))
     response = client.post("/api/chat", json={"message": "a"})

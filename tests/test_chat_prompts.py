@@ -50,6 +50,15 @@ def test_each_part_can_be_switched_off_alone(switch: str) -> None:
     assert {name: words in said for name, words in shown.items()} == {name: name != switch for name in shown}
 
 
+def test_a_programs_own_instructions_take_the_place_of_all_but_the_operators() -> None:
+    today = date(2026, 11, 28)
+    parts = Parts(base="Base.")
+    assert parts.before_program("Own.", today) == "Base.\n\nOwn."
+    assert Parts(base="Base.", with_base=False).before_program("Own.", today) == Parts().before_program("Own.", today)
+    assert Parts().before_program("Own.", today) == "Own."
+    assert parts.before_program(" ", today) == parts.composed("", today)
+
+
 def test_where_everything_is_off_there_is_no_system_prompt() -> None:
     assert OFF.composed("", DAY) == ""
     assert Parts("Base.", False, False, False, False).composed("Own.", DAY) == ""

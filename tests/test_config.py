@@ -106,6 +106,7 @@ def test_a_folder_in_place_of_the_file_is_an_error_with_a_reason(env_file: Path)
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("DATA_DIR", "~nobody-of-this-name/data"),
         ("APP_PORT", "0"),
         ("APP_PORT", "65536"),
         ("APP_PORT", "\uff18\uff10\uff10\uff10"),

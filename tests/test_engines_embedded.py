@@ -171,6 +171,10 @@ def test_every_name_of_this_machine_is_welcome(loading: Client, host: str) -> No
         ({"model": NAME, "options": {"stop": [1]}}, 400, 'option "stop" must be of type array'),
         ({"model": NAME, "think": True}, 400, "does not support thinking"),
         ({"model": NAME, "tools": [{}]}, 400, "does not support tools"),
+        ({"model": NAME, "messages": [{"role": "tool", "content": "42"}]}, 400, "does not support tools"),
+        ({"model": NAME, "format": "yaml"}, 400, "invalid format"),
+        ({"model": NAME, "format": {"properties": {"a": {"pattern": "(("}}}}, 400, "does not support patterns"),
+        ({"model": NAME, "format": json.loads('{"a":' * 90 + "1" + "}" * 90)}, 400, "nested too deeply"),
     ],
 )
 def test_a_wrong_request_gets_ollamas_error_object(loading: Client, asked: object, status: int, words: str) -> None:
@@ -225,6 +229,35 @@ def test_it_stops_by_itself_and_at_the_words_it_was_given(engine: Client) -> Non
     cut = engine.chat("Say hello.", num_predict=-1, options={"temperature": 0, "stop": [word]})[1]
     assert cut["done_reason"] == "stop"
     assert word not in cut["message"]["content"]
+
+
+@with_the_model
+def test_an_answer_keeps_the_format_that_was_asked_for(engine: Client) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "blue"]}, "number": {"type": "integer", "maximum": 99}},
+        "required": ["colour", "number"],
+        "additionalProperties": False,
+    }
+    _, answer = engine.chat("Name a colour and a number.", num_predict=60, format=schema)
+    said = json.loads(answer["message"]["content"])
+    assert said["colour"] in ("red", "blue")
+    assert isinstance(said["number"], int)
+    _, answer = engine.chat("Name a colour.", format="json")
+    assert answer["message"]["content"].startswith("{")
+
+
+@with_the_model
+def test_a_format_that_llama_cpp_does_not_know_is_refused(engine: Client) -> None:
+    status, answer = engine.chat("Hi", format={"type": "nonsense"})
+    assert (status, "invalid format" in answer["error"]) == (400, True)
+    assert engine.chat("Hi")[0] == 200
+
+
+@with_the_model
+@pytest.mark.parametrize("seed", [2**63 - 1, -(2**63)])
+def test_no_seed_is_too_large(engine: Client, seed: int) -> None:
+    assert engine.chat("Hi", options={"seed": seed})[0] == 200
 
 
 @with_the_model

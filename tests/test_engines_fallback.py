@@ -326,3 +326,24 @@ def test_an_answer_of_the_scripted_server_is_whole(both: Any) -> None:
     *_, fallback = both
     events = list(events_of(fallback, task(), Stop()))
     assert [event.text for event in events if isinstance(event, Piece)] == [TEXT]
+
+
+def test_what_nobody_has_is_known_before_it_is_asked_for(both: tuple[ScriptedOllama, ScriptedOllama, Fallback]) -> None:
+    ollama, small, fallback = both
+    for model in ("", "qwen3:8b", "llama3.2", "small", "far-cloud"):
+        fallback.expect(model)
+    with pytest.raises(errors.ModelMissing):
+        fallback.expect("fresh:1b")
+    small.models.append("fresh:1b")
+    fallback.expect("fresh:1b")
+    ollama.close()
+    fallback.look()
+    fallback.expect("")
+    with pytest.raises(errors.EngineUnreachable):  # it may be the one that has it
+        fallback.expect("qwen3:8b")
+    small.models.clear()
+    fallback.look()
+    with pytest.raises(errors.EngineUnreachable):
+        fallback.expect("")
+    assert not ollama.chats()
+    assert not small.chats()

@@ -17,6 +17,7 @@ from insight_app import errors
 from insight_app.engines import ollama
 from insight_app.engines.base import Done, Event, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.ollama import Ollama
+from insight_app.engines.tools import ToolCall
 
 MODEL = "llama3.2:latest"
 
@@ -102,6 +103,45 @@ def test_each_option_reaches_ollama_under_its_name(serve: Any) -> None:
     (sent,) = server.chats()
     assert sent["options"] == {"num_predict": 100, "num_ctx": 8192}
     assert (sent["keep_alive"], sent["think"]) == ("10m", False)
+
+
+def test_what_a_program_may_set_reaches_ollama_under_its_name_too(serve: Any) -> None:
+    server, engine = serve()
+    wanted = {"top_p": 0.5, "seed": 7, "stop": ("\n",), "frequency_penalty": 0.1, "presence_penalty": -0.1}
+    tools = ({"type": "function", "function": {"name": "f"}},)
+    turn = Turn("user", "Hello?")
+    list(events_of(engine, Task(MODEL, (turn,), Options(think="low", **wanted), format="json", tools=tools), Stop()))
+    (sent,) = server.chats()
+    assert sent["options"] == {**wanted, "stop": ["\n"]}
+    assert (sent["think"], sent["format"], sent["tools"]) == ("low", "json", list(tools))
+
+
+def test_calls_and_what_tools_gave_go_along_as_ollama_has_them(serve: Any) -> None:
+    server, engine = serve()
+    turns = (
+        Turn("assistant", "", tool_calls=(ToolCall("f", {"a": 1}, "call_1"), ToolCall("g"))),
+        Turn("tool", "42", tool_name="f", tool_call_id="call_1"),
+    )
+    list(events_of(engine, Task(MODEL, turns), Stop()))
+    assert server.chats()[0]["messages"] == [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "call_1", "function": {"name": "f", "arguments": {"a": 1}}},
+                {"function": {"name": "g", "arguments": {}}},
+            ],
+        },
+        {"role": "tool", "content": "42", "tool_name": "f", "tool_call_id": "call_1"},
+    ]
+
+
+@pytest.mark.parametrize("more", [{"format": {"type": 3}}, {"tools": ({},)}])
+def test_tools_or_a_format_that_ollama_does_not_take_are_the_programs_fault(serve: Any, more: dict[str, Any]) -> None:
+    server, engine = serve()
+    server.script(status(400, {"error": "json: cannot unmarshal number"}))
+    with pytest.raises(errors.RequestUnsuited):
+        list(events_of(engine, Task(MODEL, (Turn("user", "Hello?"),), **more), Stop()))
 
 
 @pytest.mark.parametrize(("given", "sent"), [("-1", -1), ("300", 300), ("5m", "5m")])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from insight_app import errors
 from insight_app.engines.base import Done, Piece
 from insight_app.engines.ollama_lines import Lines, events
+from insight_app.engines.tools import ToolCall
 
 
 def said(*lines: bytes) -> list[Any]:
@@ -53,6 +54,43 @@ def test_no_line_fails_with_anything_but_an_error_of_ours(line: bytes) -> None:
         for event in found:
             json.dumps(event.text).encode()
             event.text.encode()
+
+
+def test_calls_of_tools_come_in_their_place_and_join_nothing() -> None:
+    def calls(*names: str) -> bytes:
+        return json.dumps(
+            {
+                "message": {
+                    "content": "",
+                    "tool_calls": [{"function": {"name": name, "arguments": {}}} for name in names],
+                }
+            }
+        ).encode()
+
+    last = json.dumps({"message": {"content": "c", "tool_calls": [{"function": {"name": "h"}}]}, "done": True}).encode()
+    found = said(content("a"), content("b"), calls("f", "g"), last)
+    assert found[:-1] == [Piece("ab"), ToolCall("f"), ToolCall("g"), Piece("c"), ToolCall("h")]
+    assert isinstance(found[-1], Done)
+
+
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        (
+            b'[{"function": {"name": "f", "arguments": {"a\\ud800": "b\\udc00"}}}]',
+            [ToolCall("f", {"a\ufffd": "b\ufffd"})],
+        ),
+        (b'"none"', []),
+        (b'[{"function": null}, 3]', []),
+    ],
+)
+def test_calls_are_read_loosely_and_carry_valid_text(calls: bytes, expected: list[ToolCall]) -> None:
+    assert said(b'{"message": {"tool_calls": ' + calls + b"}}") == expected
+
+
+def test_calls_that_are_nested_beyond_all_measure_break_the_answer() -> None:
+    with pytest.raises(errors.EngineBroke):
+        said(b'{"message": {"tool_calls": ' + b"[" * 300 + b"]" * 300 + b"}}")
 
 
 def test_a_line_of_five_megabytes_is_one_piece() -> None:

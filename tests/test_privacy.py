@@ -29,7 +29,7 @@ from canary import (
     in_redis,
     is_kept,
 )
-from canary_routes import WAYS, WireClient, routes, sends
+from canary_routes import CALL, COMPLETION, WAYS, WireClient, routes, sends
 from chat_page import ROOT, free_port, started
 from faults_seen import written
 from flask import Flask
@@ -47,6 +47,8 @@ from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry
 from insight_app.services import Services
 from insight_app.telemetry import logs
+
+COMPLETIONS = "/v1/chat/completions"
 
 
 class Wrote:
@@ -126,6 +128,7 @@ def test_no_error_tells_the_words_that_it_is_about(
                 visitor.open("/")
                 written(visitor.asks_and_waits(WORDS))
                 visitor.client.post("/api/chat", json={"message": WORDS})
+                visitor.client.post(COMPLETIONS, json=COMPLETION)
         visitor.open("/")
         with monkeypatch.context() as patch:
             patch.setattr(services.conversations, "ask", fails)
@@ -146,6 +149,8 @@ ENGINES: dict[str, tuple[Any, ...]] = {
     "a redirect": (raw(f"HTTP/1.1 307 {PLAIN}\r\nLocation: http://{PLAIN}/\r\nContent-Length: 0\r\n\r\n".encode()),),
     "a line that is no JSON": (WORDS, f"{WORDS}\n".encode()),
     "a line of other types": (line(message={"content": [WORDS]}),),
+    "calls that are none": (line(message={"tool_calls": {WORD: WORDS}}),),
+    "calls": (line(message={"tool_calls": [CALL]}),),
     "a line from elsewhere": (line(message={"content": WORDS}, remote_host=PLAIN),),
     "a broken length of a chunk": (WORDS, raw(f"{PLAIN}\r\n".encode())),
     "an answer that is too long": (WORDS, done(done_reason="length")),
@@ -160,6 +165,10 @@ def test_nothing_that_an_engine_says_is_written(visitor: Visitor, ollama: Script
         ollama.script(*steps)
         with visitor.client.post("/api/chat", json={"message": WORDS, "temporary": True}) as response:
             response.get_data()
+        for stream in (False, True):
+            ollama.script(*steps)
+            with visitor.client.post(COMPLETIONS, json={**COMPLETION, "stream": stream}) as response:
+                response.get_data()
         wrote.expect_no_words(name)
 
 
@@ -189,6 +198,9 @@ def test_nothing_of_a_rule_and_of_what_it_finds_is_written(
             written(visitor.asks_and_waits(WORDS))
         with visitor.client.post("/api/chat", json={"message": WORDS}) as response:
             response.get_data()
+        ollama.script(line(message={"content": WORDS, "tool_calls": [CALL]}))
+        with visitor.client.post(COMPLETIONS, json=COMPLETION) as response:
+            response.get_data()
         wrote.expect_no_words(name)
 
 
@@ -196,6 +208,7 @@ def test_rules_that_cannot_be_read_are_not_written_either(services: Services, vi
     services.rules.change(WORD, {RULE + "1": Entry(RULE + "1", 1, {"name": WORDS, WORD: WORDS})})
     visitor.send("/messages", message=WORDS, key="1")
     visitor.client.post("/api/chat", json={"message": WORDS})
+    visitor.client.post(COMPLETIONS, json=COMPLETION)
     wrote.expect_no_words()
 
 
@@ -215,6 +228,7 @@ PLACES = {
     "engine": "prepare stream look",
     "metrics": "answer_ended",
     "answering": "start",
+    "passing": "start",
 }
 
 
@@ -232,6 +246,7 @@ def test_a_fault_of_ours_is_written_without_the_words_that_it_met(
                 for htmx in (False, True):
                     visitor.send("/messages", htmx=htmx, message=WORDS, key=f"{part} {method} {htmx}")
                 visitor.client.post("/api/chat", json={"message": WORDS}).close()  # some answers never end
+                visitor.client.post(COMPLETIONS, json=COMPLETION)
                 for url in (f"/c/{WORD}", f"/answers/{answer_id}/text", f"/answers/{answer_id}/stream"):
                     visitor.client.get(url).close()
             wrote.expect_no_words(f"{part}.{method}")

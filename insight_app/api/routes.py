@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import json
-import select
-import socket
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
 from insight_app.accounts.tokens import Scope
+from insight_app.api.following import pieces, wait_for
+from insight_app.api.guards import Door, refuse_foreign_pages
 from insight_app.chat import prompts
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
-from insight_app.errors import ForeignPage, InsightError, NotAChat, explain
+from insight_app.engines.base import Piece
+from insight_app.errors import NotAChat
 from insight_app.limits import rates
 from insight_app.rendering import sse
 from insight_app.web import csrf, guarded, services
 
-# How often a silent answer is looked at: is its program still there?
-LOOK_SECONDS = 1.0
 api = Blueprint("api", __name__, url_prefix="/api")
 
 
-@api.before_request
-def refuse_foreign_pages() -> None:
-    """A page of another site can send a browser here; a program does not carry these headers."""
-    origin = urlsplit(request.headers.get("Origin", request.host_url)).netloc
-    if origin != request.host or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise ForeignPage
+api.before_request(refuse_foreign_pages)
 
 
 @api.post("/chat")
@@ -45,6 +38,8 @@ def chat() -> ResponseReturnValue:
     """
     expect_scope(Scope.CHAT)
     text, conversation_id, model, temporary = _asked()
+    services().engine.expect(model)
+    # What a person may ask is decided here, before anything is written.
     text = services().moderation.prompt(text)
     store, answering = services().conversations, services().answering
     before = []
@@ -62,6 +57,7 @@ def chat() -> ResponseReturnValue:
         temporary=temporary,
     )
     assert answer is not None  # without a form key every request is its own
+    door = Door()
     reply = answering.start(answer, [*before, prompt], patient=False)
     headers = {
         "X-Conversation-Id": answer.conversation_id,
@@ -69,16 +65,13 @@ def chat() -> ResponseReturnValue:
         "X-Accel-Buffering": "no",
     }
     if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
-        events = stream_with_context(guarded(_events(reply)))
+        events = stream_with_context(guarded(_events(reply, door)))
         return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
-    while not reply.ended and not len(reply.answer):
-        if _is_gone():
-            reply.stop.ask()
-        reply.wait(reply.version, LOOK_SECONDS)
-    if not len(reply.answer) and (problem := _problem(reply)):
+    wait_for(reply, lambda: len(reply.answer), door.is_shut, seconds=None)
+    if not len(reply.answer) and (problem := door.problem_of(reply)):
         raise problem
     return Response(
-        stream_with_context(guarded(_text(reply))), content_type="text/plain; charset=utf-8", headers=headers
+        stream_with_context(guarded(_text(reply, door))), content_type="text/plain; charset=utf-8", headers=headers
     )
 
 
@@ -104,63 +97,22 @@ def _asked() -> tuple[str, str | None, str, bool]:
     return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary
 
 
-def _pieces(reply: Reply) -> Iterator[tuple[str, str]]:
-    """("thinking" or "text", piece) as they come, ("", "") in long silences; who goes away ends the answer."""
-    thought = said = 0
-    try:
-        while True:
-            version, ended = reply.version, reply.ended
-            if piece := reply.thinking.since(thought):
-                thought += len(piece)
-                yield "thinking", piece
-            if piece := reply.answer.since(said):
-                said += len(piece)
-                yield "text", piece
-            if ended:
-                return
-            if _is_gone():
-                return
-            if not reply.wait(version, LOOK_SECONDS):
-                yield "", ""
-    finally:
-        reply.stop.ask()
-
-
-def _is_gone() -> bool:
-    """Whether nobody takes the answer any more: the program closed its socket, or this server is about to end.
-
-    A program cannot come back to its answer, so it must not go on holding a place at the engine.
-    """
-    connection = request.environ.get("gunicorn.socket")
-    if connection is not None and select.select([connection], [], [], 0)[0]:
-        try:
-            return not connection.recv(1, socket.MSG_PEEK)
-        except OSError:
-            return True
-    return services().closing
-
-
-def _text(reply: Reply) -> Iterator[str]:
-    for kind, piece in _pieces(reply):
-        if kind == "text":
-            yield piece
-    if problem := _problem(reply):
+def _text(reply: Reply, door: Door) -> Iterator[str]:
+    for piece in pieces(reply, door.is_shut):
+        if isinstance(piece, Piece) and not piece.thought:
+            yield piece.text
+    if problem := door.problem_of(reply):
         yield f"\n\n[{problem}]\n"
 
 
-def _events(reply: Reply) -> Iterator[bytes]:
-    for kind, piece in _pieces(reply):
-        yield sse.event(json.dumps({kind: piece})) if kind else sse.comment("still there")
+def _events(reply: Reply, door: Door) -> Iterator[bytes]:
+    for piece in pieces(reply, door.is_shut):
+        if isinstance(piece, Piece):
+            yield sse.event(json.dumps({"thinking" if piece.thought else "text": piece.text}))
+        else:
+            yield sse.comment("still there")
     end: dict[str, object] = {"state": reply.state.value}
     end |= {"conversation_id": reply.conversation_id, "answer_id": reply.id}
-    if problem := _problem(reply):
+    if problem := door.problem_of(reply):
         end["error"] = {"code": problem.code, "message": str(problem)}
     yield sse.event(json.dumps(end), name="done")
-
-
-def _problem(reply: Reply) -> InsightError | None:
-    if not reply.activity.problem:
-        return None
-    activity, context = reply.activity, reply.receipt.context_tokens
-    facts = services().engine_facts(activity.model, context)
-    return explain(activity.problem, reason=activity.reason, **facts)

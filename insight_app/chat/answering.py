@@ -1,4 +1,4 @@
-"""The writer: takes what the engine says, appends it to the reply, keeps it, and brings it to its end.
+"""The writer of answers that are kept: begins them, keeps what is written, and brings them to their end.
 
 A writer belongs to no request: it goes on when every page is closed, and only Stop ends it early.
 """
@@ -7,42 +7,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import structlog
 
 from insight_app.chat import memory
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line
-from insight_app.chat.messages import Figures, Message, Outcome, State
+from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.temporary import Conversations
-from insight_app.engines.base import Done, Options, Piece, Stage, Task, Turn
+from insight_app.chat.writing import Report, Writing, broken
+from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
-    AnswerRefused,
-    ContextEnded,
     ContextFull,
     DatabaseError,
     EngineBroke,
     EngineError,
     InsightError,
-    LengthReached,
     ServerStopped,
     TooManyWaiting,
 )
-from insight_app.moderation.judging import Pieces
 from insight_app.moderation.moderating import Hold, Moderation
 
 CHECKPOINT_SECONDS = 1.0
 # How long the end of a server waits for what is kept or read just then.
 END_SECONDS = 1.0
-# Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
-Report = Callable[[str, str, float, Mapping[str, Any]], None]
 # Around each exchange with the engine, for who asked that it be recorded.
 Watching = Callable[[Reply, Task], AbstractContextManager[object]]
 
@@ -72,6 +66,7 @@ class Answering:
         self._instructions = instructions
         self._options = options
         self._line = line
+        self.writing = Writing(engine=engine, moderation=moderation, line=line, report=report)
         self._patience_seconds = patience_seconds
         self._report = report
         self._refused = refused
@@ -164,25 +159,24 @@ class Answering:
         try:
             outcome = self._outcome(reply, answer, history, patience)
         except InsightError as error:
-            outcome = _broken(reply, error)
+            outcome = broken(reply, error)
         except Exception as error:  # a fault of ours must not leave an answer that never ends
             self._log.error("answer broke", answer=reply.id, exc_info=error)
-            outcome = _broken(reply, EngineBroke())
+            outcome = broken(reply, EngineBroke())
         self._end(reply, outcome)
 
     def _outcome(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> Outcome:
         begun = reply.position
         while True:
             try:
-                model = self._engine.resolved(answer.choice)
-                with self._line.turn(reply.owner, model, reply.stop, reply.queue_at) as my_turn:
+                with self.writing.turn(reply, answer.choice) as my_turn:
                     return self._take(reply, answer, history) if my_turn else reply.outcome(State.STOPPED)
             except EngineError as error:
                 if reply.stop.asked:
                     return reply.outcome(State.STOPPED)
                 pause = None if reply.position > begun else patience.pause(error)
                 if pause is None:
-                    return _broken(reply, error)
+                    return broken(reply, error)
                 reply.enter(Activity(State.QUEUED, answer.choice, problem=error.code))
             self._wait(reply, answer.choice, pause, patience)
 
@@ -192,13 +186,9 @@ class Answering:
             pass
 
     def _take(self, reply: Reply, answer: Message, history: Sequence[Message]) -> Outcome:
-        stage: Stage | None = None
-        for stage in self._engine.prepare(answer.choice, self._options, reply.stop):
-            usual = self._store.usual_loading_seconds(stage.model) if stage.name == "loading" else None
-            reply.enter(Activity(State(stage.name), stage.model, usual_seconds=usual))
-        if stage is None or stage.name != "reading":
+        stage = self.writing.prepare(reply, answer.choice, self._options, self._store.usual_loading_seconds)
+        if stage is None:
             return reply.outcome(State.STOPPED)
-        reply.receipt = Figures(context_tokens=stage.context)
         hold = self._moderation.earlier()  # the rules may have changed since
         system = self._instructions.system_prompt(answer.conversation_id, hold)
         memory.check(history[-1], stage.context, system)
@@ -210,37 +200,10 @@ class Answering:
             try:
                 task = Task(stage.model, tuple(_held(turn, hold) for turn in reading.turns), self._options)
                 with self._watching(reply, task):
-                    return self._follow(reply, task)
+                    return self.writing.follow(reply, task)
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise
-
-    def _follow(self, reply: Reply, task: Task) -> Outcome:
-        """Shows what the rules let through, from the engine's first piece to its last."""
-        done: Done | None = None
-        broken: EngineError | None = None
-        prompt = next((turn.text for turn in reversed(task.turns) if turn.role == "user"), "")
-        begun = reply.thinking.since(0), reply.answer.since(0)
-        with closing(self._moderation.answer(*begun, prompt=prompt, stop=reply.stop)) as screen:
-            try:
-                with closing(self._engine.stream(task, reply.stop)) as events:
-                    for event in events:
-                        if isinstance(event, Piece):
-                            _show(reply, screen.feed(event.text, thought=event.thought))
-                            if screen.refusal:
-                                break
-                        else:
-                            done = event
-            except EngineError as error:
-                broken = error
-            _show(reply, screen.end())
-        if screen.refusal:
-            return reply.outcome(State.REFUSED, problem=AnswerRefused.code, reason=screen.refusal)
-        if broken:
-            raise broken
-        if done is None:
-            return reply.outcome(State.STOPPED)
-        return reply.outcome(State.DONE, done, problem=_early_end(done, reply.receipt.context_tokens))
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began
@@ -257,8 +220,7 @@ class Answering:
         # Readers look into the database once the reply has ended, so it must be there first.
         self._replies.close(reply)
         reply.end(outcome)
-        known = {name: value for name, value in asdict(outcome.figures).items() if value is not None}
-        self._report(outcome.state.value, outcome.problem, seconds, known)
+        self.writing.report(outcome, seconds)
 
     def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
@@ -290,23 +252,6 @@ class Answering:
         self._kept = lengths
 
 
-def _early_end(done: Done, context: int | None) -> str:
-    """Why the engine ended before the answer's own end; "" where it did not. Ollama has one word for both reasons."""
-    if done.reason != "length":
-        return ""
-    filled = (done.prompt_tokens or 0) + (done.answer_tokens or 0)
-    return ContextEnded.code if context and filled >= context - 1 else LengthReached.code
-
-
-def _show(reply: Reply, pieces: Pieces) -> None:
-    for text, thought in pieces:
-        reply.append(text, thought=thought)
-
-
 def _held(turn: Turn, hold: Hold) -> Turn:
     """A turn as it may be sent now; the system prompt is made of what was held already."""
     return turn if turn.role == "system" else replace(turn, text=hold(turn.text, turn.role == "assistant"))
-
-
-def _broken(reply: Reply, error: InsightError) -> Outcome:
-    return reply.outcome(State.INTERRUPTED if reply.position else State.FAILED, problem=error.code)

@@ -49,3 +49,7 @@ class Instructions:
     def composed(self, parts: Parts, own: str) -> str:
         """As it would be sent today."""
         return parts.composed(own, self._today())
+
+    def before_program(self, system: str) -> str:
+        """For a program's conversation that begins with such a `system` text of its own. Raises RulesUnreadable."""
+        return self.parts().before_program(system, self._today())

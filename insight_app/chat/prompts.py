@@ -76,6 +76,13 @@ class Parts:
         ]
         return "\n\n".join(part for part in parts if part)
 
+    def before_program(self, system: str, today: date) -> str:
+        """The system prompt of a program's conversation: its own `system` text, if it has one, in place of ours."""
+        if not system.strip():
+            return self.composed("", today)
+        base = self.base.strip() if self.with_base else ""
+        return f"{base}\n\n{system}" if base else system
+
 
 def _delimited(own: str) -> str:
     """Between marks that it cannot close itself."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.engines.base import Done, Stop
+from insight_app.engines.tools import ToolCall
 from insight_app.rendering.progress import GrowingText
 
 
@@ -58,6 +59,7 @@ class Reply:
         self.activity = Activity(model=model)
         self.thinking = GrowingText()
         self.answer = GrowingText()
+        self.tool_calls: tuple[ToolCall, ...] = ()
         self.version = 0
         self.lost = False  # nobody goes on with it here: whoever follows it asks for it again
         self.stop = Stop()
@@ -109,6 +111,14 @@ class Reply:
             state = State.THINKING if thought else State.WRITING
             if state is not self.state:
                 self._become(Activity(state, self.activity.model))
+            self._tell()
+
+    def call(self, call: ToolCall) -> None:
+        """The model calls one of the program's tools."""
+        with self._changing:
+            if self.first_text_seconds is None:
+                self.first_text_seconds = time.monotonic() - self.began
+            self.tool_calls += (call,)
             self._tell()
 
     def enter(self, activity: Activity) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 
-from insight_app.engines.base import Done, Engine, Options, Stop, Task, Turn
+from insight_app.engines.base import Done, Engine, Options, Piece, Stop, Task, Turn
 
 # Always the same: another size of the context would load the model anew.
 CONTEXT = 4096
@@ -40,7 +40,7 @@ class Asking:
                 for event in events:
                     if isinstance(event, Done):
                         ended = True
-                    elif not event.thought:
+                    elif isinstance(event, Piece) and not event.thought:
                         said.append(event.text)
         finally:
             limit.cancel()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+from insight_app.engines.tools import ToolCall
 
 # More is no count of tokens but a fault, and more than a database can keep: then nobody knows how many.
 MOST_TOKENS = 2**31 - 1
@@ -13,34 +15,48 @@ MOST_TOKENS = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as the engine reads it."""
+    """One message as the engine reads it.
 
-    role: Literal["system", "user", "assistant"]
+    `tool_calls` are those that an answer made; a turn of the role "tool" is what the tool `tool_name` gave for one.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_name: str = ""
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to write; None leaves it to the engine. Sent the same each time: a change reloads the model."""
+    """How to write; None leaves it to the engine. Sent the same each time: another `num_ctx` reloads the model."""
 
     max_tokens: int | None = None
     num_ctx: int | None = None
     keep_alive: str | None = None
-    think: bool | None = None
+    think: bool | Literal["low", "medium", "high"] | None = None
     temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What to answer, and with which model ("" = the engine's first one).
 
-    `raw` is a text that the model goes on with as it is, without its template, in the place of turns.
+    `raw` is a text that the model goes on with as it is, without its template, in the place of turns. `format` is the
+    JSON Schema that the answer must keep, or "json". `tools` are what the model may call, as OpenAI and Ollama have it.
     """
 
     model: str
     turns: tuple[Turn, ...]
     options: Options = field(default_factory=Options)
     raw: str = ""
+    format: str | dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,7 @@ class Done:
     answer_seconds: float | None = None
 
 
-Event = Piece | Done
+Event = Piece | ToolCall | Done
 
 
 class Stop:

@@ -26,7 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from insight_app.engines.embedded_model import CONTEXT, NAME, Ending, Gone, Model, TooLong, weights
+from insight_app.engines.embedded_model import CONTEXT, NAME, Ending, Gone, Model, TooLong, Unsuited, weights
 from insight_app.engines.embedded_request import Refusal, asked_of_us, choices_of, messages_of
 
 LARGEST_REQUEST = 32 * 1024 * 1024  # bytes
@@ -119,7 +119,7 @@ class Ollama(BaseHTTPRequestHandler):
     def _chat(self, body: bytes) -> None:
         asked = asked_of_us(body)
         messages, choices = messages_of(asked), choices_of(asked)
-        for what, name in (("think", "thinking"), ("tools", "tools"), ("format", "formats")):
+        for what, name in (("think", "thinking"), ("tools", "tools")):
             if asked.get(what):
                 raise Refusal(400, f'"{NAME}" does not support {name}')
         if not messages:
@@ -138,6 +138,8 @@ class Ollama(BaseHTTPRequestHandler):
                 "the prompt is longer than the context length currently available to the model; "
                 "shorten the prompt or increase the context length",
             ) from None
+        except Unsuited:
+            raise Refusal(400, "invalid format: the model cannot be held to this JSON schema") from None
         except RuntimeError as fault:
             reply.fail(str(fault))
 

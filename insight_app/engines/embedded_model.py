@@ -44,6 +44,10 @@ class TooLong(Exception):
     """The messages and an answer do not fit into CONTEXT."""
 
 
+class Unsuited(Exception):
+    """The answer cannot be held to the format that is asked for."""
+
+
 class Model:
     """Loaded by `load`, then used from any thread; `ready` is set in between."""
 
@@ -81,8 +85,8 @@ class Model:
     ) -> Ending:
         """Writes to `listener`. Where `forgetting`, the oldest messages are left out until the others fit.
 
-        `choices` are llama.cpp's. Raises TooLong before the first piece, Gone soon after `listener` went, and
-        RuntimeError where llama.cpp fails.
+        `choices` are llama.cpp's. Raises TooLong or Unsuited before the first piece, Gone soon after `listener`
+        went, and RuntimeError where llama.cpp fails.
         """
         while not self._turns.acquire(timeout=0.1):
             if listener.gone():
@@ -102,7 +106,10 @@ class Model:
     ) -> Ending:
         hearing = _Hearing(listener, longest)
         asked = {"messages": messages, "stream": True, "return_progress": True, **choices}
-        self._llama.handle_chat_completions(asked, hearing)
+        try:
+            self._llama.handle_chat_completions(asked, hearing)
+        except ValueError:
+            raise Unsuited from None
         return hearing.ending()
 
 

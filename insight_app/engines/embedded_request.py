@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from insight_app.engines.embedded_model import CONTEXT, NAME
+from insight_app.engines.tools import each_text
 
 # Ollama's options by their type there. llama.cpp knows them by the same names; others are ignored.
 NUMBERS = (
@@ -53,6 +54,8 @@ def messages_of(asked: dict[str, Any]) -> list[dict[str, str]]:
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
         raise Refusal(400, "messages must be a list of objects")
     for each in messages:
+        if each.get("role") == "tool" or each.get("tool_calls"):
+            raise Refusal(400, f'"{NAME}" does not support tools')
         if each.get("role") not in ("system", "user", "assistant"):
             raise Refusal(400, "a message's role must be system, user or assistant")
         if not isinstance(each.get("content", ""), str):
@@ -63,7 +66,7 @@ def messages_of(asked: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def choices_of(asked: dict[str, Any]) -> dict[str, Any]:
-    """The request's options in llama.cpp's words."""
+    """The request's options, and the format of its answer, in llama.cpp's words."""
     options = asked.get("options", {})
     if not isinstance(options, dict):
         raise Refusal(400, "options must be an object")
@@ -77,7 +80,31 @@ def choices_of(asked: dict[str, Any]) -> dict[str, Any]:
         raise Refusal(400, 'option "stop" must be of type array')
     most = min(options.get("num_predict", -1), CONTEXT)
     given = {name: options[name] for name in (*NUMBERS, *WHOLE_NUMBERS) if name in options and name != "num_predict"}
-    return {**USUAL, **given, "stop": [each for each in stop if each], "max_tokens": most if most > 0 else -1}
+    told = {"stop": [each for each in stop if each], "max_tokens": most if most > 0 else -1}
+    return {**USUAL, **given, **told, **_format_of(asked)}
+
+
+def _format_of(asked: dict[str, Any]) -> dict[str, Any]:
+    wanted = asked.get("format")
+    if not wanted:
+        return {}
+    if wanted == "json":
+        return {"response_format": {"type": "json_object"}}
+    texts: set[str] = set()
+
+    def seen(text: str) -> str:
+        texts.add(text)
+        return _whole_characters(text)
+
+    try:
+        wanted = each_text(wanted, seen)
+    except ValueError:
+        raise Refusal(400, "invalid format: nested too deeply") from None
+    if not isinstance(wanted, dict):
+        raise Refusal(400, 'invalid format: expected "json" or a JSON schema')
+    if "pattern" in texts:  # llama.cpp writes one that it cannot use to standard error, and then ignores it
+        raise Refusal(400, f'"{NAME}" does not support patterns in formats')
+    return {"response_format": {"type": "json_schema", "json_schema": {"schema": wanted}}}
 
 
 def _whole_characters(text: str) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from insight_app.engines.base import Engine, Event, Model, Options, Stage, Stop, Task, full_name
+from insight_app.engines.ollama_models import runs_elsewhere
 from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelMissing, NoModel
 
 LOOK_AGAIN_SECONDS = 2.0  # while the first engine is not there: somebody may be starting it just now
@@ -73,6 +74,17 @@ class Fallback(Engine):
         """The full name of what would answer for this choice ("" = the first); never waits. Itself where none does."""
         found = self._find(model)
         return found[1] if found else model
+
+    def expect(self, model: str) -> None:
+        """Raises the EngineError that keeps a model ("" = any) from being asked, as far as it is known beforehand.
+
+        Looks here and now where nobody was seen to have it: about a second for each engine that hangs.
+        """
+        if self._find(model) is None:
+            self.look()
+        if self._find(model) is None and not runs_elsewhere(model):
+            engine, _ = self._last_resort(model)
+            raise ModelMissing(model=model, url=engine.url) if model else NoModel(url=engine.url)
 
     def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:
         engine, name = self._engine_for(model)

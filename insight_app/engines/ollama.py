@@ -19,7 +19,7 @@ import requests
 
 from insight_app import errors
 from insight_app.engines import ollama_models
-from insight_app.engines.base import Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task, full_name
+from insight_app.engines.base import Done, Engine, Event, Model, Options, Stage, Stop, Task, Turn, full_name
 from insight_app.engines.interruptible import Grip
 from insight_app.engines.ollama_errors import meaning, refuses_thinking
 from insight_app.engines.ollama_lines import Lines, events
@@ -100,7 +100,7 @@ class Ollama(Engine):
                 self._wire.finish(response, grip)
             response.close()  # which gives the connection back only where its last byte was read
 
-    def _events(self, response: requests.Response, model: str, grip: Grip) -> Iterator[Piece | Done]:
+    def _events(self, response: requests.Response, model: str, grip: Grip) -> Iterator[Event]:
         lines = Lines()
         waited = time.monotonic()
         while True:
@@ -134,7 +134,10 @@ class Ollama(Engine):
                 return response
             text = self._wire.refusal(response)
             if not (think and refuses_thinking(response.status_code, text)):
-                raise meaning(text, response.status_code, model=model, url=self.url)
+                refusal = meaning(text, response.status_code, model=model, url=self.url)
+                if response.status_code == 400 and (task.tools or task.format) and type(refusal) is errors.EngineBroke:
+                    refusal = errors.RequestUnsuited(model=model, url=self.url)
+                raise refusal
             think = None
 
     def _first(self, grip: Grip) -> str:
@@ -215,13 +218,29 @@ def _until(stop: Stop) -> Iterator[Grip]:
         forget()
 
 
-def _request(task: Task, model: str, think: bool | None) -> bytes:
-    said: dict[str, Any] = {"messages": [{"role": turn.role, "content": turn.text} for turn in task.turns]}
+def _request(task: Task, model: str, think: bool | str | None) -> bytes:
+    said: dict[str, Any] = {"messages": [_message(turn) for turn in task.turns]}
     if task.raw:
         said = {"prompt": task.raw, "raw": True}
     if think is not None:
         said["think"] = think
+    if task.format is not None:
+        said["format"] = task.format
+    if task.tools:
+        said["tools"] = task.tools
     return _body(model, task.options, stream=True, **said)
+
+
+def _message(turn: Turn) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    if turn.tool_calls:
+        message["tool_calls"] = [
+            {**({"id": call.id} if call.id else {}), "function": {"name": call.name, "arguments": call.arguments}}
+            for call in turn.tool_calls
+        ]
+    return message | {
+        name: text for name, text in (("tool_name", turn.tool_name), ("tool_call_id", turn.tool_call_id)) if text
+    }
 
 
 def _body(model: str, options: Options, **said: Any) -> bytes:
@@ -229,6 +248,11 @@ def _body(model: str, options: Options, **said: Any) -> bytes:
         "num_predict": options.max_tokens,
         "num_ctx": options.num_ctx,
         "temperature": options.temperature,
+        "top_p": options.top_p,
+        "seed": options.seed,
+        "stop": options.stop,
+        "frequency_penalty": options.frequency_penalty,
+        "presence_penalty": options.presence_penalty,
     }
     request: dict[str, Any] = {
         "model": model,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from insight_app.engines.base import MOST_TOKENS, Done, Piece
+from insight_app.engines.base import MOST_TOKENS, Done, Event, Piece
 from insight_app.engines.ollama_errors import meaning
+from insight_app.engines.tools import ToolCall, calls_in, each_text
 from insight_app.errors import EngineBroke, EngineError, RanElsewhere
 
 _NANOSECONDS = 1e9
@@ -20,6 +21,7 @@ LONGEST_LINE = 2**24
 class _Message(msgspec.Struct, gc=False):
     content: str | None = None
     thinking: str | None = None
+    tool_calls: object = None
 
 
 class _Line(msgspec.Struct, gc=False):
@@ -71,9 +73,7 @@ class Lines:
         return [line]
 
 
-def events(
-    lines: Iterable[bytes], *, model: str, url: str, may_come_from_elsewhere: bool = False
-) -> Iterator[Piece | Done]:
+def events(lines: Iterable[bytes], *, model: str, url: str, may_come_from_elsewhere: bool = False) -> Iterator[Event]:
     """What the lines say, up to the end mark; raises EngineError at an error line, after what came before it.
 
     A line that another machine wrote is such an error too, unless it may come from elsewhere.
@@ -84,14 +84,14 @@ def events(
     thought = False
     try:
         for said in _each(lines, model, url, may_come_from_elsewhere):
-            if joined and (isinstance(said, Done) or said[0] is not thought):
+            if joined and not (isinstance(said, tuple) and said[0] is thought):
                 yield Piece("".join(joined), thought)
                 joined.clear()
-            if isinstance(said, Done):
-                yield said
-            else:
+            if isinstance(said, tuple):
                 thought = said[0]
                 joined.append(said[1])
+            else:
+                yield said
     except EngineError:
         if joined:
             yield Piece("".join(joined), thought)
@@ -100,8 +100,10 @@ def events(
         yield Piece("".join(joined), thought)
 
 
-def _each(lines: Iterable[bytes], model: str, url: str, from_elsewhere: bool) -> Iterator[tuple[bool, str] | Done]:
-    """Each text, with whether it is reasoning, and the end mark."""
+def _each(
+    lines: Iterable[bytes], model: str, url: str, from_elsewhere: bool
+) -> Iterator[tuple[bool, str] | ToolCall | Done]:
+    """Each text, with whether it is reasoning, each call of a tool, and the end mark."""
     for raw in lines:
         if not raw or raw.isspace():
             continue
@@ -119,11 +121,21 @@ def _each(lines: Iterable[bytes], model: str, url: str, from_elsewhere: bool) ->
                 yield True, message.thinking
             if message.content:
                 yield False, message.content
+            if message.tool_calls:
+                yield from _calls(message.tool_calls)
         if line.response:
             yield False, line.response
         if line.done:
             yield _done(line)
             return
+
+
+def _calls(said: object) -> list[ToolCall]:
+    """The calls, with texts that are valid and not nested beyond all measure. Raises EngineBroke."""
+    try:
+        return calls_in(each_text(said, _whole))
+    except (ValueError, RecursionError):
+        raise EngineBroke(because="a line that is not Ollama's") from None
 
 
 def _done(line: _Line) -> Done:
@@ -159,4 +171,8 @@ def _decode_leniently(raw: bytes) -> _Line:
 
 
 def _valid(text: str | None) -> str | None:
-    return None if text is None else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return None if text is None else _whole(text)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -105,7 +105,7 @@ class Diagnostics:
                 "took_seconds": round(time.time() - began, 3),
                 "conversation_id": reply.conversation_id,
                 "answer_id": reply.id,
-                "sent": asdict(task),
+                "sent": asdict(task, dict_factory=_but_nothing),
                 "thinking": reply.thinking.since(0),
                 "answer": reply.answer.since(0),
                 "problem": problem,
@@ -120,6 +120,11 @@ class Diagnostics:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0) as file:
             file.write(line.encode("utf-8", "replace"))
+
+
+def _but_nothing(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields that say something: most are for programs."""
+    return {name: value for name, value in fields if value is not None and value not in ("", ())}
 
 
 class Records:

@@ -11,9 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 class Metrics:
     """One app's figures, in a registry of its own."""
 
-    def __init__(
-        self, live_answers: Callable[[], int] = lambda: 0, redis_up: Callable[[], bool] = lambda: True
-    ) -> None:
+    def __init__(self, redis_up: Callable[[], bool] = lambda: True) -> None:
         self.registry = CollectorRegistry()
         self.answers = Counter(
             "insight_answers_total", "Answers by how they ended.", ["state", "problem"], registry=self.registry
@@ -40,8 +38,7 @@ class Metrics:
             "insight_moderated_total", "What rules did, by their action.", ["action"], registry=self.registry
         )
         self.readers = Gauge("insight_stream_readers", "Open streams of answers.", registry=self.registry)
-        live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
-        live.set_function(live_answers)
+        self._live = Gauge("insight_live_answers", "Answers being written or waiting.", registry=self.registry)
         redis = Gauge("insight_redis_up", "1 while Redis answers, or none is needed.", registry=self.registry)
         redis.set_function(redis_up)
         self.too_many_waiting = Counter(
@@ -55,6 +52,10 @@ class Metrics:
         for name, (count, what) in words.items():
             gauge = Gauge(f"insight_{name}_answers", f"Answers {what}, of all processes.", registry=self.registry)
             gauge.set_function(count)
+
+    def watch_live_answers(self, count: Callable[[], int]) -> None:
+        """`count` says how many answers are being written or wait."""
+        self._live.set_function(count)
 
     def database_failed(self, problem: str) -> None:
         """Counts and logs that something could not be kept or read now."""

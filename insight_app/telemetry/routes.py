@@ -24,9 +24,9 @@ def register(app: Flask) -> None:
 
     @app.get("/healthz")
     @for_everybody
-    def healthz() -> str:
+    def healthz() -> Response:
         """The process lives."""
-        return "ok\n"
+        return Response("ok\n", content_type="text/plain; charset=utf-8")
 
     @app.get("/readyz")
     @for_everybody

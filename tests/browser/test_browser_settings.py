@@ -47,11 +47,13 @@ def test_the_tab_says_where_one_is_also_on_the_pages_behind_it(chat: Chat, path:
 def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     chat.page.get_by_role("link", name="Settings").click()
     tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
-    expect(tabs).to_have_text(["Instructions", "Moderation", "Judge", "Privacy"])
+    expect(tabs).to_have_text(["Instructions", "Moderation", "Judge", "Privacy", "API"])
     expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
 
 
-@pytest.mark.parametrize("path", ["/settings/prompt", RULES, RULES + "/judge", "/settings/privacy/kept"])
+@pytest.mark.parametrize(
+    "path", ["/settings/prompt", RULES, RULES + "/judge", "/settings/privacy/kept", "/settings/api"]
+)
 def test_no_heading_leaves_out_a_level(chat: Chat, path: str) -> None:
     chat.open(path)
     levels = chat.page.locator("main :is(h1, h2, h3, h4, h5, h6)").evaluate_all("all => all.map(h => +h.tagName[1])")

@@ -1,0 +1,133 @@
+"""What every answer goes through, kept or not: its turn, the engine, the rules, and its end as an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, replace
+from typing import Any
+
+from insight_app.chat.line import Line
+from insight_app.chat.messages import Figures, Outcome, State
+from insight_app.chat.replies import Activity, Reply
+from insight_app.engines.base import Done, Options, Piece, Stage, Stop, Task
+from insight_app.engines.fallback import Fallback
+from insight_app.engines.tools import ToolCall, each_text
+from insight_app.errors import AnswerRefused, ContextEnded, EngineError, InsightError, LengthReached
+from insight_app.moderation.judging import Pieces
+from insight_app.moderation.moderating import Moderation
+
+# Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
+Report = Callable[[str, str, float, Mapping[str, Any]], None]
+
+
+class Writing:
+    """Has the engine write into replies."""
+
+    def __init__(self, *, engine: Fallback, moderation: Moderation, line: Line, report: Report) -> None:
+        self._engine = engine
+        self._moderation = moderation
+        self._line = line
+        self._report = report
+
+    def turn(self, reply: Reply, choice: str) -> AbstractContextManager[bool]:
+        """The reply's turn in the line of its model, once it comes, for the block; False where it was stopped first."""
+        return self._line.turn(reply.owner, self._engine.resolved(choice), reply.stop, reply.queue_at)
+
+    def prepare(
+        self, reply: Reply, model: str, options: Options, usual: Callable[[str], float | None] = lambda model: None
+    ) -> Stage | None:
+        """Has the engine ready to read; None where the reply was stopped first. Raises EngineError.
+
+        `usual` says how many seconds a model usually loads here.
+        """
+        stage: Stage | None = None
+        for stage in self._engine.prepare(model, options, reply.stop):
+            usual_seconds = usual(stage.model) if stage.name == "loading" else None
+            reply.enter(Activity(State(stage.name), stage.model, usual_seconds=usual_seconds))
+        if stage is None or stage.name != "reading":
+            return None
+        reply.receipt = Figures(context_tokens=stage.context)
+        return stage
+
+    def follow(self, reply: Reply, task: Task) -> Outcome:
+        """Shows what the rules let through, from the engine's first piece to its last."""
+        done: Done | None = None
+        broken: EngineError | None = None
+        refusal: str | None = None
+        prompt = next((turn.text for turn in reversed(task.turns) if turn.role == "user"), "")
+        begun = reply.thinking.since(0), reply.answer.since(0)
+        with closing(self._moderation.answer(*begun, prompt=prompt, stop=reply.stop)) as screen:
+            try:
+                with closing(self._engine.stream(task, reply.stop)) as events:
+                    for event in events:
+                        if isinstance(event, Piece):
+                            _show(reply, screen.feed(event.text, thought=event.thought))
+                            refusal = screen.refusal
+                        elif isinstance(event, Done):
+                            done = event
+                        else:
+                            refusal = self._call(reply, event, prompt)
+                        if refusal:
+                            break
+            except EngineError as error:
+                broken = error
+            _show(reply, screen.end())
+        if refusal := refusal or screen.refusal:
+            return reply.outcome(State.REFUSED, problem=AnswerRefused.code, reason=refusal)
+        if broken:
+            raise broken
+        if done is None:
+            return reply.outcome(State.STOPPED)
+        return reply.outcome(State.DONE, done, problem=_early_end(done, reply.receipt.context_tokens))
+
+    def report(self, outcome: Outcome, seconds: float) -> None:
+        """Tells of a reply's end, so long after its beginning."""
+        known = {name: value for name, value in asdict(outcome.figures).items() if value is not None}
+        self._report(outcome.state.value, outcome.problem, seconds, known)
+
+    def _call(self, reply: Reply, call: ToolCall, prompt: str) -> str | None:
+        """Shows a call as the rules let it through; returns what a rule or the judge that refuses it says."""
+        held = _Held(self._moderation, prompt, reply.stop)
+        call = replace(call, name=held(call.name), arguments=each_text(call.arguments, held))
+        if held.refusal is None and not reply.stop.asked:
+            reply.call(call)
+        return held.refusal
+
+
+class _Held:
+    """Holds each text of a call to the rules for answers, as if it were one."""
+
+    def __init__(self, moderation: Moderation, prompt: str, stop: Stop) -> None:
+        self._moderation = moderation
+        self._prompt = prompt
+        self._stop = stop
+        self.refusal: str | None = None
+
+    def __call__(self, text: str) -> str:
+        if self.refusal is not None or not text:
+            return ""
+        with closing(self._moderation.answer(prompt=self._prompt, stop=self._stop)) as screen:
+            shown = screen.feed(text, thought=False)
+            shown += screen.end()
+        self.refusal = screen.refusal
+        return "".join(piece for piece, _ in shown)
+
+
+def broken(reply: Reply, error: InsightError) -> Outcome:
+    """The end of a reply that an error broke off, or kept from beginning."""
+    begun = reply.position or reply.tool_calls
+    return reply.outcome(State.INTERRUPTED if begun else State.FAILED, problem=error.code)
+
+
+def _early_end(done: Done, context: int | None) -> str:
+    """Why the engine ended before the answer's own end; "" where it did not. Ollama has one word for both reasons."""
+    if done.reason != "length":
+        return ""
+    filled = (done.prompt_tokens or 0) + (done.answer_tokens or 0)
+    return ContextEnded.code if context and filled >= context - 1 else LengthReached.code
+
+
+def _show(reply: Reply, pieces: Pieces) -> None:
+    for text, thought in pieces:
+        reply.append(text, thought=thought)
