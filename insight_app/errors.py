@@ -17,6 +17,7 @@ InsightError
 │   ├── PromptRefused    a rule does not let this message be sent
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── SignInNeeded         nobody is signed in, or no longer
+│   ├── SignedOut        somebody was, while a page of theirs showed an answer growing
 │   ├── NobodyVouches    no proxy says who it is
 │   └── KeyRefused       a program's key is missing, wrong, revoked or expired
 ├── AdminsOnly           it is everybody's, so that only an admin may see or change it
@@ -204,6 +205,12 @@ class SignInNeeded(InsightError):
     code = "sign_in_needed"
     cause = "You are not signed in, or no longer."
     next_step = "Sign in, then send again: your text is kept."
+
+
+class SignedOut(SignInNeeded):
+    code = "signed_out"
+    cause = "You are not signed in here any more."
+    next_step = "An answer that was being written goes on: sign in, then load this page again."
 
 
 class NobodyVouches(SignInNeeded):

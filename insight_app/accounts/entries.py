@@ -40,6 +40,7 @@ class Entries:
         self._sessions = sessions
         self._keys = keys
         self._seen: dict[Entry, tuple[float, bool]] = {}
+        self._cleared = 0.0
         self._looking = threading.Lock()
 
     def by_session(self, token: str) -> Entry | None:
@@ -64,7 +65,9 @@ class Entries:
             return held
         held = self._look(entry)
         with self._looking:
-            self._seen = {each: seen for each, seen in self._seen.items() if now - seen[0] < FRESH_SECONDS}
+            if now - self._cleared >= FRESH_SECONDS:
+                self._seen = {each: seen for each, seen in self._seen.items() if now - seen[0] < FRESH_SECONDS}
+                self._cleared = now
             self._seen[entry] = now, held
         return held
 
