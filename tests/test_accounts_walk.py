@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from canary_routes import routes
@@ -438,3 +439,43 @@ def test_where_nobody_signs_in_nothing_asks_for_it(settings: Settings) -> None:
             response.close()
     app.extensions["insight"].close()
     app.extensions["insight"].database.close()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_nothing_that_somebody_types_becomes_a_header(world: World, name: str) -> None:
+    """The last of the walk: Alice's things are changed by it."""
+    for poison in (
+        "a\r\nX-Injected: yes",
+        "/a\nX-Injected: yes",
+        "a%0d%0aX-Injected:%20yes",
+        "\u560d\u560aX-Injected: yes",
+    ):
+        alice = signed_in(world.app, ALICE)
+        fields = {
+            **FORM,
+            "next": poison,
+            "password": poison,
+            "new_password": poison,
+            "expires": poison,
+            "model": poison,
+        }
+        fields |= {field: f"{poison}@example.org" if field == "email" else poison for field in FORM}
+        fields |= {
+            "csrf_token": alice.field("csrf_token"),
+            "key": f"{name} {poison}",
+            "try_text": poison,
+            "pasted": poison,
+        }
+        for url in [*addresses(world, name), re.sub(r"<(?:\w+:)?(\w+)>", quote(poison), routes(world.app)[name].rule)]:
+            if name == "POST /api/chat":
+                response = alice.client.post(url, json={"message": poison, "model": poison, "conversation_id": poison})
+            elif name.startswith("GET"):
+                response = alice.client.get(
+                    url, query_string=dict.fromkeys(("next", "done", "said", "id", "name"), poison)
+                )
+            else:
+                response = alice.client.post(url, data=fields)
+            assert response.status_code < 500, (url, response.text)
+            assert "X-Injected" not in response.headers
+            assert not [value for _, value in response.headers if "\n" in value or "\r" in value]
+            response.close()
