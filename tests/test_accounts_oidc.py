@@ -111,6 +111,7 @@ def test_somebody_signs_in_and_is_led_to_where_they_wanted(app: Flask, known: Pr
     page = Visitor(client).open("/settings/account")
     assert ALICE in page
     assert "New password" not in page
+    assert "at your provider you stay signed in" in page
 
 
 def test_what_is_asked_for_is_bound_to_this_browser(app: Flask, known: Provider) -> None:

@@ -65,6 +65,7 @@ def test_somebody_whom_the_proxy_names_is_in(app: Flask) -> None:
     assert ALICE in page
     assert "an admin of this server" in page
     assert "Sign out" not in page
+    assert "where it let you in, you sign out" in page
     assert "New password" not in page
     assert named(app, BOB).get("/settings/people").status_code == 403
     assert [(each.email, each.role) for each in services_of(app).accounts.store.all()] == [
@@ -189,6 +190,29 @@ def test_a_host_that_is_not_ours_gets_no_page(serving: Callable[..., Flask]) -> 
         assert named(app, BOB, x_forwarded_host=host).get("/").status_code == 400, host
     stranger = named(app, None, peer=STRANGER, x_forwarded_host="evil.example")
     assert stranger.get("/healthz").status_code == 200  # nobody listens to it
+
+
+def test_nothing_breaks_on_pages_that_are_about_passwords(app: Flask) -> None:
+    alice = Visitor(named(app, ALICE))
+    alice.open("/")
+    named(app, BOB).get("/")
+    (bob,) = [each for each in services_of(app).accounts.store.all() if each.email == BOB]
+    for path, parts in (
+        ("/settings/people", ("Make a link",)),
+        (f"/settings/people/{bob.id}", ("password",)),
+        ("/settings/account", ("password", "session")),
+    ):
+        page = named(app, ALICE).get(path)
+        assert page.status_code == 200
+        main = page.text.partition("<main")[2]
+        assert not [each for each in parts if each in main], path
+    for path in (
+        "/settings/people/invitations",
+        f"/settings/people/{bob.id}/new-password",
+        "/settings/account/password",
+    ):
+        said = alice.send(path, email="", role="member", password="x", new_password="another one entirely")
+        assert said.status_code == 404, path
 
 
 # The real server: what gunicorn itself makes of headers.

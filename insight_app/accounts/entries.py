@@ -55,7 +55,10 @@ class Entries:
         if (found := self._keys.find(key_digest)) is None:
             return None
         key, person = found
-        return Entry(person, key_digest=key_digest, key_id=key.id, scopes=key.scopes)
+        scopes = (
+            key.scopes if person.is_admin else key.scopes - {Scope.ADMIN}
+        )  # they may have been one when it was made
+        return Entry(person, key_digest=key_digest, key_id=key.id, scopes=scopes)
 
     def holds(self, entry: Entry) -> bool:
         """Whether who came in so may still be here, as it was within the last second."""

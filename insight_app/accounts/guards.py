@@ -18,6 +18,7 @@ from insight_app.errors import (
     KeyRefused,
     KeyTooNarrow,
     NobodyVouches,
+    NotThere,
     SignInNeeded,
     SignUpClosed,
 )
@@ -68,6 +69,12 @@ def expect_admin() -> None:
     """Before the views of a blueprint that is about everybody. Raises AdminsOnly."""
     if not me().is_admin:
         raise AdminsOnly
+
+
+def expect_passwords() -> None:
+    """Raises NotThere where others vouch for people: there are no doors then that passwords or invitations open."""
+    if current_app.extensions["insight"].settings.auth_mode != "accounts":
+        raise NotThere
 
 
 def expect_scope(scope: Scope) -> None:
