@@ -35,6 +35,11 @@ keepalive = 30
 graceful_timeout = 10
 timeout = 60
 loglevel = "warning"
+# Who is believed what is decided in one place, the app (TRUSTED_PROXIES): gunicorn believes its own machine unasked.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+header_map = "drop"  # X_Forwarded_For would be taken for X-Forwarded-For
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 _in_flight: set[int] = set()

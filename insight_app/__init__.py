@@ -52,4 +52,8 @@ def create_app(
     parts = (assets, telemetry, rates, accounts, doors, chat, library, account, people, instructions, moderation, judge)
     for part in (*parts, privacy, api, completions, programs):
         part.register(app)
+    if settings.auth_mode == "oidc":  # its library is for nobody else to load
+        from insight_app.accounts import oidc_routes
+
+        oidc_routes.register(app)
     return app

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from flask import Flask
 
-from insight_app.config import PROJECT, load
+from insight_app.accounts import passwords
+from insight_app.accounts.passwords import Passwords
+from insight_app.accounts.people import Role, clean_email
+from insight_app.accounts.signing_in import Accounts
+from insight_app.config import PROJECT, Settings, load
+from insight_app.errors import EmailTaken, InsightError
 from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
@@ -28,12 +34,54 @@ def is_asked(arguments: Sequence[str]) -> bool:
 @app.cli.command("prune")
 def prune() -> None:
     """Delete conversations that are older than is kept, and write the database anew without a trace of them."""
-    settings = load()
-    logs.configure(settings.log_level)
-    database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
-    database.bring_up_to_date()
+    settings, database = _opened()
     personal = PersonalStore(database)
     diagnostics = Records(Path(settings.data_dir) / "diagnostics", lambda person: None)
     count = Retention(personal, diagnostics, settings.history_retention_days).prune()
     database.rewrite(PATIENCE_SECONDS)
     click.echo(f"{count} {'conversation was' if count == 1 else 'conversations were'} deleted.")
+
+
+@app.cli.command("create-account")
+@click.argument("email")
+@click.option("--admin", is_flag=True, help="Who can let others in, and set what is everybody's; the first one always.")
+@click.option("--password-stdin", is_flag=True, help="Take the password from the first line of standard input.")
+def create_account(email: str, admin: bool, password_stdin: bool) -> None:
+    """Make an account with a password, for AUTH_MODE=accounts.
+
+    The first one has what was written on this server before.
+    """
+    settings, database = _opened()
+    accounts = Accounts(database, settings, Passwords())
+    address = clean_email(email)
+    if not address:
+        raise click.ClickException("That is no e-mail address, such as name@example.org.")
+    if accounts.store.of_email(address) is not None:
+        raise click.ClickException(EmailTaken.cause)
+    password = _from_stdin() if password_stdin else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if said := passwords.problem(password, address):
+        raise click.ClickException(said)
+    role = Role.ADMIN if admin or not accounts.store.any() else Role.MEMBER
+    try:
+        accounts.create(address, password, role)
+    except InsightError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{address} has an account now, as {'an admin' if role is Role.ADMIN else 'a member'}.")
+    if settings.auth_mode != "accounts":
+        click.echo(f"AUTH_MODE is {settings.auth_mode}: people sign in with passwords once it is accounts.")
+
+
+def _from_stdin() -> str:
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _opened() -> tuple[Settings, Database]:
+    """What every command begins with."""
+    try:
+        settings = load()
+        logs.configure(settings.log_level)
+        database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
+        database.bring_up_to_date()
+    except InsightError as error:
+        raise click.ClickException(str(error)) from None
+    return settings, database

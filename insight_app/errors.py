@@ -13,16 +13,21 @@ InsightError
 │   ├── NotACompletion   POST /v1/chat/completions with a field that is not as it must be
 │   ├── TooManyRules     more rules than anybody could look through
 │   ├── EmailTaken       there is an account with this address
+│   │   └── OtherPerson  it is of somebody whom the provider calls otherwise
 │   ├── LastAdmin        nobody would be left who can let others in
 │   ├── TooManyKeys      more keys than anybody could keep apart
 │   ├── PromptRefused    a rule does not let this message be sent
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── SignInNeeded         nobody is signed in, or no longer
+│   ├── SignedOut        somebody was, while a page of theirs showed an answer growing
+│   ├── NobodyVouches    no proxy says who it is
 │   └── KeyRefused       a program's key is missing, wrong, revoked or expired
 ├── AdminsOnly           it is everybody's, so that only an admin may see or change it
 │   └── KeyTooNarrow     the key is not for this
 ├── LinkOver             an invitation, or a link to a new password, that holds no longer
 ├── SignUpClosed         nobody new is let in
+├── AccountOff           an admin switched the account off
+├── EmailUnverified      the provider does not say that an address is whose they say it is
 ├── ProviderFailed       the OpenID provider did not say who somebody is
 ├── TooManyRequests      more than SEND_RATE_LIMIT
 │   └── TooManyTries     more than SIGN_IN_RATE_LIMIT
@@ -180,6 +185,13 @@ class EmailTaken(InputError):
     next_step = "Sign in with it, or take another address."
 
 
+class OtherPerson(EmailTaken):
+    status = 409
+    code = "other_person"
+    cause = "The account with your e-mail address is of somebody whom the sign-in provider knows by another name."
+    next_step = "Ask an admin of this server."
+
+
 class LastAdmin(InputError):
     status = 409
     code = "last_admin"
@@ -214,6 +226,18 @@ class SignInNeeded(InsightError):
     next_step = "Sign in, then send again: your text is kept."
 
 
+class SignedOut(SignInNeeded):
+    code = "signed_out"
+    cause = "You are not signed in here any more."
+    next_step = "An answer that was being written goes on: sign in, then load this page again."
+
+
+class NobodyVouches(SignInNeeded):
+    code = "nobody_vouches"
+    cause = "The proxy in front of this server did not say who you are."
+    next_step = "Open it by the proxy’s address; who runs it looks into TRUSTED_PROXIES and PROXY_USER_HEADER."
+
+
 class KeyRefused(SignInNeeded):
     code = "key_refused"
     cause = "This needs a key, and none came that holds: it is missing, wrong, revoked or expired."
@@ -245,6 +269,20 @@ class SignUpClosed(InsightError):
     code = "sign_up_closed"
     cause = "This server lets nobody new in by themselves."
     next_step = "Ask an admin of it for an invitation."
+
+
+class AccountOff(InsightError):
+    status = 403
+    code = "account_off"
+    cause = "Your account on this server is switched off."
+    next_step = "Ask an admin of it."
+
+
+class EmailUnverified(InsightError):
+    status = 403
+    code = "email_unverified"
+    cause = "The sign-in provider does not say that your e-mail address is verified, so it could be anybody’s."
+    next_step = "Verify it there, then sign in again."
 
 
 class ProviderFailed(InsightError):

@@ -35,10 +35,12 @@ from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.messages import TEMPORARY
 from insight_app.config import Settings
 from insight_app.errors import (
+    AccountOff,
     FormExpired,
     InputError,
     InsightError,
     NotThere,
+    SignedOut,
     SignInNeeded,
     TemporaryOver,
     TooLarge,
@@ -285,7 +287,7 @@ def _show(error: InsightError) -> ResponseReturnValue:
 def _way_in() -> ResponseReturnValue | None:
     """Where who must sign in is led; None where that would lose what they typed: they are told instead."""
     if request.endpoint == "chat.stream":  # htmx repeats a connection that gets anything else for ever
-        told = swap("#notice", "innerHTML", draw("_notice.html", error=SignInNeeded()))
+        told = signed_out((request.view_args or {})["answer_id"])
         return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
@@ -296,6 +298,13 @@ def _way_in() -> ResponseReturnValue | None:
     return redirect(
         url_for("accounts.sign_in", next=request.full_path.rstrip("?") if request.path != "/" else None), 303
     )
+
+
+def signed_out(answer_id: int) -> str:
+    """The last that a page hears of an answer that grows on it: what has it connect again every two seconds is gone."""
+    # Whom a proxy names is out only by their account.
+    error = AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
+    return swap("#notice", "innerHTML", draw("_notice.html", error=error)) + swap(f"#a{answer_id}-stream", "delete", "")
 
 
 def show(error: InsightError) -> ResponseReturnValue:

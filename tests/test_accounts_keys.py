@@ -15,6 +15,7 @@ from sqlalchemy import select
 from visitor import Visitor
 
 from insight_app.accounts.key_store import MOST
+from insight_app.accounts.people import Role
 from insight_app.accounts.tokens import Scope
 from insight_app.errors import TooManyKeys
 from insight_app.services import Services
@@ -121,6 +122,19 @@ def test_only_admins_make_keys_that_see_everybodys_use(alice: Visitor, bob: Visi
         email: shared_services.accounts.keys.all(id_of(shared_services, email))[0].scopes for email in (ALICE, BOB)
     }
     assert scopes == {ALICE: {Scope.CHAT, Scope.ADMIN}, BOB: {Scope.CHAT}}
+
+
+def test_the_key_of_who_is_no_admin_any_more_sees_nobody_elses_use(alice: Visitor, shared_services: Services) -> None:
+    key = made(alice, chat="y", admin="y")
+    before = shared_services.accounts.entries.by_key(key)
+    assert before
+    assert before.scopes == {Scope.CHAT, Scope.ADMIN}
+    store = shared_services.accounts.store
+    store.change(id_of(shared_services, BOB), role=Role.ADMIN)
+    store.change(id_of(shared_services, ALICE), role=Role.MEMBER)
+    after = shared_services.accounts.entries.by_key(key)
+    assert after
+    assert after.scopes == {Scope.CHAT}
 
 
 def test_a_key_that_is_for_something_else_does_not_ask(shared: Flask, bob: Visitor) -> None:

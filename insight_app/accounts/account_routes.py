@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.forms import ChangePasswordForm, KeyForm
-from insight_app.accounts.guards import me, my_entry
+from insight_app.accounts.guards import expect_passwords, me, my_entry
 from insight_app.accounts.tokens import Scope
 from insight_app.limits import rates
 from insight_app.web import add_settings_page, services
@@ -28,6 +28,7 @@ def page() -> str:
 @account.post("/password")
 @rates.signing_in
 def change_password() -> ResponseReturnValue:
+    expect_passwords()
     form = ChangePasswordForm()
     found = services().accounts
     if form.validate():

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.forms import ROLES, InvitationForm
-from insight_app.accounts.guards import expect_admin
+from insight_app.accounts.guards import expect_admin, expect_passwords
 from insight_app.accounts.people import Role
 from insight_app.errors import InputError
 from insight_app.web import add_settings_page, services
@@ -31,6 +31,7 @@ def page() -> str:
 @people.post("/invitations")
 def invite() -> ResponseReturnValue:
     """The page with the new link, which is shown this once."""
+    expect_passwords()
     form = InvitationForm()
     if not form.validate():
         return _page(form=form), 422
@@ -85,6 +86,7 @@ def end_session(account_id: str, session_id: str) -> ResponseReturnValue:
 @people.post("/<account_id>/new-password")
 def new_password(account_id: str) -> ResponseReturnValue:
     """The page with a link to a new password, which is shown this once."""
+    expect_passwords()
     found = services().accounts
     secret = found.links.renew_password(found.store.one(account_id))
     return _one(account_id, link=url_for("doors.new_password", secret=secret, _external=True))

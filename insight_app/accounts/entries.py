@@ -40,6 +40,7 @@ class Entries:
         self._sessions = sessions
         self._keys = keys
         self._seen: dict[Entry, tuple[float, bool]] = {}
+        self._cleared = 0.0
         self._looking = threading.Lock()
 
     def by_session(self, token: str) -> Entry | None:
@@ -54,7 +55,10 @@ class Entries:
         if (found := self._keys.find(key_digest)) is None:
             return None
         key, person = found
-        return Entry(person, key_digest=key_digest, key_id=key.id, scopes=key.scopes)
+        scopes = (
+            key.scopes if person.is_admin else key.scopes - {Scope.ADMIN}
+        )  # they may have been one when it was made
+        return Entry(person, key_digest=key_digest, key_id=key.id, scopes=scopes)
 
     def holds(self, entry: Entry) -> bool:
         """Whether who came in so may still be here, as it was within the last second."""
@@ -64,7 +68,9 @@ class Entries:
             return held
         held = self._look(entry)
         with self._looking:
-            self._seen = {each: seen for each, seen in self._seen.items() if now - seen[0] < FRESH_SECONDS}
+            if now - self._cleared >= FRESH_SECONDS:
+                self._seen = {each: seen for each, seen in self._seen.items() if now - seen[0] < FRESH_SECONDS}
+                self._cleared = now
             self._seen[entry] = now, held
         return held
 

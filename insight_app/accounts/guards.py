@@ -12,7 +12,16 @@ from insight_app.accounts.entries import Entry
 from insight_app.accounts.people import THE_ONE_PERSON, Account, Person, clean_email
 from insight_app.accounts.proxies import BY_PROXY, SAID_SO
 from insight_app.accounts.tokens import Scope
-from insight_app.errors import AdminsOnly, KeyRefused, KeyTooNarrow, SignInNeeded
+from insight_app.errors import (
+    AccountOff,
+    AdminsOnly,
+    KeyRefused,
+    KeyTooNarrow,
+    NobodyVouches,
+    NotThere,
+    SignInNeeded,
+    SignUpClosed,
+)
 
 View = TypeVar("View", bound=Callable[..., Any])
 PROGRAMS = ("/api/", "/v1/")
@@ -62,6 +71,12 @@ def expect_admin() -> None:
         raise AdminsOnly
 
 
+def expect_passwords() -> None:
+    """Raises NotThere where others vouch for people: there are no doors then that passwords or invitations open."""
+    if current_app.extensions["insight"].settings.auth_mode != "accounts":
+        raise NotThere
+
+
 def expect_scope(scope: Scope) -> None:
     """Raises KeyTooNarrow where the program's key is not for this."""
     if scope not in my_entry().scopes:
@@ -76,9 +91,21 @@ def still_in() -> Callable[[], bool]:
 
 def recognise() -> None:
     """Before every request, and before all else: finds out who it is. Raises SignInNeeded where somebody must be."""
-    g.entry = _entry()
-    if g.entry is None and not getattr(current_app.view_functions.get(request.endpoint or ""), "for_everybody", False):
-        raise KeyRefused if request.path.startswith(PROGRAMS) else SignInNeeded
+    needs_nobody = getattr(current_app.view_functions.get(request.endpoint or ""), "for_everybody", False)
+    g.entry = None
+    try:
+        g.entry = _entry()
+    except (AccountOff, SignUpClosed):
+        if not needs_nobody:  # the page that says so has style sheets too
+            raise
+    if g.entry is None and not needs_nobody:
+        raise _nobody()
+
+
+def _nobody() -> SignInNeeded:
+    if request.path.startswith(PROGRAMS):
+        return KeyRefused()
+    return NobodyVouches() if current_app.extensions["insight"].settings.auth_mode == "proxy" else SignInNeeded()
 
 
 def _entry() -> Entry | None:
@@ -96,18 +123,13 @@ def _entry() -> Entry | None:
 
 
 def _vouched_for() -> Entry | None:
-    """Whom the proxy names, who gets an account the first time."""
+    """Whom the proxy names, who gets an account the first time. Raises SignUpClosed, AccountOff."""
     settings = current_app.extensions["insight"].settings
     email = clean_email(request.headers.get(settings.proxy_user_header, ""))
     if not email or not request.environ.get(BY_PROXY):
         return None
-    account = known_or_new(email)
-    return None if account.is_disabled else Entry(account.person)
-
-
-def known_or_new(email: str, subject: str | None = None) -> Account:
-    """The account of somebody that others vouch for. Raises SignUpClosed where there is none and nobody may come."""
-    return cast(Account, current_app.extensions["insight"].accounts.vouching.account(email, subject))
+    account: Account = current_app.extensions["insight"].accounts.vouching.account(email)
+    return Entry(account.person)
 
 
 def register(app: Flask) -> None:

@@ -69,12 +69,13 @@ def _last(said: str) -> str:
 
 
 def _address(said: str) -> str | None:
-    """An address without its port; None for anything else."""
+    """An address without its port, one way to write each; None for anything else."""
     if said.startswith("["):
         said = said[1:].partition("]")[0]
     elif said.count(":") == 1:
         said = said.partition(":")[0]
     try:
-        return str(ipaddress.ip_address(said))
+        found = ipaddress.ip_address(said)
     except ValueError:
         return None
+    return str(getattr(found, "ipv4_mapped", None) or found)

@@ -15,6 +15,10 @@ from insight_app.accounts.people import Account
 from insight_app.web import services
 
 accounts = Blueprint("accounts", __name__)
+SAID = {
+    "over": "That took too long, or was begun in another browser. Please sign in again.",
+    "denied": "The sign-in provider did not let you in, or you said no there. You can try again.",
+}
 
 
 @accounts.get("/sign-in")
@@ -59,6 +63,7 @@ def sign_in_page(form: SignInForm) -> str:
         form=form,
         provider=urlsplit(settings.oidc_issuer).hostname if settings.auth_mode == "oidc" else None,
         is_open=settings.sign_up == "open",
+        said=SAID.get(request.args.get("said", "")),
     )
 
 

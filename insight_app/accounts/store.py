@@ -52,7 +52,7 @@ class AccountStore:
     def create(
         self, email: str, role: Role, *, password: str = "", subject: str | None = None, only_first: bool = False
     ) -> Account:
-        """A new account; the first one of all takes over what was written while nobody signed in.
+        """A new account; the first admin of all takes over what was written while nobody signed in.
 
         `password` is a hash. Raises EmailTaken; NotThere where it is to be the `only_first` and is not.
         """
@@ -63,9 +63,9 @@ class AccountStore:
                 if only_first and not is_first:
                     raise NotThere
                 values = {name: getattr(new, name) for name in Account.__dataclass_fields__}
-                connection.execute(insert(accounts).values({**values, "role": role.value}))
-                if is_first:
+                if role is Role.ADMIN:
                     _take_over(connection, new.id)
+                connection.execute(insert(accounts).values({**values, "role": role.value}))
         except IntegrityError:
             raise EmailTaken from None
         return new
@@ -75,9 +75,12 @@ class AccountStore:
         if role is not None:
             values["role"] = role.value
         with self._database.writing() as connection:
+            if role is Role.ADMIN:
+                _take_over(connection, account_id)
             if not connection.execute(update(accounts).where(accounts.c.id == account_id).values(values)).rowcount:
                 raise NotThere
-            _expect_admin(connection)
+            if {"role", "is_disabled"} & set(values):
+                _expect_admin(connection)
 
     def delete(self, account_id: str) -> None:
         """With its sessions, links and keys; what it used stays in the sums. Raises LastAdmin."""
@@ -102,14 +105,23 @@ class AccountStore:
 
 
 def _take_over(connection: Connection, account_id: str) -> None:
-    """What the one person of a server without accounts wrote and used is the first account's."""
+    """What the one person of a server without accounts wrote and used is the first admin's.
+
+    Never another's: where a proxy or a provider vouches for people, anybody may come first.
+    """
+    if _has_admin(connection):
+        return
     for table, column in ((conversations, "owner"), (messages, "owner"), (preferences, "person"), (usage, "person")):
         connection.execute(update(table).where(table.c[column] == "").values({column: account_id}))
 
 
 def _expect_admin(connection: Connection) -> None:
-    if connection.execute(select(accounts.c.id).where(_IS_ADMIN).limit(1)).first() is None:
+    if not _has_admin(connection):
         raise LastAdmin
+
+
+def _has_admin(connection: Connection) -> bool:
+    return connection.execute(select(accounts.c.id).where(_IS_ADMIN).limit(1)).first() is not None
 
 
 def _account(row: Row[Any]) -> Account:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from hashlib import sha256
 
 from insight_app.accounts.people import Account, Role
 from insight_app.accounts.store import AccountStore
-from insight_app.errors import EmailTaken, SignUpClosed
+from insight_app.errors import AccountOff, EmailTaken, OtherPerson, SignUpClosed
+
+LONGEST_SUBJECT = 255
 
 
 class Vouching:
@@ -20,20 +23,28 @@ class Vouching:
     def account(self, email: str, subject: str | None = None) -> Account:
         """The account of somebody with this address, or with the provider's name for them; a new one the first time.
 
-        Raises SignUpClosed; EmailTaken where the address is of somebody whom the provider calls otherwise.
+        Raises SignUpClosed; OtherPerson where the address is of somebody whom the provider calls otherwise; AccountOff.
         """
-        known = self._accounts.of_subject(subject) if subject else None
-        if known is None:
-            known = self._accounts.of_email(email)
-            if known is not None and subject:
-                if known.subject is not None:
-                    raise EmailTaken
-                self._accounts.change(known.id, subject=subject)
+        known = self._known(email, subject)
         if known is None:
             return self._new(email, subject)
+        if known.is_disabled:
+            raise AccountOff
         if email in self._admins and known.role is not Role.ADMIN:
             self._accounts.change(known.id, role=Role.ADMIN)
             return self._accounts.one(known.id)
+        return known
+
+    def _known(self, email: str, subject: str | None) -> Account | None:
+        if subject is None:
+            return self._accounts.of_email(email)
+        if (known := self._accounts.of_subject(subject)) is not None:
+            return known
+        if (known := self._accounts.of_email(email)) is None:
+            return None
+        if known.subject is not None:
+            raise OtherPerson
+        self._accounts.change(known.id, subject=subject)
         return known
 
     def _new(self, email: str, subject: str | None) -> Account:
@@ -47,3 +58,9 @@ class Vouching:
             if known is None or known.subject != subject:
                 raise
             return known
+
+
+def subject_of(issuer: str, name: str) -> str:
+    """What an account is found by: who vouches, and what they call the person; names may be of any length."""
+    subject = f"{issuer} {name}"
+    return subject if len(subject) <= LONGEST_SUBJECT else sha256(subject.encode("utf-8", "replace")).hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 from flask import render_template, request, url_for
 from markupsafe import Markup
 
-from insight_app.accounts.guards import me
+from insight_app.accounts.guards import me, still_in
 from insight_app.chat import stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
@@ -21,7 +21,7 @@ from insight_app.errors import InsightError, NotThere, explain
 from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
-from insight_app.web import draw, guarded, services
+from insight_app.web import draw, guarded, services, signed_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ def forget() -> None:
 def follow(reply: Reply, place: str) -> Iterator[bytes]:
     """The events that bring a page up to date that has everything before `place`."""
     found = services()
+    is_still_in = still_in()
 
     def now(how: str, *, announced: bool) -> str:
         try:
@@ -179,6 +180,7 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
         closing=lambda: found.closing,
+        leaving=lambda: "" if is_still_in() else signed_out(reply.id),
     )
 
 

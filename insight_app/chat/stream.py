@@ -25,6 +25,8 @@ MOST_MERGE_SECONDS = 0.2
 SETTLE_SECONDS = 0.5
 # Until the answer itself grows, a page counts the seconds of what is going on.
 TICK_SECONDS = 1.0
+# How long a page stays that may not be here any longer; a little longer, since nobody asks the database all the time.
+LOOK_SECONDS = 1.0
 # A place that no reply has.
 NOWHERE = "-"
 
@@ -153,8 +155,11 @@ def follow(
     finished: Callable[[], str],
     anew: Callable[[], str],
     closing: Callable[[], bool] = lambda: False,
+    leaving: Callable[[], str] = lambda: "",
 ) -> Iterator[bytes]:
     """The events for a page that has everything before `place`, until the reply ends, is lost, or `closing()` is true.
+
+    Also until `leaving` has something to say, which is the last that the page hears: it does not connect again.
 
     `status` draws the line that says what is going on (see Reader.news), `finished` the swap of the growing message
     for the finished one, `anew` the same for a page whose place nobody knows: that one connects again by itself.
@@ -176,14 +181,27 @@ def follow(
             yield sse.event(str(reader.state), name="state")
         if closing() or reply.lost:
             return  # the page connects again, and finds who goes on
+        if said := leaving():
+            yield from last_events(said)
+            return
         silence = (TICK_SECONDS if reader.ticks else HEARTBEAT_SECONDS) if eager else SETTLE_SECONDS
-        changed = reply.wait(version, silence)
+        changed = _wait(reply, version, silence, leaving)
         if not changed and eager and not reader.ticks:
             yield sse.comment("still there")
         eager = not changed
         if changed and (early := next_event - time.monotonic()) > 0:
             reply.rest(early)
-    yield from last_events(finished())
+    yield from last_events(leaving() or finished())
+
+
+def _wait(reply: Reply, version: int, seconds: float, leaving: Callable[[], str]) -> bool:
+    """As Reply.wait, but not on for a page that is to leave."""
+    end = time.monotonic() + seconds
+    while not (changed := reply.wait(version, min(seconds, LOOK_SECONDS))):
+        seconds = end - time.monotonic()
+        if seconds <= 0 or leaving():
+            break
+    return changed
 
 
 def merge_seconds(characters: int) -> float:

@@ -64,6 +64,11 @@ def signing_in(view: View) -> View:
     return cast(View, of_address(limit(view)))
 
 
+def arriving(view: View) -> View:
+    """The second of these, where nothing of an account is tried here."""
+    return cast(View, limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} arriving", key_func=get_remote_address)(view))
+
+
 def _setting(name: str) -> Callable[[], str]:
     return lambda: str(getattr(current_app.extensions["insight"].settings, name))
 
