@@ -21,6 +21,7 @@ from werkzeug.test import TestResponse
 from insight_app.api import completion_routes, following
 from insight_app.chat.prompts import WRAPPER, Parts
 from insight_app.config import Settings
+from insight_app.errors import TooManyWaiting
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
@@ -347,6 +348,19 @@ def test_programs_wait_in_the_same_line_as_everybody(
     assert first.over.wait(5)
     assert b"[DONE]" in b"".join(parts)  # type: ignore[arg-type]
     before.close()
+
+
+def test_where_too_many_wait_a_program_is_told_when_to_come_back(
+    client: FlaskClient, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_none(person: str, model: str) -> None:
+        raise TooManyWaiting(retry_after=7)
+
+    monkeypatch.setattr(services.line, "expect_room", has_none)
+    response = ask(client)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "7")
+    assert told(response)["error"]["code"] == "too_many_waiting"
+    assert not ollama.chats()
 
 
 def test_its_end_is_counted_like_every_other(client: FlaskClient, ollama: ScriptedOllama) -> None:

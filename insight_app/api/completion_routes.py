@@ -42,6 +42,7 @@ def complete() -> ResponseReturnValue:
     asked = completions.read(request.get_data(), services().settings.max_prompt_chars)
     services().engine.expect(asked.task.model)
     # What a person may ask is decided here, before anything is written.
+    services().answering.expect_room(me().id, asked.task.model)
     door = Door()
     reply = services().passing.start(asked.task, me().id)
     try:
