@@ -7,6 +7,7 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 from scripted_ollama import ScriptedOllama, done, gate, line, silence, thinking
+from test_chat_replies import until
 from werkzeug.test import TestResponse
 
+from insight_app import create_app
 from insight_app.api import completion_routes, following
 from insight_app.chat.prompts import WRAPPER, Parts
 from insight_app.config import Settings
@@ -350,17 +353,42 @@ def test_programs_wait_in_the_same_line_as_everybody(
     before.close()
 
 
-def test_where_too_many_wait_a_program_is_told_when_to_come_back(
-    client: FlaskClient, services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+def test_where_too_many_wait_a_program_is_told_so_and_those_who_wait_are_served(
+    settings: Settings, ollama: ScriptedOllama, at_end: ExitStack
+) -> None:
+    app = create_app(dataclasses.replace(settings, max_concurrent_answers=1, max_waiting_answers=1))
+    found: Services = app.extensions["insight"]
+    at_end.callback(found.database.close)
+    at_end.callback(found.close)
+    found.engine.look()
+    opened = threading.Event()
+    ollama.script("The first.", gate(opened))
+    served: list[int] = []
+
+    def asks() -> None:
+        served.append(ask(app.test_client()).status_code)
+
+    programs = [threading.Thread(target=asks) for _ in range(2)]
+    for program, line_then in zip(programs, ((1, 0), (1, 1)), strict=True):
+        program.start()
+        until(lambda then=line_then: (found.line.running(), found.line.waiting()) == then)
+    response = ask(app.test_client())
+    assert (response.status_code, told(response)["error"]["code"]) == (503, "too_many_waiting")
+    opened.set()
+    for program in programs:
+        program.join(10)
+    assert served == [200, 200]
+    assert len(ollama.chats()) == 2
+
+
+def test_a_program_that_finds_no_room_is_told_when_to_come_back(
+    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def has_none(person: str, model: str) -> None:
         raise TooManyWaiting(retry_after=7)
 
     monkeypatch.setattr(services.line, "expect_room", has_none)
-    response = ask(client)
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "7")
-    assert told(response)["error"]["code"] == "too_many_waiting"
-    assert not ollama.chats()
+    assert ask(client).headers["Retry-After"] == "7"
 
 
 def test_its_end_is_counted_like_every_other(client: FlaskClient, ollama: ScriptedOllama) -> None:
