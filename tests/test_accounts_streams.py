@@ -9,13 +9,16 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from people import BOB
-from scripted_ollama import ScriptedOllama, gate
+from scripted_ollama import ScriptedOllama, gate, silence
+from sqlalchemy import update
 from test_chat_replies import until
 from visitor import Visitor
 
 from insight_app.accounts.people import Account
+from insight_app.accounts.tokens import Scope
 from insight_app.chat.messages import State
 from insight_app.services import Services
+from insight_app.storage.tables import api_keys
 
 WAYS: dict[str, Callable[[Services, Account], None]] = {
     "the session is ended": lambda services, bob: services.accounts.sessions.end_all(bob.id),
@@ -78,3 +81,26 @@ def test_the_stream_of_who_stays_goes_on(shared: Flask, alice: Visitor, bob: Vis
     assert heard
     assert "second" in heard[0]
     assert "You are not signed in" not in heard[0]
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "text/event-stream"])
+def test_a_key_that_expires_ends_its_stream_with_a_clear_error(
+    shared: Flask, bob: Visitor, ollama: ScriptedOllama, accept: str
+) -> None:
+    services: Services = shared.extensions["insight"]
+    account = services.accounts.store.of_email(BOB)
+    assert account
+    key = services.accounts.keys.make(account.id, "a program", [Scope.CHAT], time.time() + 3600)
+    answer = ollama.script("first", silence)
+    headers = {"Authorization": f"Bearer {key}", "Accept": accept}
+    response = shared.test_client().post("/api/chat", json={"message": "Hi"}, headers=headers, buffered=False)
+    parts = iter(response.response)
+    said = b""
+    while b"first" not in said:
+        said += next(parts)
+    with services.database.writing() as connection:  # the hour is over
+        connection.execute(update(api_keys).values(expires_at=time.time() - 1))
+    rest = b"".join(parts)
+    assert b"none came that holds" in rest
+    assert answer.client_gone.wait(5)
+    assert shared.test_client().post("/api/chat", json={"message": "Hi"}, headers=headers).status_code == 401

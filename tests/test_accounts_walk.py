@@ -128,7 +128,12 @@ TABLE: dict[str, For] = {
     "GET /settings/privacy/download": For.ONESELF,
     "POST /settings/privacy/delete": For.ONESELF,
     "GET /settings/privacy/kept": For.ONESELF,
+    "GET /settings/api": For.ONESELF,
+    "GET /api/openapi.json": For.EVERYBODY,
     "POST /api/chat": For.PROGRAMS,
+    "POST /v1/chat/completions": For.PROGRAMS,
+    "GET /v1/models": For.PROGRAMS,
+    "GET /v1/models/<path:model>": For.PROGRAMS,
 }
 # Words that stand in nothing but what is Alice's: her prompts, answers, drafts of rules, keys, links, her address.
 SECRETS = ("zeugmatic", "quincunx", "sesquipedalian", "hemiola", ALICE)
@@ -219,7 +224,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for each in ids:
             each["prompt_id"] = str(int(each["answer_id"]) - 1)
             each |= {"account_id": account, "session_id": session.id, "key_id": key.id, "link_id": link.id}
-            each |= {"id": re.findall(r"/rules/(rule-[^/\"]+)", page)[-1], "change_id": "1", "secret": "guessed"}
+            each |= {
+                "id": re.findall(r"/rules/(rule-[^/\"]+)", page)[-1],
+                "change_id": "1",
+                "secret": "guessed",
+                "model": "any",
+            }
             each["name"] = re.findall(r"/assets/([^\"]+css)", page)[0]
         yield World(app, ids, alice)
         held.set()
