@@ -28,6 +28,7 @@ def create_app(
     from insight_app.accounts import account_routes as account
     from insight_app.accounts import admin_routes as people
     from insight_app.accounts import door_routes as doors
+    from insight_app.accounts import role_routes as roles
     from insight_app.accounts import routes as accounts
     from insight_app.api import completion_routes as completions
     from insight_app.api import examples_routes as programs
@@ -43,14 +44,15 @@ def create_app(
     from insight_app.services import build_services
     from insight_app.telemetry import logs
     from insight_app.telemetry import routes as telemetry
+    from insight_app.usage import routes as usage
 
     settings = settings or load()
     logs.configure(settings.log_level)
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or (build_services(settings, outside) if outside else build_services(settings))
-    parts = (assets, telemetry, rates, accounts, doors, chat, library, account, people, instructions, moderation, judge)
-    for part in (*parts, privacy, api, completions, programs):
+    parts = (assets, telemetry, rates, accounts, doors, chat, library, account, people, roles, instructions)
+    for part in (*parts, moderation, judge, usage, privacy, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

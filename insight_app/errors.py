@@ -29,10 +29,13 @@ InsightError
 ├── AccountOff           an admin switched the account off
 ├── EmailUnverified      the provider does not say that an address is whose they say it is
 ├── ProviderFailed       the OpenID provider did not say who somebody is
-├── TooManyRequests      more than SEND_RATE_LIMIT
+├── TooManyRequests      more than SEND_RATE_LIMIT, KEY_RATE_LIMIT or ADDRESS_RATE_LIMIT
 │   └── TooManyTries     more than SIGN_IN_RATE_LIMIT
 ├── TooManyWaiting       MAX_WAITING_ANSWERS are in line for the model already
 │   └── TooManyOfYours   and half of them are of the one who asks
+├── QuotaReached         as many answers or tokens as a day or a month allows
+├── ModelNotAllowed      people of this role may not ask this model
+│   └── NoModelAllowed   none of the models that they may ask is there
 ├── NotThere             no such conversation, answer or page, or not yours
 │   └── TemporaryOver    of a temporary chat that has ended
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
@@ -296,13 +299,34 @@ class TooManyRequests(InsightError):
     status = 429
     code = "too_many_requests"
     cause = "You sent a lot in a short time."
-    next_step = "Wait {seconds} seconds, then send again."
+    next_step = "Wait {wait}, then send again."
 
 
 class TooManyTries(TooManyRequests):
     code = "too_many_tries"
     cause = "Signing in was tried too often."
-    next_step = "Wait {seconds} seconds, then try again."
+    next_step = "Wait {wait}, then try again."
+
+
+class QuotaReached(InsightError):
+    status = 429
+    code = "quota_reached"
+    cause = "You have used {amount} {period}, which is all that is allowed."
+    next_step = "It begins anew {begins}; an admin of this server can allow more."
+
+
+class ModelNotAllowed(InsightError):
+    status = 403
+    code = "model_not_allowed"
+    cause = "You may not use the model “{model}”."
+    next_step = "Choose another one, or ask an admin of this server for it."
+
+
+class NoModelAllowed(ModelNotAllowed):
+    status = 503
+    code = "no_model_allowed"
+    cause = "None of the models that you may use is there now."
+    next_step = "Try again later, or ask an admin of this server for another one."
 
 
 class TooManyWaiting(InsightError):

@@ -24,6 +24,9 @@ from insight_app.engines.base import Options, Stop, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
 from insight_app.limits import rates
+from insight_app.limits.counting import Counting
+from insight_app.limits.store import LimitStore
+from insight_app.limits.usage_store import UsageStore
 from insight_app.moderation import rule_list
 from insight_app.moderation.judge import Ask
 from insight_app.moderation.judge_families import Question
@@ -52,6 +55,9 @@ class Services:
     moderation: Moderation
     instructions: Instructions
     line: Line
+    limits: LimitStore
+    counting: Counting
+    usage: UsageStore
     answering: Answering
     passing: Passing
     personal: PersonalStore
@@ -91,6 +97,7 @@ class Services:
         self.passing.wake()
         self.engine.close()
         self.answering.close()
+        self.counting.close()
         self.conversations.close()
         self.line.leave()
         self.replies.leave()  # after the last checkpoint: others go on from there
@@ -124,6 +131,8 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     retention = Retention(personal, diagnostics, settings.history_retention_days)
     line = _line(settings, replies, conversations)
     metrics.follow_line(line.waiting, line.running)
+    limits = LimitStore(database)
+    tally = Counting(limits)
     answering = Answering(
         engine=engine,
         store=conversations,
@@ -135,6 +144,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
         refused=metrics.too_many_waiting.inc,
+        count=tally.ended,
         watching=diagnostics.watching,
     )
     passing = Passing(
@@ -155,6 +165,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         moderation=moderation,
         instructions=instructions,
         line=line,
+        limits=limits,
+        counting=tally,
+        usage=UsageStore(database),
         answering=answering,
         passing=passing,
         personal=personal,

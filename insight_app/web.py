@@ -233,7 +233,7 @@ def _secure(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
-    return response
+    return rates.tell(response) if for_program() else response
 
 
 def _translate(error: Exception) -> ResponseReturnValue:
@@ -241,12 +241,10 @@ def _translate(error: Exception) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
         return _show(FormExpired())
     if isinstance(error, RateLimitExceeded):
-        wait = error.limit.limit.get_expiry() if error.limit else 60
         is_door = error.limit is not None and str(error.limit.scope).startswith(rates.SIGNING_IN)
         kind = TooManyTries if is_door else TooManyRequests
-        response = make_response(_show(kind(seconds=wait)))
-        response.headers["Retry-After"] = str(wait)
-        return response
+        seconds = rates.seconds_left()
+        return _show(kind(retry_after=seconds, wait=f"{seconds} second{'' if seconds == 1 else 's'}"))
     if isinstance(error, SecurityError):
         # No page: under a name that is not ours nothing of anybody's may be read.
         text = "This server does not know the name it was called by. Add the name to ALLOWED_HOSTS if it is yours.\n"
@@ -265,12 +263,18 @@ def _translate(error: Exception) -> ResponseReturnValue:
 
 
 def _show(error: InsightError) -> ResponseReturnValue:
+    """The error as a response, which says when to come back where that is known."""
+    response = make_response(_shown(error))
+    if "retry_after" in error.facts:
+        response.headers["Retry-After"] = error.facts["retry_after"]
+    return response
+
+
+def _shown(error: InsightError) -> ResponseReturnValue:
     """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
     if for_program():
         as_openai = request.path.startswith("/v1/")
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        if "retry_after" in error.facts:
-            headers["Retry-After"] = error.facts["retry_after"]
         return jsonify(error_object(error, as_openai=as_openai)), status_of(error, as_openai=as_openai), headers
     if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:
         return way

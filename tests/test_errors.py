@@ -13,6 +13,7 @@ from insight_app.errors import ConfigError, EngineError, InsightError, every_err
 FACTS = {"url": "http://127.0.0.1:11434", "model": "llama3.2", "seconds": "60", "length": "5", "limit": "4"}
 FACTS |= {"context": "4,096 tokens", "reason": "It is against the rules.", "scope": "admin"}
 FACTS |= {"param": "temperature", "problem": "must be a number"}
+FACTS |= {"wait": "3 hours", "amount": "50 answers", "period": "today", "begins": "at 00:00 UTC, in 3 hours"}
 KINDS = every_error()
 shown = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 

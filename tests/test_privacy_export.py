@@ -12,20 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
+from people import ALICE, BOB
 from scripted_ollama import ScriptedOllama, thinking
 from sqlalchemy import insert
 from visitor import Visitor
 
+from insight_app.accounts.tokens import Scope, digest
 from insight_app.privacy import export
 from insight_app.services import Services
-from insight_app.storage.tables import conversations, messages, metadata, preferences
+from insight_app.storage.tables import (
+    account_sessions,
+    accounts,
+    api_keys,
+    conversations,
+    messages,
+    metadata,
+    preferences,
+    usage,
+)
 
 DOCUMENTED = Path(__file__).parent.parent / "docs" / "privacy.md"
 # What is set for everybody; nobody's words are in it.
 NOBODYS = {"moderation_entries", "moderation_changes", "moderation_counts"}
-NOBODYS |= {"accounts", "account_sessions", "account_links", "api_keys", "roles", "usage"}
+NOBODYS |= {"account_links", "roles"}
+# What would let somebody in, or nearly, is in no file that one takes along.
+SECRET = {"password", "digest"}
+TABLES = (accounts, account_sessions, api_keys, conversations, messages, preferences, usage)
 
 
 def downloaded(visitor: Visitor) -> dict[str, Any]:
@@ -50,21 +65,37 @@ def told(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> Visito
     return visitor
 
 
-def test_every_column_of_every_table_is_in_it(told: Visitor) -> None:
-    document = downloaded(told)
+def test_every_column_of_every_table_is_in_it(bob: Visitor, shared: Flask) -> None:
+    services: Services = shared.extensions["insight"]
+    account = services.accounts.store.of_email(BOB)
+    assert account
+    key = services.accounts.keys.make(account.id, "a program", [Scope.CHAT], None)
+    services.personal.choose(account.id, keep_days=7)
+    bob.asks_and_waits("Mine")
+    document = downloaded(bob)
     (conversation,) = document["conversations"]
-    found = {"preferences": document["preferences"], "conversations": conversation}
-    found["messages"] = conversation["messages"][0]
+    found = {"preferences": document["preferences"], "conversations": conversation, "usage": document["usage"][0]}
+    found |= {"messages": conversation["messages"][0], "accounts": document["account"]}
+    found |= {"account_sessions": document["account"]["sessions"][0], "api_keys": document["account"]["keys"][0]}
     assert {table.name for table in metadata.sorted_tables} - NOBODYS == set(found)
-    for table in (conversations, messages, preferences):
-        assert {column.name for column in table.columns} <= set(found[table.name]), table.name
+    for table in TABLES:
+        assert {column.name for column in table.columns} - SECRET <= set(found[table.name]), table.name
+        assert not SECRET & set(found[table.name]), table.name
+    text = json.dumps(document)
+    assert (document["account"]["email"], ALICE in text, digest(key) in text, account.password in text) == (
+        BOB,
+        False,
+        False,
+        False,
+    )
+    assert document["account"]["sessions"][0]["seen_at_iso"].startswith("20")
 
 
 def test_every_column_is_described(told: Visitor) -> None:
     text = DOCUMENTED.read_text(encoding="utf-8").partition("## Take it along")[2]
     described = set(re.findall("`([a-z_]+)`", text))
-    for table in (conversations, messages, preferences):
-        assert {column.name for column in table.columns} <= described, table.name
+    for table in TABLES:
+        assert {column.name for column in table.columns} - SECRET <= described, table.name
     assert f'"format": "{export.FORMAT}", "version": {export.VERSION}' in text
 
 
@@ -83,7 +114,8 @@ def test_it_is_what_was_written(told: Visitor, services: Services) -> None:
 
 def test_it_is_whole_where_there_is_nothing(visitor: Visitor) -> None:
     document = downloaded(visitor)
-    assert (document["preferences"], document["conversations"], document["diagnostics"]) == (None, [], [])
+    assert (document["account"], document["preferences"]) == (None, None)
+    assert (document["usage"], document["conversations"], document["diagnostics"]) == ([], [], [])
 
 
 values = st.none() | st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

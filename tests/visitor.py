@@ -46,8 +46,8 @@ class Visitor:
         """Follows an answer to its end; returns everything its stream said."""
         return self.client.get(f"/answers/{answer_id}/stream").text
 
-    def asks_and_waits(self, message: str) -> int:
-        answer_id = self.ask(message)
+    def asks_and_waits(self, message: str, **fields: str) -> int:
+        answer_id = self.ask(message, **fields)
         self.watch(answer_id)
         self.open(self.url)
         return answer_id

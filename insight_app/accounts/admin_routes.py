@@ -7,8 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.forms import ROLES, InvitationForm
 from insight_app.accounts.guards import expect_admin, expect_passwords
-from insight_app.accounts.people import Role
+from insight_app.accounts.people import Account, Role
 from insight_app.errors import InputError
+from insight_app.limits.forms import AllowanceForm, texts
 from insight_app.web import add_settings_page, services
 
 people = Blueprint("people", __name__, url_prefix="/settings/people")
@@ -18,6 +19,7 @@ DONE = {
     "off": "The account is switched off: nobody comes in with it, and its keys are refused.",
     "on": "The account is switched on again.",
     "out": "They are signed out everywhere.",
+    "limits": "Saved. It holds from the next question on.",
     "deleted": "The account and all that was theirs is deleted.",
     "withdrawn": "The invitation is withdrawn.",
 }
@@ -58,6 +60,16 @@ def change_role(account_id: str) -> ResponseReturnValue:
         raise InputError
     services().accounts.store.change(account_id, role=Role(request.form["role"]))
     return _back_to(account_id, "role")
+
+
+@people.post("/<account_id>/limits")
+def limit(account_id: str) -> ResponseReturnValue:
+    """How much they may ask, where that is not what their role may."""
+    form = AllowanceForm()
+    if not form.validate():
+        return _one(account_id, limits_form=form), 422
+    services().limits.set_account(account_id, form.allowance)
+    return _back_to(account_id, "limits")
 
 
 @people.post("/<account_id>/switch")
@@ -115,11 +127,14 @@ def _page(*, form: InvitationForm | None = None, link: str = "", link_for: str =
     )
 
 
-def _one(account_id: str, *, link: str = "") -> str:
-    found = services().accounts
+def _one(account_id: str, *, link: str = "", limits_form: AllowanceForm | None = None) -> str:
+    found, limits = services().accounts, services().limits
+    account = found.store.one(account_id)
     return render_template(
         "accounts/person.html",
-        account=found.store.one(account_id),
+        account=account,
+        limits_form=limits_form or AllowanceForm(formdata=None, **texts(limits.account(account_id))),
+        limits_hints=_hints(account),
         sessions=found.sessions.all(account_id),
         keys=found.keys.all(account_id),
         roles=ROLES,
@@ -127,6 +142,17 @@ def _one(account_id: str, *, link: str = "") -> str:
         done=DONE.get(request.args.get("done", "")),
         mode=services().settings.auth_mode,
     )
+
+
+def _hints(account: Account) -> dict[str, str]:
+    """What is used of each limit, and what it would be without one of the account's own."""
+    of_role = services().limits.role(account.role.value).allowance
+    hints = {}
+    for each in services().limits.standing(account.id, account.role.value):
+        theirs = getattr(of_role, each.name)
+        said = f"{theirs:,}" if theirs else "no limit"
+        hints[each.name] = f"{each.used:,} used. Empty: as the role, {said}."
+    return hints
 
 
 def _back(done: str, anchor: str | None = None) -> Response:

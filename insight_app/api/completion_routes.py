@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from flask import Blueprint, Flask, Response, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
@@ -23,6 +24,7 @@ from insight_app.engines.base import Model, full_name
 from insight_app.engines.tools import ToolCall
 from insight_app.errors import InsightError, ModelMissing, NotJson, ServerStopped
 from insight_app.limits import rates
+from insight_app.limits.guards import allowed, an_answer
 from insight_app.rendering import sse
 from insight_app.web import csrf, guarded, services
 
@@ -40,11 +42,12 @@ def complete() -> ResponseReturnValue:
     if not request.is_json:
         raise NotJson
     asked = completions.read(request.get_data(), services().settings.max_prompt_chars)
-    services().engine.expect(asked.task.model)
-    # What a person may ask is decided here, before anything is written.
-    services().answering.expect_room(me().id, asked.task.model)
     door = Door()
-    reply = services().passing.start(asked.task, me().id)
+    with an_answer(asked.task.model) as taken:
+        services().engine.expect(taken.model)
+        # What a person may ask is decided here, before anything is written.
+        services().answering.expect_room(me().id, taken.model)
+        reply = services().passing.start(replace(asked.task, model=taken.model), me().id)
     try:
         wait_for(reply, lambda: _has_said(reply), door.is_shut, HEADERS_SECONDS if asked.stream else None)
         if not asked.stream:
@@ -89,7 +92,7 @@ def register(app: Flask) -> None:
 
 
 def _offered() -> list[Model]:
-    return [model for model in services().engine.standing.models if not model.refused]
+    return [model for model in allowed(services().engine.standing.models) if not model.refused]
 
 
 def _about(model: Model) -> dict[str, object]:

@@ -26,6 +26,7 @@ def document(version: str, address: str, *, with_keys: bool) -> dict[str, Any]:
             "/v1/models": {"get": _models()},
             "/v1/models/{model}": {"get": _model()},
             "/api/chat": {"post": _chat()},
+            "/api/usage": {"get": _usage()},
             "/api/openapi.json": {"get": _open("This document", {"type": "object"})},
             "/healthz": {"get": _open("Whether the process lives", {"type": "string", "const": "ok\n"}, "text/plain")},
             "/readyz": {"get": _readyz()},
@@ -80,6 +81,21 @@ def _model() -> dict[str, Any]:
         "summary": "One of them",
         "parameters": [name],
         "responses": {"200": _answer("The model", _ref("Model")), **_errors(403, 404)},
+    }
+
+
+def _usage() -> dict[str, Any]:
+    days = {
+        "name": "days",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 400, "default": 30},
+        "description": "How many, with today (UTC)",
+    }
+    return {
+        "operationId": "usage",
+        "summary": "What everybody used, by hour, person and model; for admins",
+        "parameters": [days],
+        "responses": {"200": _answer("The rows, oldest first", _ref("Usage")), **_errors(403)},
     }
 
 
@@ -156,6 +172,12 @@ def _answers() -> dict[str, Any]:
     )
     about = {"id": text, "object": {"const": "model"}, "created": count, "owned_by": text}
     error = _object({"message": text, "type": text, "param": nullable, "code": text})
+    seconds = {"type": "number", "minimum": 0}
+    used = _object(
+        {"hour": {**text, "format": "date-time"}, "person": text, "model": text}
+        | {"answers": {"type": "integer"}, "prompt_tokens": count, "answer_tokens": count}
+        | {"busy_seconds": seconds, "writing_seconds": seconds}
+    )
     return {
         "Completion": _object(
             {**head, "object": {"const": "chat.completion"}, "choices": _several(whole), "usage": usage}
@@ -165,6 +187,7 @@ def _answers() -> dict[str, Any]:
         ),
         "Model": _object(about),
         "Models": _object({"object": {"const": "list"}, "data": _several(_ref("Model"))}),
+        "Usage": _object({"days": count, "rows": _several(used)}),
         "Error": _object({"error": error}),
     }
 

@@ -19,6 +19,7 @@ from insight_app.chat.replies import Reply
 from insight_app.engines.base import Piece
 from insight_app.errors import NotAChat
 from insight_app.limits import rates
+from insight_app.limits.guards import an_answer
 from insight_app.rendering import sse
 from insight_app.web import csrf, guarded, services
 
@@ -38,24 +39,25 @@ def chat() -> ResponseReturnValue:
     """
     expect_scope(Scope.CHAT)
     text, conversation_id, model, temporary = _asked()
-    services().engine.expect(model)
-    # What a person may ask is decided here, before anything is written.
-    text = services().moderation.prompt(text)
     store, answering = services().conversations, services().answering
     before = []
     if conversation_id:
         own_conversation(conversation_id)
         before = store.history(conversation_id)
     parent_id = before[-1].id if before else None
-    answering.expect_room(me().id, model)
-    prompt, answer = store.ask(
-        text,
-        model=model,
-        owner=me().id,
-        conversation_id=conversation_id,
-        parent_id=parent_id,
-        temporary=temporary,
-    )
+    with an_answer(model) as taken:
+        services().engine.expect(taken.model)
+        # What a person may ask is decided here, before anything is written.
+        text = services().moderation.prompt(text)
+        answering.expect_room(me().id, taken.model)
+        prompt, answer = store.ask(
+            text,
+            model=taken.model,
+            owner=me().id,
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            temporary=temporary,
+        )
     assert answer is not None  # without a form key every request is its own
     door = Door()
     reply = answering.start(answer, [*before, prompt], patient=False)

@@ -20,7 +20,7 @@ from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.temporary import Conversations
-from insight_app.chat.writing import Report, Writing, broken
+from insight_app.chat.writing import Count, Report, Writing, broken
 from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
@@ -57,6 +57,7 @@ class Answering:
         patience_seconds: float,
         report: Report,
         refused: Callable[[], object] = lambda: None,
+        count: Count = lambda owner, model, figures: None,
         watching: Watching = lambda reply, task: nullcontext(),
     ) -> None:
         self._engine = engine
@@ -66,7 +67,7 @@ class Answering:
         self._instructions = instructions
         self._options = options
         self._line = line
-        self.writing = Writing(engine=engine, moderation=moderation, line=line, report=report)
+        self.writing = Writing(engine=engine, moderation=moderation, line=line, report=report, count=count)
         self._patience_seconds = patience_seconds
         self._report = report
         self._refused = refused
@@ -220,7 +221,7 @@ class Answering:
         # Readers look into the database once the reply has ended, so it must be there first.
         self._replies.close(reply)
         reply.end(outcome)
-        self.writing.report(outcome, seconds)
+        self.writing.report(reply, outcome, seconds)
 
     def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):

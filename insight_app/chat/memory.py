@@ -120,6 +120,11 @@ def estimate(text: str) -> int:
     return int(_length(text) / FEW_BYTES) + TEMPLATE_TOKENS
 
 
+def likely(text: str) -> int:
+    """About how many tokens a text had that a model wrote; neither side is the safe one."""
+    return round(2 * _length(text) / (FEW_BYTES + MANY_BYTES))
+
+
 def _first(messages: Sequence[Message], tokens: Sequence[int], room: int | None) -> int:
     """Where the part begins that is read."""
     if room is None or sum(tokens) <= room:

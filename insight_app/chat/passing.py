@@ -86,7 +86,7 @@ class Passing:
         reply.receipt = outcome.figures
         self._live.discard(reply)
         try:
-            self._writing.report(outcome, time.monotonic() - reply.began)
+            self._writing.report(reply, outcome, time.monotonic() - reply.began)
         finally:
             reply.end(outcome)
 

@@ -67,6 +67,8 @@ class Reply:
         self.first_text_seconds: float | None = None
         self.spent: dict[State, float] = {}  # the seconds of each state that is over
         self.receipt = Figures()  # what of the conversation is read
+        self.prompt_tokens = 0  # about how many tokens that is
+        self.begun = 0  # the position from which on it was written by this run
         self._news = threading.Event()  # set when `version` grows; a new one each time
         self._changing = threading.Lock()
         self._over = threading.Event()
@@ -99,6 +101,7 @@ class Reply:
         with self._changing:
             self.thinking.append(thinking)
             self.answer.append(text)
+            self.begun = self.position
             self._tell()
 
     def append(self, text: str, *, thought: bool = False) -> None:

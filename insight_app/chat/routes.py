@@ -15,6 +15,7 @@ from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Conversation, Listed, Message
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
+from insight_app.limits.guards import allowed, an_answer
 from insight_app.web import from_htmx, services
 
 chat = Blueprint("chat", __name__)
@@ -58,11 +59,16 @@ def begin() -> ResponseReturnValue:
 
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
-    text = _allowed(form)
-    _expect_room(form)
-    prompt, answer = services().conversations.ask(
-        text, model=form.chosen_model, owner=me().id, form_key=form.form_key, temporary=temporary
-    )
+    text = _sent(form)
+    with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text)) as taken:
+        prompt, answer = services().conversations.ask(
+            _allowed_now(form, text, taken.model),
+            model=taken.model,
+            owner=me().id,
+            form_key=form.form_key,
+            temporary=temporary,
+        )
+        taken.is_used = answer is not None
     if answer is not None:
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
@@ -74,18 +80,19 @@ def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
     own_conversation(conversation_id)
     form = PromptForm()
-    text = _allowed(form)
-    _expect_room(form)
+    text = _sent(form)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
-    prompt, answer = store.ask(
-        text,
-        model=form.chosen_model,
-        owner=me().id,
-        form_key=form.form_key,
-        conversation_id=conversation_id,
-        parent_id=before[-1].id if before else None,
-    )
+    with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text)) as taken:
+        prompt, answer = store.ask(
+            _allowed_now(form, text, taken.model),
+            model=taken.model,
+            owner=me().id,
+            form_key=form.form_key,
+            conversation_id=conversation_id,
+            parent_id=before[-1].id if before else None,
+        )
+        taken.is_used = answer is not None
     if answer is not None:
         services().answering.start(answer, [*before, prompt])
     if answer is None or not from_htmx():
@@ -156,11 +163,11 @@ def go_on(answer_id: int) -> ResponseReturnValue:
 
 def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
-    # The rules may have changed since the prompt was sent.
-    history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text))
-    choice = _choice(old)
-    services().answering.expect_room(me().id, choice)
-    new = services().conversations.add_answer(history[-1], choice, so_far)
+    with an_answer(_choice(old)) as taken:
+        # The rules may have changed since the prompt was sent.
+        history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text))
+        services().answering.expect_room(me().id, taken.model)
+        new = services().conversations.add_answer(history[-1], taken.model, so_far)
     services().answering.start(new, history)
     if not from_htmx():
         return _to_conversation(old.conversation_id)
@@ -248,24 +255,28 @@ def _editing(found: Conversation, form: ConversationForm) -> str:
     return render_template(template, conversation=found, form=form, days_kept=services().retention.days_kept(me().id))
 
 
-def _allowed(form: PromptForm) -> str:
-    """The form's prompt as the rules let it be sent."""
-    return services().moderation.prompt(form.prompt(services().settings.max_prompt_chars))
+def _sent(form: PromptForm) -> str:
+    return form.prompt(services().settings.max_prompt_chars)
 
 
-def _expect_room(form: PromptForm) -> None:
-    """Raises TooManyWaiting, but not for a form that was taken already."""
-    key, person = form.form_key, me().id
-    services().answering.expect_room(
-        person, form.chosen_model, is_there=lambda: services().conversations.sent_with(key, person) is not None
-    )
+def _allowed_now(form: PromptForm, text: str, model: str) -> str:
+    """The prompt as the rules let it be sent. Raises TooManyWaiting, but not for a form that was taken already."""
+    allowed_text = services().moderation.prompt(text)
+    services().answering.expect_room(me().id, model, is_there=lambda: _is_there(form, allowed_text))
+    return allowed_text
+
+
+def _is_there(form: PromptForm, text: str) -> bool:
+    """Whether the same form with the same text was taken already."""
+    sent = services().conversations.sent_with(form.form_key, me().id)
+    return sent is not None and sent.text == text
 
 
 def _choice(old: Message) -> str:
     """The model for another answer: what the page's picker says, else the one of before, if it is still there."""
     if "model" in request.form:
         return PromptForm().chosen_model
-    there = {model.name for model in services().engine.standing.models}
+    there = {model.name for model in allowed(services().engine.standing.models)}
     return old.choice if old.choice in there else ""
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from typing import Any
 
+from insight_app.chat import memory
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.chat.replies import Activity, Reply
@@ -19,16 +20,27 @@ from insight_app.moderation.moderating import Moderation
 
 # Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
 Report = Callable[[str, str, float, Mapping[str, Any]], None]
+# Told of every answer's end too: whose it was, the model, and the figures that are known or estimated.
+Count = Callable[[str, str, Mapping[str, Any]], None]
 
 
 class Writing:
     """Has the engine write into replies."""
 
-    def __init__(self, *, engine: Fallback, moderation: Moderation, line: Line, report: Report) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Fallback,
+        moderation: Moderation,
+        line: Line,
+        report: Report,
+        count: Count = lambda owner, model, figures: None,
+    ) -> None:
         self._engine = engine
         self._moderation = moderation
         self._line = line
         self._report = report
+        self._count = count
 
     def turn(self, reply: Reply, choice: str) -> AbstractContextManager[bool]:
         """The reply's turn in the line of its model, once it comes, for the block; False where it was stopped first."""
@@ -57,6 +69,7 @@ class Writing:
         refusal: str | None = None
         prompt = next((turn.text for turn in reversed(task.turns) if turn.role == "user"), "")
         begun = reply.thinking.since(0), reply.answer.since(0)
+        reply.prompt_tokens = sum(memory.estimate(turn.text) for turn in task.turns)
         with closing(self._moderation.answer(*begun, prompt=prompt, stop=reply.stop)) as screen:
             try:
                 with closing(self._engine.stream(task, reply.stop)) as events:
@@ -81,10 +94,12 @@ class Writing:
             return reply.outcome(State.STOPPED)
         return reply.outcome(State.DONE, done, problem=_early_end(done, reply.receipt.context_tokens))
 
-    def report(self, outcome: Outcome, seconds: float) -> None:
-        """Tells of a reply's end, so long after its beginning."""
-        known = {name: value for name, value in asdict(outcome.figures).items() if value is not None}
-        self._report(outcome.state.value, outcome.problem, seconds, known)
+    def report(self, reply: Reply, outcome: Outcome, seconds: float) -> None:
+        """Tells of a reply's end, so long after its beginning, and counts what it took."""
+        self._report(outcome.state.value, outcome.problem, seconds, _known(outcome.figures))
+        if reply.prompt_tokens and outcome.state is not State.FAILED:
+            # Else nothing was read, and perhaps there is no such model.
+            self._count(reply.owner, outcome.model, _known(_taken(reply, outcome)))
 
     def _call(self, reply: Reply, call: ToolCall, prompt: str) -> str | None:
         """Shows a call as the rules let it through; returns what a rule or the judge that refuses it says."""
@@ -118,6 +133,18 @@ def broken(reply: Reply, error: InsightError) -> Outcome:
     """The end of a reply that an error broke off, or kept from beginning."""
     begun = reply.position or reply.tool_calls
     return reply.outcome(State.INTERRUPTED if begun else State.FAILED, problem=error.code)
+
+
+def _known(figures: Figures) -> dict[str, Any]:
+    return {name: value for name, value in asdict(figures).items() if value is not None}
+
+
+def _taken(reply: Reply, outcome: Outcome) -> Figures:
+    """What an answer took, estimated where the engine did not come to its end mark: who stops early has asked too."""
+    if outcome.figures.answer_tokens is not None:
+        return outcome.figures
+    text = (outcome.thinking + outcome.text)[reply.begun :]
+    return replace(outcome.figures, prompt_tokens=reply.prompt_tokens, answer_tokens=memory.likely(text))
 
 
 def _early_end(done: Done, context: int | None) -> str:

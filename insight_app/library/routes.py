@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, render_template, request
+from flask import Blueprint, Flask, g, render_template, request
 
+from insight_app.accounts.guards import somebody
 from insight_app.engines.fallback import Standing
+from insight_app.errors import DatabaseError
+from insight_app.limits.guards import allowed, may_use
 from insight_app.rendering.swaps import swap
 from insight_app.web import services
 
@@ -27,7 +31,19 @@ def register(app: Flask) -> None:
     @app.context_processor
     def standing() -> dict[str, Any]:
         now = services().engine.standing
-        return {"standing": now, "stays_here": _stays_here(now)}
+        if somebody() is not None:
+            now = _allowed(now)
+        return {"standing": now, "stays_here": _stays_here(now), "may_use": may_use}
+
+
+def _allowed(now: Standing) -> Standing:
+    """With those models only that whoever asks may use; none where that cannot be read, and a page has to say so."""
+    try:
+        return replace(now, models=allowed(now.models))
+    except DatabaseError:
+        if "tells_an_error" not in g:
+            raise
+        return replace(now, models=())
 
 
 def _stays_here(now: Standing) -> bool:

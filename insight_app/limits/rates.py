@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from flask import Flask, current_app, g, request
-from flask_limiter import Limiter
+from flask import Flask, Response, current_app, g, request
+from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import parse_many
 from limits.errors import StorageError
@@ -67,6 +68,28 @@ def signing_in(view: View) -> View:
 def arriving(view: View) -> View:
     """The second of these, where nothing of an account is tried here."""
     return cast(View, limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} arriving", key_func=get_remote_address)(view))
+
+
+def seconds_left() -> int:
+    """How long who was just refused has to wait; a minute where nobody can say it now."""
+    with suppress(StorageError):
+        return max([_seconds_to(each) for each in limiter.current_limits if each.breached], default=60)
+    return 60
+
+
+def tell(response: Response) -> Response:
+    """The same response, with the limit that leaves least of those that counted the request, as programs read it."""
+    with suppress(StorageError):
+        limits = sorted(limiter.current_limits, key=lambda each: (not each.breached, each.remaining))
+        if limits:
+            response.headers["RateLimit-Limit"] = str(limits[0].limit.amount)
+            response.headers["RateLimit-Remaining"] = str(limits[0].remaining)
+            response.headers["RateLimit-Reset"] = str(_seconds_to(limits[0]))
+    return response
+
+
+def _seconds_to(limit: RequestLimit) -> int:
+    return max(1, math.ceil(limit.window.reset_time - time.time()))
 
 
 def _setting(name: str) -> Callable[[], str]:

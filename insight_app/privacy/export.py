@@ -13,11 +13,23 @@ Row = Mapping[str, Any]
 
 
 def document(
-    at: float, preferences: Row | None, conversations: Iterable[tuple[Row, Iterable[Row]]], diagnostics: Iterable[Row]
+    at: float,
+    preferences: Row | None,
+    conversations: Iterable[tuple[Row, Iterable[Row]]],
+    diagnostics: Iterable[Row],
+    *,
+    account: Row | None = None,
+    usage: Iterable[Row] = (),
 ) -> Iterator[str]:
-    """The document's pieces. Each conversation comes with its messages; times are seconds since 1970."""
+    """The document's pieces. Each conversation comes with its messages, the account with its `sessions` and `keys`.
+
+    Times are seconds since 1970.
+    """
     head = {"format": FORMAT, "version": VERSION, "exported_at": at}
-    yield f'{{{_inside(head)},\n"preferences": {_json(preferences and with_dates(preferences))},\n"conversations": ['
+    yield f'{{{_inside(head)},\n"account": {_json(account and _with_parts(account))},'
+    yield f'\n"preferences": {_json(preferences and with_dates(preferences))},\n"usage": ['
+    yield from _list(usage)
+    yield '\n],\n"conversations": ['
     for number, (conversation, messages) in enumerate(conversations):
         yield f'{"," if number else ""}\n{{{_inside(conversation)}, "messages": ['
         yield from _list(messages)
@@ -40,6 +52,12 @@ def with_dates(row: Row) -> dict[str, Any]:
         if name.endswith(("_at", "_until")) and not isinstance(value, str):
             found[f"{name}_iso"] = None if value is None else _iso(value)
     return found
+
+
+def _with_parts(account: Row) -> dict[str, Any]:
+    """An account with its dates, and those of what it has."""
+    parts = {name: [with_dates(each) for each in rows] for name, rows in account.items() if isinstance(rows, list)}
+    return {**with_dates(account), **parts}
 
 
 def _iso(seconds: float) -> str | None:

@@ -6,9 +6,13 @@ import time
 
 import structlog
 
+from insight_app.limits.quotas import HOUR_SECONDS
 from insight_app.privacy.diagnostics import DAY_SECONDS, Records
 from insight_app.privacy.preferences import Preferences
 from insight_app.privacy.store import PersonalStore
+
+# A whole year can be compared with the one before it.
+USAGE_DAYS = 400
 
 
 class Retention:
@@ -30,7 +34,8 @@ class Retention:
         return self._store.count_outdated(_ago(days), person) if days else 0
 
     def prune(self) -> int:
-        """Deletes what is too old, of everybody; returns how many conversations that were."""
+        """Deletes what is too old, of everybody, and old counts; returns how many conversations that were."""
+        self._store.delete_usage(int((time.time() - USAGE_DAYS * DAY_SECONDS) // HOUR_SECONDS))
         count = 0
         for person in self._diagnostics.people():
             self._diagnostics.of(person).delete_outdated(self.days_kept(person))

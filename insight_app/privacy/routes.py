@@ -82,7 +82,15 @@ def download() -> Response:
     personal, person = services().personal, me().id
     conversations = ((each, personal.all_messages(each["id"])) for each in personal.all_conversations(person))
     record = services().diagnostics.of(person).entries()
-    pieces = export.document(time.time(), personal.all_preferences(person), conversations, record)
+    services().counting.flush()
+    pieces = export.document(
+        time.time(),
+        personal.all_preferences(person),
+        conversations,
+        record,
+        account=personal.all_about_account(person),
+        usage=personal.all_usage(person),
+    )
     return _attachment(pieces, "everything.json", "application/json")
 
 

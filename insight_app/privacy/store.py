@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, Table, delete, exists, func, insert, or_, select, tuple_, update
 
 from insight_app.chat.messages import LIVE
 from insight_app.chat.store import remove
 from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage.database import Database
-from insight_app.storage.tables import conversations, messages
+from insight_app.storage.tables import account_sessions, accounts, api_keys, conversations, messages, usage
 from insight_app.storage.tables import preferences as chosen
 
 # So many conversations go in one transaction, which keeps others from writing, and so many rows are read at once.
@@ -61,10 +61,17 @@ class PersonalStore:
         _, answers = self._delete(conversations.c.owner == person)
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
+            if not person:  # whoever has an account would have a new allowance
+                connection.execute(delete(usage).where(usage.c.person == person))
         self._database.forget()
         with suppress(DatabaseError):  # else a little later: what counts is deleted
             self._database.rewrite()
         return answers
+
+    def delete_usage(self, before_hour: int) -> None:
+        """What was counted in hours (since 1970) before that one, of everybody."""
+        with self._database.writing() as connection:
+            connection.execute(delete(usage).where(usage.c.hour < before_hour))
 
     def _delete(self, which: ColumnElement[bool]) -> tuple[int, list[int]]:
         """How many conversations went, and what `remove` tells of their answers."""
@@ -88,6 +95,22 @@ class PersonalStore:
             row = connection.execute(select(chosen).where(chosen.c.person == person)).first()
         return None if row is None else dict(row._mapping)
 
+    def all_about_account(self, person: str = "") -> dict[str, Any] | None:
+        """The person's account with its `sessions` and `keys`, without what lets anybody in; None: there is none."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(accounts).where(accounts.c.id == person)).first()
+            if row is None:
+                return None
+            found = _telling(row)
+            for name, table in (("sessions", account_sessions), ("keys", api_keys)):
+                mine = select(table).where(table.c.account_id == person).order_by(table.c.created_at)
+                found[name] = [_telling(each) for each in connection.execute(mine)]
+        return found
+
+    def all_usage(self, person: str = "") -> Iterator[dict[str, Any]]:
+        """What was counted of the person, oldest first."""
+        return self._rows(usage, select(usage).where(usage.c.person == person), ("hour", "model"))
+
     def all_conversations(self, person: str = "") -> Iterator[dict[str, Any]]:
         """Every row with every column, oldest first; read in parts, so that nobody waits and no memory is filled."""
         mine = select(conversations).where(conversations.c.owner == person)
@@ -109,6 +132,11 @@ class PersonalStore:
             if len(rows) < READ_AT_ONCE:
                 return
             part = query.where(place > tuple_(*(rows[-1][name] for name in order)))
+
+
+def _telling(row: Row[Any]) -> dict[str, Any]:
+    """The row without its secrets; a digest would not open anything, but is nobody's business either."""
+    return {name: value for name, value in row._mapping.items() if name not in ("password", "digest")}
 
 
 def _is_outdated(before: float, person: str) -> ColumnElement[bool]:

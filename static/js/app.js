@@ -54,6 +54,19 @@ document.addEventListener("htmx:error", (event) => {
   notice.replaceChildren(line);
 });
 
+// A wait counts down for the eye; its end is said once.
+setInterval(() => document.querySelectorAll("[data-countdown]").forEach((left) => {
+  left.until ??= Date.now() + left.dataset.countdown * 1000;
+  const seconds = Math.ceil((left.until - Date.now()) / 1000);
+  left.textContent = `${seconds} second${seconds === 1 ? "" : "s"}`;
+  if (seconds > 0) return;
+  const over = "You can send again now.";
+  const shown = left.closest("[aria-hidden]");
+  shown.previousElementSibling.remove();
+  shown.replaceChildren(over);
+  document.getElementById("announcer").textContent = over;
+}), 1000);
+
 // Who writes a number beside a choice has chosen it.
 document.addEventListener("input", (event) => {
   if (event.target.matches(".days")) event.target.closest("div").querySelector("[type=radio]").checked = true;

@@ -1,0 +1,82 @@
+"""How much people may ask, and of which models, as admins set it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import ClassVar
+
+from flask_wtf import FlaskForm
+from wtforms import RadioField, SelectMultipleField, StringField
+from wtforms.validators import ValidationError
+
+from insight_app.limits.quotas import MOST, NAMES, Allowance
+from insight_app.limits.store import RoleRules
+
+ALL, SOME = "all", "some"
+
+
+class AllowanceForm(FlaskForm):  # type: ignore[misc]
+    """Four numbers, each of which may be missing."""
+
+    class Meta:
+        csrf = False  # every post was checked before it came here (web.py)
+
+    answers_per_day = StringField("Answers a day")
+    answers_per_month = StringField("Answers a month")
+    tokens_per_day = StringField("Tokens a day")
+    tokens_per_month = StringField("Tokens a month")
+
+    def validate_answers_per_day(self, field: StringField) -> None:
+        given = _digits(field)
+        if given and not (re.fullmatch("[0-9]{1,10}", given) and int(given) <= MOST):
+            raise ValidationError(f"Write a whole number up to {MOST:,}, or nothing.")
+
+    validate_answers_per_month = validate_tokens_per_day = validate_tokens_per_month = validate_answers_per_day
+
+    @property
+    def allowance(self) -> Allowance:
+        """Of a form that is valid."""
+        return Allowance(**{name: int(given) if (given := _digits(self[name])) else None for name in NAMES})
+
+
+class RoleForm(AllowanceForm):
+    """The same for a role, and the models that people of it may ask."""
+
+    labels: ClassVar = {ALL: "All models", SOME: "Only these"}
+    which = RadioField("Models", choices=list(labels))
+    models = SelectMultipleField("Models", validate_choice=False)
+
+    def __init__(self, rules: RoleRules, there: Sequence[str], *, is_sent: bool) -> None:
+        """`rules` are what holds now; `there` are the models that there are. Chosen ones that are gone stay choices."""
+        self.names = list(dict.fromkeys([*there, *(rules.models or ())]))
+        self.gone = frozenset(self.names) - frozenset(there)
+        if is_sent:
+            super().__init__()
+        else:
+            chosen = {"which": ALL if rules.models is None else SOME, "models": list(rules.models or ())}
+            super().__init__(formdata=None, **texts(rules.allowance), **chosen)
+
+    def validate_models(self, field: SelectMultipleField) -> None:
+        if self.which.data != SOME:
+            return
+        if not field.data or not frozenset(field.data) <= frozenset(self.names):
+            raise ValidationError("Choose at least one of these models, or all of them.")
+        if len(json.dumps(field.data)) > 60_000:
+            raise ValidationError("These are too many. Choose fewer, or all of them.")
+
+    @property
+    def rules(self) -> RoleRules:
+        """Of a form that is valid."""
+        return RoleRules(self.allowance, tuple(self.models.data) if self.which.data == SOME else None)
+
+
+def texts(allowance: Allowance) -> dict[str, str]:
+    """What the fields show of it."""
+    return {name: "" if (value := getattr(allowance, name)) is None else str(value) for name in NAMES}
+
+
+def _digits(field: StringField) -> str:
+    """What was written, without what separates thousands."""
+    return re.sub(r"[\s,.'’_]", "", field.data or "")
