@@ -95,6 +95,12 @@ TABLE: dict[str, For] = {
     "POST /settings/people/<account_id>/sessions/<session_id>/end": For.ADMINS,
     "POST /settings/people/<account_id>/new-password": For.ADMINS,
     "POST /settings/people/<account_id>/delete": For.ADMINS,
+    "POST /settings/people/<account_id>/limits": For.ADMINS,
+    "GET /settings/roles": For.ADMINS,
+    "POST /settings/roles/<role>": For.ADMINS,
+    "GET /settings/usage": For.ONESELF,
+    "GET /settings/usage/all": For.ADMINS,
+    "GET /settings/usage/all.csv": For.ADMINS,
     "GET /settings/prompt": For.ADMINS,
     "POST /settings/prompt": For.ADMINS,
     "POST /settings/prompt/preview": For.ADMINS,
@@ -132,6 +138,7 @@ TABLE: dict[str, For] = {
     "GET /api/openapi.json": For.EVERYBODY,
     "POST /api/chat": For.PROGRAMS,
     "POST /v1/chat/completions": For.PROGRAMS,
+    "GET /api/usage": For.PROGRAMS,
     "GET /v1/models": For.PROGRAMS,
     "GET /v1/models/<path:model>": For.PROGRAMS,
 }
@@ -229,6 +236,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "change_id": "1",
                 "secret": "guessed",
                 "model": "any",
+                "role": "member",
             }
             each["name"] = re.findall(r"/assets/([^\"]+css)", page)[0]
         yield World(app, ids, alice)
