@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,9 @@ def settings(tmp_path: Path, ollama: ScriptedOllama) -> Settings:
     )
 
 
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+@contextmanager
+def running(settings: Settings) -> Iterator[Flask]:
+    """The app for the block; what is being written is stopped at its end."""
     app = create_app(settings)
     services: Services = app.extensions["insight"]
     services.engine.look()
@@ -76,6 +77,12 @@ def app(settings: Settings) -> Iterator[Flask]:
         reply.stop.ask()
     services.close()
     services.database.close()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    with running(settings) as app:
+        yield app
 
 
 @pytest.fixture
@@ -99,15 +106,9 @@ def visitor(client: FlaskClient) -> Visitor:
 @pytest.fixture
 def shared(settings: Settings) -> Iterator[Flask]:
     """The app where people sign in; Alice, Bob and Carol have accounts."""
-    app = create_app(replace(settings, auth_mode="accounts", sign_in_rate_limit="1000 per minute"))
-    services: Services = app.extensions["insight"]
-    add_people(services)
-    services.engine.look()
-    yield app
-    for reply in services.replies.here():
-        reply.stop.ask()
-    services.close()
-    services.database.close()
+    with running(replace(settings, auth_mode="accounts", sign_in_rate_limit="1000 per minute")) as app:
+        add_people(app.extensions["insight"])
+        yield app
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, true, tuple_
+from sqlalchemy import ColumnElement, func, select, true
 
 from insight_app.limits.store import Use
 from insight_app.storage.database import Database
 from insight_app.storage.tables import accounts, usage
 
-READ_AT_ONCE = 1000
 AMOUNTS = tuple(Use.__dataclass_fields__)
 _SUMS = [func.coalesce(func.sum(usage.c[name]), 0).label(name) for name in AMOUNTS]
 
@@ -55,22 +54,9 @@ class UsageStore:
 
     def rows(self, since_hour: int = 0, person: str | None = None) -> Iterator[dict[str, Any]]:
         """Every row with the `email` of its person, oldest first; read in parts, so that no memory is filled."""
-        place = tuple_(usage.c.hour, usage.c.person, usage.c.model)
-        query = (
-            select(usage, accounts.c.email)
-            .outerjoin(accounts, accounts.c.id == usage.c.person)
-            .where(_since(since_hour, person))
-            .order_by(usage.c.hour, usage.c.person, usage.c.model)
-            .limit(READ_AT_ONCE)
-        )
-        part = query
-        while True:
-            with self._database.reading() as connection:
-                rows = [dict(row._mapping) for row in connection.execute(part)]
-            yield from rows
-            if len(rows) < READ_AT_ONCE:
-                return
-            part = query.where(place > tuple_(rows[-1]["hour"], rows[-1]["person"], rows[-1]["model"]))
+        query = select(usage, accounts.c.email).outerjoin(accounts, accounts.c.id == usage.c.person)
+        order = (usage.c.hour, usage.c.person, usage.c.model)
+        return self._database.rows(query.where(_since(since_hour, person)), order)
 
     def _by(self, what: ColumnElement[int], since_hour: int, person: str | None) -> dict[int, Use]:
         query = select(what, *_SUMS).where(_since(since_hour, person)).group_by(what)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, or_, select, update
 
 from insight_app.chat.messages import LIVE
 from insight_app.chat.store import remove
@@ -17,9 +17,8 @@ from insight_app.storage.database import Database
 from insight_app.storage.tables import account_sessions, accounts, api_keys, conversations, messages, usage
 from insight_app.storage.tables import preferences as chosen
 
-# So many conversations go in one transaction, which keeps others from writing, and so many rows are read at once.
+# So many conversations go in one transaction, which keeps others from writing.
 AT_ONCE = 20
-READ_AT_ONCE = 100
 
 
 class PersonalStore:
@@ -109,29 +108,17 @@ class PersonalStore:
 
     def all_usage(self, person: str = "") -> Iterator[dict[str, Any]]:
         """What was counted of the person, oldest first."""
-        return self._rows(usage, select(usage).where(usage.c.person == person), ("hour", "model"))
+        return self._database.rows(select(usage).where(usage.c.person == person), (usage.c.hour, usage.c.model))
 
     def all_conversations(self, person: str = "") -> Iterator[dict[str, Any]]:
         """Every row with every column, oldest first; read in parts, so that nobody waits and no memory is filled."""
         mine = select(conversations).where(conversations.c.owner == person)
-        return self._rows(conversations, mine, ("created_at", "id"))
+        return self._database.rows(mine, (conversations.c.created_at, conversations.c.id))
 
     def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:
         """The same of a conversation's messages."""
         mine = select(messages).where(messages.c.conversation_id == conversation_id)
-        return self._rows(messages, mine, ("id",))
-
-    def _rows(self, table: Table, query: Select[Any], order: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        place = tuple_(*(table.c[name] for name in order))
-        query = query.order_by(*(table.c[name] for name in order)).limit(READ_AT_ONCE)
-        part = query
-        while True:
-            with self._database.reading() as connection:
-                rows = [dict(row._mapping) for row in connection.execute(part)]
-            yield from rows
-            if len(rows) < READ_AT_ONCE:
-                return
-            part = query.where(place > tuple_(*(rows[-1][name] for name in order)))
+        return self._database.rows(mine, (messages.c.id,))
 
 
 def _telling(row: Row[Any]) -> dict[str, Any]:

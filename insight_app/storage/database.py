@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import ColumnElement, Connection, Engine, Select, create_engine, event, inspect, text, tuple_
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError as Refusal
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +29,7 @@ _SIZE = text(
     "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
 TRACES = 1
+READ_AT_ONCE = 100  # rows
 # What SQLite says when its file is gone, damaged or protected.
 UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
 
@@ -67,6 +68,21 @@ class Database:
             if self._is_sqlite:
                 _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
             yield connection
+
+    def rows(self, query: Select[Any], order: Sequence[ColumnElement[Any]]) -> Iterator[dict[str, Any]]:
+        """Every row of a query, in an order that tells each from all others.
+
+        Read in parts, each in a transaction of its own, so that nobody waits and no memory is filled.
+        """
+        query = query.order_by(*order).limit(READ_AT_ONCE)
+        part = query
+        while True:
+            with self.reading() as connection:
+                rows = connection.execute(part).all()
+            yield from (dict(row._mapping) for row in rows)
+            if len(rows) < READ_AT_ONCE:
+                return
+            part = query.where(tuple_(*order) > tuple_(*(rows[-1]._mapping[column] for column in order)))
 
     def forget(self) -> None:
         """Takes what was deleted out of the files too, and has all processes know that something was.
