@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from flask import Flask
 from flask.testing import FlaskClient
 from visitor import Visitor
 
+from insight_app.accounts.passwords import Passwords
 from insight_app.accounts.people import Role
 from insight_app.services import Services
 
@@ -16,7 +19,14 @@ PASSWORD = "correct horse battery staple"
 
 def add_people(services: Services) -> dict[str, str]:
     """The ids of their accounts, which all have the same password."""
-    return {email: services.accounts.create(email, PASSWORD, role).id for email, role in ROLES.items()}
+    store = services.accounts.store
+    return {email: store.create(email, role, password=hashed()).id for email, role in ROLES.items()}
+
+
+@cache
+def hashed() -> str:
+    """The password's hash, made but once: each takes its time on purpose."""
+    return Passwords().hashed(PASSWORD)
 
 
 def signed_in(app: Flask, email: str, client: FlaskClient | None = None) -> Visitor:
