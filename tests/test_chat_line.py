@@ -93,7 +93,7 @@ class Answer:
                 if self._begun is not None:
                     self._begun.append(self)
                 self.begins.set()
-                assert self.ends.wait(20)
+                self.ends.wait(20)  # some are never ended by their test, and a thread's fault would be another one's
                 if self.fails:
                     raise EngineBroke
         self.over.set()

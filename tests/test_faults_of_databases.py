@@ -48,7 +48,8 @@ def test_a_prompt_that_cannot_be_kept_comes_back_to_its_author(
     assert "textarea" not in swapped.text
     assert error.cause in plain(page.text)
     assert f"{LONG}</textarea>" in page.text
-    assert program.json == {"error": {"code": fault.problem, "message": str(error)}}
+    told = {"code": fault.problem, "message": str(error), "type": "server_error", "param": None}
+    assert program.json == {"error": told}
     assert services.conversations.history(url.removeprefix("/c/")) == before
     assert len(services.conversations.newest_conversations().conversations) == 1
     assert counted(visitor, fault.metric) == 3

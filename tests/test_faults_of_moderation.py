@@ -43,7 +43,8 @@ def test_a_prompt_that_cannot_be_checked_reaches_no_model_and_comes_back_to_its_
     assert str(error) in plain(swapped.text)
     assert error.cause in plain(page.text)
     assert f"{CANARY}</textarea>" in page.text
-    assert program.json == {"error": {"code": fault.problem, "message": str(error)}}
+    told = {"code": fault.problem, "message": str(error), "type": "server_error", "param": None}
+    assert program.json == {"error": told}
     assert not ollama.answers
     assert not services.conversations.newest_conversations().conversations
     output = capsys.readouterr()
