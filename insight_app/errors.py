@@ -137,7 +137,7 @@ class PromptTooLarge(InputError):
 class TooLarge(InputError):
     status = 413
     code = "too_large"
-    cause = "What was sent is larger than {limit} MB."
+    cause = "What was sent is larger than {limit}."
     next_step = "Shorten the text and send it again; a browser still has it, one step back."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from io import BytesIO
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import (
     Flask,
@@ -27,7 +27,8 @@ from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
+from werkzeug.formparser import FormDataParser
 
 from insight_app.accounts.guards import PROGRAMS, me, recognise, somebody
 from insight_app.accounts.proxies import BehindProxies
@@ -78,6 +79,9 @@ if TYPE_CHECKING:
 
 # The database ends sessions that nobody uses long before.
 LONGEST_COOKIE_SECONDS = 365 * 86_400
+# In bytes: an address, a password in any script, and the way to go on with.
+LARGEST_OF_STRANGERS = 2**16
+MOST_FIELDS = 1000  # as Werkzeug has it for the other kind of forms
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()
@@ -170,6 +174,7 @@ def configure(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals["somebody"] = somebody
     app.jinja_env.globals["somebody_signs_in"] = settings.auth_mode in ("accounts", "oidc")
     app.before_request(recognise)  # before all else: who is not signed in shall hear that, and not of an old form
+    app.before_request(_expect_little_of_strangers)  # before the guard against other sites, which reads the form
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"csrf_token": csrf_token})  # after the extension's own
@@ -179,8 +184,29 @@ def configure(app: Flask, settings: Settings) -> None:
     app.register_error_handler(Exception, _translate)
 
 
+def _expect_little_of_strangers() -> None:
+    if somebody() is None:
+        request.max_content_length = LARGEST_OF_STRANGERS
+
+
+class _FewFields(FormDataParser):
+    """Takes no form apart that has countless fields: nothing else goes on while that is done."""
+
+    def parse(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
+    ) -> Any:
+        if mimetype == "application/x-www-form-urlencoded":
+            body = stream.read()
+            if body.count(b"&") >= MOST_FIELDS:
+                raise BadRequest
+            stream = BytesIO(body)
+        return super().parse(stream, mimetype, content_length, options)
+
+
 class _KeptInMemory(Request):
     """A request whose files are read into memory (its size is limited): Flask would put large ones on the disk."""
+
+    form_data_parser_class = _FewFields
 
     def _get_file_stream(self, *_of: object, **_what: object) -> BytesIO:
         return BytesIO()
@@ -253,7 +279,8 @@ def _translate(error: Exception) -> ResponseReturnValue:
         if error.response is not None:
             return error.response  # a redirect
         if error.code == 413:
-            return _show(TooLarge(limit=largest_request(services().settings) // 2**20))
+            largest = request.max_content_length or 0
+            return _show(TooLarge(limit=f"{largest // 2**20} MB" if largest >= 2**20 else f"{largest // 2**10} KB"))
         if error.code == 405:
             return _show(WrongMethod())
         return _show(NotThere() if error.code == 404 else InputError())

@@ -17,6 +17,7 @@ from flask import Flask
 from people import ALICE, BOB, PASSWORD, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import RealClient, Visitor
+from werkzeug import formparser
 
 from insight_app import create_app
 from insight_app.accounts import passwords
@@ -175,3 +176,35 @@ def test_nobody_waits_while_others_passwords_are_hashed(tmp_path: Path, ollama: 
                 answered += not all(each.done() for each in signing_in)
         assert {each.result() for each in signing_in} == {422}
         assert answered > 40  # one for each hash at the most, if each held up all
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def test_who_is_not_signed_in_sends_no_more_than_a_form_for_signing_in_needs(shared: Flask, bob: Visitor) -> None:
+    """All of it is read before anything can be counted, and nothing else goes on meanwhile."""
+    stranger = Visitor(shared.test_client())
+    stranger.open("/sign-in")
+    response = stranger.send("/sign-in", email=BOB, password="%" * 100_000)
+    assert response.status_code == 413
+    assert "larger than 64 KB" in response.text
+    assert stranger.send("/sign-in", email=BOB, password="\U0001f511" * passwords.LONGEST).status_code == 422
+    assert bob.send("/messages", message="x" * 90_000).status_code == 303
+
+
+@pytest.mark.parametrize("who", ["alice", "stranger"])
+def test_a_form_of_countless_fields_is_not_taken_apart(
+    shared: Flask, alice: Visitor, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million of them take seconds, in which nothing else goes on."""
+    sender = alice if who == "alice" else Visitor(shared.test_client())
+    token = (sender.open("/sign-in" if who == "stranger" else "/"), sender.field("csrf_token"))[1]
+    taken: list[int] = []
+    from_all = formparser.parse_qsl
+    monkeypatch.setattr(
+        formparser, "parse_qsl", lambda said, **how: (taken.append(len(said)), from_all(said, **how))[1]
+    )
+    for body in ("a&" * 20_000, "&".join(f"{number:x}=" for number in range(8_000))):
+        form = {"data": f"csrf_token={token}&message=Hi&{body}", "content_type": FORM}
+        assert sender.client.post("/messages" if who == "alice" else "/sign-in", **form).status_code == 422
+    assert not any(taken)

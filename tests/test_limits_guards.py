@@ -347,3 +347,27 @@ def test_programs_are_offered_the_models_of_their_role(shared: Flask, found: Ser
     assert [each["id"] for each in listed["data"]] == ["beta:latest"]
     assert client.get("/v1/models/beta", headers=headers).status_code == 200
     assert client.get("/v1/models/alpha", headers=headers).status_code == 404
+
+
+def test_a_form_that_was_taken_once_begins_no_chat_that_is_not_kept_beside_the_limit(
+    bob: Visitor, found: Services, ollama: ScriptedOllama
+) -> None:
+    """Its key is known among the kept prompts only, and would open one temporary chat after the other."""
+    allow(found, answers_per_day=1)
+    bob.open("/")
+    key = bob.field("key")
+    assert bob.send("/messages", message="Hi", key=key).status_code == 303
+    assert bob.send("/temporary", message="Hi", key=key).status_code == 429
+    ended(found)
+    assert counted(found) == len(ollama.chats()) == 1
+
+
+def test_a_form_of_a_chat_that_is_not_kept_is_found_again_where_none_is_left(bob: Visitor, found: Services) -> None:
+    allow(found, answers_per_day=1)
+    bob.open("/temporary")
+    once, again = (bob.send("/temporary", message="Hi", key="the key") for _ in range(2))
+    assert once.status_code == again.status_code == 303
+    assert once.location == again.location
+    assert bob.send("/messages", message="Hi", key="the key").status_code == 429
+    ended(found)
+    assert counted(found) == 1

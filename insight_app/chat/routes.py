@@ -12,10 +12,10 @@ from insight_app.accounts.guards import me
 from insight_app.chat import pages
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
-from insight_app.chat.messages import Conversation, Listed, Message
+from insight_app.chat.messages import Conversation, Listed, Message, is_temporary
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
-from insight_app.limits.guards import allowed, an_answer
+from insight_app.limits.guards import Taken, allowed, an_answer
 from insight_app.web import from_htmx, services
 
 chat = Blueprint("chat", __name__)
@@ -60,15 +60,8 @@ def begin() -> ResponseReturnValue:
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
     text = _sent(form)
-    with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text)) as taken:
-        prompt, answer = services().conversations.ask(
-            _allowed_now(form, text, taken.model),
-            model=taken.model,
-            owner=me().id,
-            form_key=form.form_key,
-            temporary=temporary,
-        )
-        taken.is_used = answer is not None
+    with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
+        prompt, answer = _asked(form, text, taken, temporary=temporary)
     if answer is not None:
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
@@ -83,16 +76,11 @@ def send(conversation_id: str) -> ResponseReturnValue:
     text = _sent(form)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
-    with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text)) as taken:
-        prompt, answer = store.ask(
-            _allowed_now(form, text, taken.model),
-            model=taken.model,
-            owner=me().id,
-            form_key=form.form_key,
-            conversation_id=conversation_id,
-            parent_id=before[-1].id if before else None,
+    temporary, parent_id = is_temporary(conversation_id), before[-1].id if before else None
+    with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
+        prompt, answer = _asked(
+            form, text, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
         )
-        taken.is_used = answer is not None
     if answer is not None:
         services().answering.start(answer, [*before, prompt])
     if answer is None or not from_htmx():
@@ -259,16 +247,44 @@ def _sent(form: PromptForm) -> str:
     return form.prompt(services().settings.max_prompt_chars)
 
 
-def _allowed_now(form: PromptForm, text: str, model: str) -> str:
-    """The prompt as the rules let it be sent. Raises TooManyWaiting, but not for a form that was taken already."""
-    allowed_text = services().moderation.prompt(text)
-    services().answering.expect_room(me().id, model, is_there=lambda: _is_there(form, allowed_text))
-    return allowed_text
+def _asked(
+    form: PromptForm,
+    text: str,
+    taken: Taken,
+    *,
+    temporary: bool,
+    conversation_id: str | None = None,
+    parent_id: int | None = None,
+) -> tuple[Message, Message | None]:
+    """The prompt and its answer; the prompt and None for a form that was taken already.
+
+    Raises PromptRefused, and TooManyWaiting, but not for such a form.
+    """
+    store, person = services().conversations, me().id
+    key = form.form_key
+    if not taken.is_left:  # it may have been deleted just now, and nothing may begin in its place
+        if (sent := store.sent_with(key, person, temporary=temporary)) is None:
+            raise NotThere
+        return sent, None
+    text = services().moderation.prompt(text)
+    there = lambda: _is_there(form, text, temporary=temporary)  # noqa: E731
+    services().answering.expect_room(person, taken.model, is_there=there)
+    prompt, answer = store.ask(
+        text,
+        model=taken.model,
+        owner=person,
+        form_key=key,
+        conversation_id=conversation_id,
+        parent_id=parent_id,
+        temporary=temporary,
+    )
+    taken.is_used = answer is not None
+    return prompt, answer
 
 
-def _is_there(form: PromptForm, text: str) -> bool:
+def _is_there(form: PromptForm, text: str, *, temporary: bool) -> bool:
     """Whether the same form with the same text was taken already."""
-    sent = services().conversations.sent_with(form.form_key, me().id)
+    sent = services().conversations.sent_with(form.form_key, me().id, temporary=temporary)
     return sent is not None and sent.text == text
 
 

@@ -92,6 +92,11 @@ class Conversations(ConversationStore):
         with self._home(message.id) as store:
             return store.tries(message)
 
+    def sent_with(self, form_key: str, owner: str = "", *, temporary: bool = False) -> Message | None:
+        """As ConversationStore has it, among the prompts that are kept or, `temporary`, among those that are not."""
+        store = self._temporary if temporary else self._kept
+        return store.sent_with(form_key, owner) if store else None
+
     def ask(
         self,
         text: str,

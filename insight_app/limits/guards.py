@@ -15,10 +15,14 @@ from insight_app.web import services
 
 @dataclass
 class Taken:
-    """An answer that is counted. `model` is the one to ask; one that does not begin after all `is_used` no more."""
+    """An answer that is counted. `model` is the one to ask; one that does not begin after all `is_used` no more.
+
+    `is_left` is False where none is: then only what began before may be found.
+    """
 
     model: str
     is_used: bool = True
+    is_left: bool = True
 
 
 @contextmanager
@@ -36,6 +40,7 @@ def an_answer(wanted: str, *, is_there: Callable[[], bool] = lambda: False) -> I
     except QuotaReached:
         if not is_there():
             raise
+        taken.is_left = False
     begins = False
     try:
         yield taken
