@@ -136,7 +136,7 @@ def _header(value: str) -> str:
 
 
 def _addresses(value: str) -> tuple[str, ...]:
-    found = tuple(each.strip().casefold() for each in value.split(",") if each.strip())
+    found = tuple(each.strip() for each in value.split(",") if each.strip())
     if not all(re.fullmatch(r"[^@\s]+@[^@\s]+", each) for each in found):
         raise ValueError("e-mail addresses separated by commas")
     return found
@@ -293,7 +293,8 @@ class Settings:
         "SIGN_IN_RATE_LIMIT",
         "10 per 5 minutes",
         _rate,
-        "How often signing in may be tried with one account; from one address ten times as often.",
+        "How often signing in may be tried with one account from one address; with one account from everywhere, and "
+        "from one address with all accounts, ten times as often.",
     )
     auth_mode: str = _variable(
         "AUTH_MODE",

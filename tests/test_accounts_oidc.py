@@ -445,3 +445,24 @@ def test_its_library_is_loaded_by_nobody_else(mode: str, tmp_path: Path) -> None
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_address_that_only_folds_to_an_admins_makes_no_admin(serving: Callable[..., Flask], known: Provider) -> None:
+    app = serving(known.issuer, admin_emails=("boss@example.org",))
+    for name, email in (("boss", "boss@example.org"), ("thief", "boß@example.org")):
+        known.knows(name, email)
+        assert sign_in(app, name).status_code == 303
+    roles = {account.email: account.role for account in services_of(app).accounts.store.all()}
+    assert roles == {"boss@example.org": Role.ADMIN, "boß@example.org": Role.MEMBER}
+
+
+def test_an_admins_address_that_somebody_else_comes_to_have_makes_them_no_admin(
+    serving: Callable[..., Flask], known: Provider
+) -> None:
+    app = serving(known.issuer, admin_emails=(ALICE,))
+    for name, email in (("alice", ALICE), ("bob", BOB)):
+        known.knows(name, email)
+        sign_in(app, name)
+    known.knows("bob", ALICE)  # two people of the provider may have one address
+    assert sign_in(app, "bob").status_code == 303
+    assert [account.role for account in services_of(app).accounts.store.all()] == [Role.ADMIN, Role.MEMBER]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from own_redis import OwnRedis
-from people import ALICE, BOB, CAROL, add_people, signed_in
+from people import ALICE, BOB, CAROL, PASSWORD, add_people, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
@@ -169,3 +169,51 @@ def test_two_processes_count_a_person_a_key_and_an_address_together(
     kept = [key.decode() for key in redis.client.scan_iter("insight:rates*")]
     assert kept
     assert not [each for each in kept if "@" in each]
+
+
+def tried(app: Flask, email: str, address: str = "127.0.0.1", password: str = "wrong") -> int:
+    visitor = Visitor(app.test_client())
+    visitor.client.environ_base["REMOTE_ADDR"] = address
+    visitor.open("/sign-in")
+    return visitor.send("/sign-in", email=email, password=password).status_code
+
+
+def test_who_guesses_a_password_keeps_nobody_out_who_comes_from_elsewhere(make: Make) -> None:
+    app = make(sign_in_rate_limit="2 per minute")
+    assert [tried(app, BOB, "203.0.113.7") for _ in range(3)] == [422, 422, 429]
+    assert tried(app, BOB, "203.0.113.8", PASSWORD) == 303
+
+
+def test_an_account_is_tried_so_often_from_everywhere_and_no_more(make: Make) -> None:
+    app = make(sign_in_rate_limit="1 per minute")
+    assert [tried(app, BOB, f"203.0.113.{number}") for number in range(11)] == [422] * 10 + [429]
+    assert tried(app, f"  {BOB.upper()}", "203.0.113.99") == 429
+    assert tried(app, CAROL, "203.0.113.99") == 422
+
+
+def test_a_network_of_countless_addresses_is_counted_as_one(make: Make) -> None:
+    app = make(sign_in_rate_limit="1 per minute")
+    assert [tried(app, f"{n}@example.org", f"2001:db8:0:1::{n + 1:x}") for n in range(11)] == [422] * 10 + [429]
+    assert tried(app, CAROL, "2001:db8:0:2::1") == 422
+
+
+def test_an_old_password_is_tried_so_often_by_each_person_whatever_else_the_form_says(make: Make) -> None:
+    """As it was, all people were one at this door, and each who wrote another `email` into the form was another."""
+    app = make(sign_in_rate_limit="3 per minute")
+    bob, carol = signed_in(app, BOB), signed_in(app, CAROL)
+    path, new = "/settings/account/password", {"new_password": "another long password"}
+    tries = [bob.send(path, email=f"{n}@example.org", password="wrong", **new).status_code for n in range(4)]
+    assert tries == [422, 422, 422, 429]
+    assert carol.send(path, password=PASSWORD, **new).status_code == 303
+
+
+def test_one_address_makes_so_many_accounts_and_no_more(make: Make) -> None:
+    """Each would have an allowance of its own."""
+    app = make(sign_in_rate_limit="2 per minute", sign_up="open")
+    made = []
+    for number in range(3):
+        visitor = Visitor(app.test_client())
+        visitor.open("/sign-up")
+        form = {"email": f"{number}@example.org", "new_password": PASSWORD}
+        made.append(visitor.send("/sign-up", **form).status_code)
+    assert made == [303, 303, 429]

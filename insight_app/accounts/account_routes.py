@@ -26,7 +26,7 @@ def page() -> str:
 
 
 @account.post("/password")
-@rates.signing_in
+@rates.trying_ones_own
 def change_password() -> ResponseReturnValue:
     expect_passwords()
     form = ChangePasswordForm()

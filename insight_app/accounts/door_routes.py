@@ -69,7 +69,7 @@ def sign_up() -> ResponseReturnValue:
 
 @doors.post("/sign-up")
 @for_everybody
-@rates.signing_in
+@rates.signing_up
 def make() -> ResponseReturnValue:
     _expect_open()
     form = SignUpForm()

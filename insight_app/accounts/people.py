@@ -58,9 +58,15 @@ class Account:
 
 def clean_email(given: str) -> str:
     """The address as accounts are found by it; "" where this is none."""
-    email = given.strip().casefold()
+    email = "".join(map(_small, given.strip()))
     if len(email) > LONGEST_EMAIL or not re.fullmatch(
         r"[^@\s<>\"'(),:;\x00-\x1f\x7f]+@[^@\s<>\"'(),:;\x00-\x1f\x7f]+", email
     ):
         return ""
     return email if email.isprintable() else ""
+
+
+def _small(letter: str) -> str:
+    """The small letter of a capital. Never one that others would be too: "ß" is not "ss", and no sign is a "k"."""
+    small = letter.lower()
+    return small if len(small) == 1 and small.isascii() == letter.isascii() else letter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from hashlib import sha256
 
-from insight_app.accounts.people import Account, Role
+from insight_app.accounts.people import Account, Role, clean_email
 from insight_app.accounts.store import AccountStore
 from insight_app.errors import AccountOff, EmailTaken, OtherPerson, SignUpClosed
 
@@ -17,7 +17,7 @@ class Vouching:
 
     def __init__(self, accounts: AccountStore, admins: Collection[str], *, is_open: bool) -> None:
         self._accounts = accounts
-        self._admins = admins
+        self._admins = frozenset(map(clean_email, admins)) - {""}
         self._is_open = is_open
 
     def account(self, email: str, subject: str | None = None) -> Account:
@@ -30,7 +30,8 @@ class Vouching:
             return self._new(email, subject)
         if known.is_disabled:
             raise AccountOff
-        if email in self._admins and known.role is not Role.ADMIN:
+        is_theirs = known.email == email or self._accounts.of_email(email) is None
+        if email in self._admins and is_theirs and known.role is not Role.ADMIN:
             self._accounts.change(known.id, role=Role.ADMIN)
             return self._accounts.one(known.id)
         return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from flask_limiter.util import get_remote_address
 from limits import parse_many
 from limits.errors import StorageError
 
+from insight_app.accounts.people import clean_email
+
 SIGNING_IN = "signing in"
 # How long a request waits for Redis.
 PATIENCE_SECONDS = 0.5
-limiter = Limiter(get_remote_address)
+limiter = Limiter(lambda: _address())
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -50,7 +53,7 @@ def sending(view: View) -> View:
     for name, scope, key in (
         ("send_rate_limit", "sending", _person),
         ("key_rate_limit", "sending with a key", _key),
-        ("address_rate_limit", "sending from an address", get_remote_address),
+        ("address_rate_limit", "sending from an address", _address),
     ):
         unless = None if name == "send_rate_limit" else _does_not_count(name)
         limit = limiter.shared_limit(_setting(name), scope=scope, key_func=key, exempt_when=unless)
@@ -59,15 +62,32 @@ def sending(view: View) -> View:
 
 
 def signing_in(view: View) -> View:
-    """Limits how often signing in is tried: with one account, and ten times as often from one address."""
-    limit = limiter.shared_limit(_setting("sign_in_rate_limit"), scope=SIGNING_IN, key_func=_account)
-    of_address = limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} from an address", key_func=get_remote_address)
-    return cast(View, of_address(limit(view)))
+    """Limits how often signing in is tried: with one account from one address; with one account from all, and from one
+    address with all, ten times as often. So nobody is kept out by what somebody else tries with their account.
+    """
+    limit = limiter.shared_limit(_setting("sign_in_rate_limit"), scope=SIGNING_IN, key_func=_account_from_address)
+    of_account = limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} with an account", key_func=_account)
+    of_address = limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} from an address", key_func=_address)
+    return cast(View, of_address(of_account(limit(view))))
+
+
+def signing_up(view: View) -> View:
+    """Limits how many accounts are made from one address: each has an allowance of its own."""
+    limit = limiter.shared_limit(
+        _setting("sign_in_rate_limit"), scope=f"{SIGNING_IN} for the first time", key_func=_address
+    )
+    return cast(View, limit(view))
+
+
+def trying_ones_own(view: View) -> View:
+    """Limits how often somebody who is signed in tries their password."""
+    limit = limiter.shared_limit(_setting("sign_in_rate_limit"), scope=f"{SIGNING_IN} anew", key_func=_person)
+    return cast(View, limit(view))
 
 
 def arriving(view: View) -> View:
-    """The second of these, where nothing of an account is tried here."""
-    return cast(View, limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} arriving", key_func=get_remote_address)(view))
+    """The last of these, where nothing of an account is tried here."""
+    return cast(View, limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} arriving", key_func=_address)(view))
 
 
 def seconds_left() -> int:
@@ -121,8 +141,23 @@ def _key() -> str:
 
 def _account() -> str:
     """What somebody tries to open, by a digest: an address is nothing for a key of Redis."""
-    tried = request.form.get("email", "").strip().casefold() or request.path
+    given = request.form.get("email", "").strip()
+    tried = clean_email(given) or given.casefold() or request.path
     return sha256(tried.encode("utf-8", "replace")).hexdigest()[:24]
+
+
+def _account_from_address() -> str:
+    return f"{_account()} {_address()}"
+
+
+def _address() -> str:
+    """Where a request comes from. Of IPv6 the network: whoever has one address there has all of them."""
+    address = get_remote_address()
+    with suppress(ValueError):
+        found = ipaddress.ip_address(address)
+        if isinstance(found, ipaddress.IPv6Address):
+            return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return address
 
 
 def register(app: Flask) -> None:
