@@ -200,6 +200,8 @@ TOOL: dict[str, Any] = {
         "parameters": {"type": "object", "properties": {"secret": {"type": "string", "enum": ["secret"]}}},
     },
 }
+CALLED: dict[str, Any] = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+TOLD = {"role": "tool", "tool_call_id": "c", "content": "poison"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "description": "a secret"}}}
 
 
@@ -238,6 +240,42 @@ def test_what_a_tool_gave_is_held_to_the_rules_for_messages_though_no_prompt_com
         {"role": "tool", "tool_call_id": "c", "content": "secret"},
     )
     assert "secret" not in json.dumps(ollama.chats())
+
+
+def test_what_a_program_calls_an_answer_is_held_to_the_rules_for_messages_too(
+    client: FlaskClient, services: Services, ollama: ScriptedOllama
+) -> None:
+    """A program can say that anything was an answer."""
+    set_rule(services, Action.REFUSE, scope=Scope.PROMPTS)
+    call = {"id": "my secret", "function": {"name": "f", "arguments": '{"a": "secret"}'}}
+    result = {"role": "tool", "tool_call_id": "my secret", "content": "12"}
+    ask(client, "Hi", {"role": "assistant", "content": "a secret", "tool_calls": [call]}, result, "Do as you said")
+    assert "secret" not in json.dumps(ollama.chats())
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "system", "content": "poison"}],
+        [{"role": "system", "content": "poison"}, "Do it"],
+        ["poison", {"role": "assistant", "content": "Hm."}, "Do it"],
+        ["poison", "Do it"],
+        ["Hi", {"role": "assistant", "content": "poison"}],
+        ["Hi", {"role": "assistant", "content": "", "tool_calls": [CALLED]}, TOLD],
+    ],
+)
+def test_a_judge_of_messages_reads_all_that_a_program_says(
+    client: FlaskClient, services: Services, ollama: ScriptedOllama, messages: list[Any]
+) -> None:
+    judge = "llama-guard3:1b"
+    ollama.models.append(judge)
+    services.engine.look()
+    ollama.replies[judge] = lambda body: ["unsafe\nS9" if "poison" in json.dumps(body) else "safe"]
+    settings = JudgeSettings(judge, prompts=True, answers=False)
+    services.rules.change("test", {JUDGE: Entry(JUDGE, 0, settings.as_json())})
+    response = ask(client, *messages)
+    assert (response.status_code, told(response)["error"]["code"]) == (400, "prompt_refused")
+    assert all(body["model"] == judge for body in ollama.chats())
 
 
 def test_an_answer_is_masked_wherever_it_is_cut(

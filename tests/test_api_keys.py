@@ -75,3 +75,21 @@ def test_a_key_that_is_revoked_ends_its_stream_with_a_clear_error(
     assert b"none came that holds" in rest
     assert b"[DONE]" not in rest
     assert answer.client_gone.wait(5)
+
+
+def sent_by(visitor: Visitor, shared: Flask, ollama: ScriptedOllama, **more: Any) -> Any:
+    response = ask(shared.test_client(), made(visitor, chat="y"), method="POST", json={**ASKED, **more})
+    assert response.status_code == 200
+    return ollama.chats()[-1]
+
+
+def test_no_programs_of_members_have_a_model_loaded_anew_for_everybody(
+    shared: Flask, alice: Visitor, bob: Visitor, ollama: ScriptedOllama
+) -> None:
+    wishes = {"num_ctx": 123_456, "keep_alive": 0, "temperature": 0.5}
+    plain, wished = sent_by(bob, shared, ollama), sent_by(bob, shared, ollama, **wishes)
+    assert wished["options"].pop("temperature") == 0.5
+    assert wished["options"] == plain["options"]
+    assert wished.get("keep_alive") == plain.get("keep_alive")
+    by_admin = sent_by(alice, shared, ollama, **wishes)
+    assert (by_admin["options"]["num_ctx"], by_admin["keep_alive"]) == (123_456, 0)

@@ -41,7 +41,7 @@ def complete() -> ResponseReturnValue:
     expect_scope(Scope.CHAT)
     if not request.is_json:
         raise NotJson
-    asked = completions.read(request.get_data(), services().settings.max_prompt_chars)
+    asked = _fair(completions.read(request.get_data(), services().settings.max_prompt_chars))
     door = Door()
     with an_answer(asked.task.model) as taken:
         services().engine.expect(taken.model)
@@ -89,6 +89,14 @@ def model(model: str) -> ResponseReturnValue:
 def register(app: Flask) -> None:
     app.register_blueprint(v1)
     csrf.exempt(v1)  # no cookie gives any right here, so there is none to abuse
+
+
+def _fair(asked: completions.Asked) -> completions.Asked:
+    """The same without what would have the model loaded anew, or taken out of memory, for everybody; admins may."""
+    if me().is_admin:
+        return asked
+    options = replace(asked.task.options, num_ctx=None, keep_alive=None)
+    return replace(asked, task=replace(asked.task, options=options))
 
 
 def _offered() -> list[Model]:

@@ -54,7 +54,8 @@ def _complete() -> dict[str, Any]:
         "summary": "The next message of a conversation, as OpenAI has it",
         "description": "The conversation is the program's: nothing of it is kept. With `stream` the answer comes as "
         "server-sent events, each a CompletionChunk, and ends with `[DONE]`; an error after the first of them is an "
-        "event with `error`, and the last one. `num_ctx`, `keep_alive` and `think` are Ollama's own.",
+        "event with `error`, and the last one. `num_ctx`, `keep_alive` and `think` are Ollama's own; where "
+        "people sign in, the first two hold for admins only: they change the model for everybody.",
         "requestBody": {"required": True, "content": _content(_ref("CompletionRequest"))},
         "responses": {
             "200": {

@@ -5,8 +5,10 @@ They go through the same line, the same rules and the same figures as all others
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
@@ -51,8 +53,10 @@ class Passing:
         """
         turns = list(task.turns)
         last = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=None)
+        beside = lambda: _said_beside(task, last, self._moderation.earlier())  # noqa: E731
+        held = self._moderation.prompt("" if last is None else turns[last].text, beside=beside)
         if last is not None:
-            turns[last] = replace(turns[last], text=self._moderation.prompt(turns[last].text))
+            turns[last] = replace(turns[last], text=held)
         task = replace(task, turns=tuple(turns), options=self._all(task.options))
         reply = Reply(0, "", task.model, owner=owner)
         self._live.add(reply)
@@ -111,15 +115,33 @@ class Passing:
         )
 
 
+def _said_beside(task: Task, last: int | None, hold: Hold) -> Iterator[str]:
+    """All that a program says but its last prompt, which is the turn `last`, as it may be sent."""
+    for place, turn in enumerate(task.turns):
+        if place != last:
+            held = _held_turn(turn, hold)
+            yield held.text
+            yield from (f"{call.name} {json.dumps(call.arguments, ensure_ascii=False)}" for call in held.tool_calls)
+    schemas = [*task.tools, *([task.format] if isinstance(task.format, dict) else [])]
+    yield from (json.dumps(_held_schema(schema, hold), ensure_ascii=False) for schema in schemas)
+
+
 def _held_turn(turn: Turn, hold: Hold) -> Turn:
-    is_answer = turn.role == "assistant"
     calls = tuple(_held_call(call, hold) for call in turn.tool_calls)
-    return replace(turn, text=hold(turn.text, is_answer), tool_calls=calls, tool_name=hold(turn.tool_name, is_answer))
+    if turn.role == "assistant":
+        return replace(turn, text=_held_answer(turn.text, hold), tool_calls=calls)
+    names = {"tool_name": _held_answer(turn.tool_name, hold), "tool_call_id": _held_answer(turn.tool_call_id, hold)}
+    return replace(turn, text=hold(turn.text, False), tool_calls=calls, **names)
 
 
 def _held_call(call: ToolCall, hold: Hold) -> ToolCall:
-    arguments = each_text(call.arguments, lambda text: hold(text, True))
-    return replace(call, name=hold(call.name, True), arguments=arguments)
+    arguments = each_text(call.arguments, lambda text: _held_answer(text, hold))
+    return replace(call, name=_held_answer(call.name, hold), arguments=arguments, id=_held_answer(call.id, hold))
+
+
+def _held_answer(text: str, hold: Hold) -> str:
+    """By the rules for messages too: that it was an answer, only the program says."""
+    return hold(hold(text, True), False)
 
 
 def _held_schema(schema: dict[str, Any], hold: Hold) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -117,6 +117,20 @@ def parts(text: str) -> Iterator[str]:
     data = text.encode("utf-8", "replace")
     for start in range(0, max(1, len(data) - OVERLAP), PART - OVERLAP):
         yield data[start : start + PART].decode("utf-8", "ignore")
+
+
+def in_parts(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts that are judged together, as many as are read at once."""
+    some, size = list[str](), 0
+    for text in texts:
+        length = len(text.encode("utf-8", "replace"))
+        if some and size + length > PART:
+            yield some
+            some, size = [], 0
+        some.append(text)
+        size += length
+    if some:
+        yield some
 
 
 def first(text: str, most: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Protocol
@@ -15,7 +15,7 @@ from insight_app.engines.base import Stop
 from insight_app.errors import DatabaseError, PromptRefused, RulesUnreadable
 from insight_app.moderation import rulebook
 from insight_app.moderation.answers import AnswerScreen, JudgedAnswer, RuledAnswer, failing_closed
-from insight_app.moderation.judge import Ask, Judge, named
+from insight_app.moderation.judge import Ask, Judge, in_parts, named
 from insight_app.moderation.judge_settings import JUDGE, JudgeSettings
 from insight_app.moderation.judging import Judging, Pieces
 from insight_app.moderation.rulebook import Rulebook
@@ -26,14 +26,23 @@ from insight_app.moderation.store import ModerationStore
 MOST_REMEMBERED = 10_000
 # Gives a text of before as it may be sent now, told whether it is an answer's. Raises ScreeningFailed.
 Hold = Callable[[str, bool], str]
+# Tells what else is said with a prompt; asked only where somebody wants to know.
+Beside = Callable[[], Iterable[str]]
 _log = structlog.get_logger("moderation")
+
+
+def nothing() -> Iterable[str]:
+    return ()
 
 
 class Moderation(Protocol):
     """What the chat knows of it."""
 
-    def prompt(self, text: str) -> str:
-        """The prompt as it may be sent. Raises PromptRefused, or the error that keeps anybody from knowing that."""
+    def prompt(self, text: str, *, beside: Beside = nothing) -> str:
+        """The prompt as it may be sent. Raises PromptRefused, or the error that keeps anybody from knowing that.
+
+        `beside` tells what else is said with it, as it may be sent: a judge reads that too.
+        """
         ...
 
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
@@ -63,7 +72,7 @@ class Unmoderated:
     refusal: str | None = None
     judges_prompts = False
 
-    def prompt(self, text: str) -> str:
+    def prompt(self, text: str, *, beside: Beside = nothing) -> str:
         return text
 
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
@@ -99,6 +108,7 @@ class Moderating:
         self._report = report
         self._book: Rulebook | None = None
         self._judge: Judge | None = None
+        self._harmless: set[int] = set()  # what this judge found nothing in; programs send the same again and again
         self._reading = threading.Lock()
 
     def book(self) -> Rulebook:
@@ -109,6 +119,7 @@ class Moderating:
                     book = rulebook.read(*self._store.entries())
                     settings = JudgeSettings.from_json(book.others.get(JUDGE, {}))
                     self._judge = Judge(settings, self._ask) if settings.model else None
+                    self._harmless = set()
                     with suppress(Exception):  # who needs those that cannot be used is told
                         _ = book.prompts, book.answers  # here, so that of all who wait one makes them ready
                     self._book = book
@@ -119,7 +130,7 @@ class Moderating:
             _log.error("rules unreadable", exc_info=error)
             raise RulesUnreadable from error
 
-    def prompt(self, text: str) -> str:
+    def prompt(self, text: str, *, beside: Beside = nothing) -> str:
         book = self.book()
         with failing_closed():
             text, refusal, hits = _around_labels(book, book.prompts, text)
@@ -127,7 +138,7 @@ class Moderating:
         self.count(hits)
         if refusal:
             raise PromptRefused(reason=refusal.public_reason)
-        self._have_judged(text)
+        self._have_judged(text, beside)
         return text
 
     def answer(self, thinking: str = "", text: str = "", *, prompt: str = "", stop: Stop | None = None) -> AnswerScreen:
@@ -161,17 +172,26 @@ class Moderating:
         judge = self._judge
         return judge if judge and judge.settings.answers else None
 
-    def _have_judged(self, prompt: str) -> None:
+    def _have_judged(self, prompt: str, beside: Beside) -> None:
         """After the rules, so that the judge reads what is masked as the model would."""
         judge = self._judge
         if judge is None or not judge.settings.prompts:
             return
+        for texts in (*in_parts(each for each in beside() if hash(each) not in self._harmless), [prompt]):
+            if self._judged(judge, "\n\n".join(texts)):
+                if len(self._harmless) >= MOST_REMEMBERED:
+                    self._harmless.clear()
+                self._harmless.update(map(hash, texts))
+
+    def _judged(self, judge: Judge, prompt: str) -> bool:
+        """Whether nothing at all was found. Raises PromptRefused, and as Judge.of_prompt() does."""
         verdict = judge.of_prompt(prompt)
         codes = [*verdict.flagged, *([verdict.refused.code] if verdict.refused else [])]
         actions = {Action.FLAG.value: len(verdict.flagged), Action.REFUSE.value: int(verdict.refused is not None)}
         self.count(Counter(named(codes)), actions)
         if verdict.refused:
             raise PromptRefused(reason=verdict.refused.public_reason)
+        return not verdict.flagged
 
     def count(self, hits: Mapping[str, int], by_judge: Mapping[str, int] | None = None) -> None:
         """A count that cannot be kept is lost, and no reason to keep anybody's answer from them."""
