@@ -306,3 +306,18 @@ def test_an_end_that_comes_after_the_deletion_changes_nothing(services: Services
     services.conversations.delete(answer.conversation_id)
     services.conversations.finish(answer.id, Outcome(State.DONE, WORDS))
     assert services.conversations.unfinished() == []
+
+
+def test_no_member_has_the_whole_file_written_anew_while_others_wait(
+    shared: Flask, alice: Visitor, bob: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a second for each 70 MB nothing else goes on, and they may do it again and again."""
+    services: Services = shared.extensions["insight"]
+    services.pruning.close()
+    rewritten: list[bool] = []
+    monkeypatch.setattr(services.database, "rewrite", lambda *_: rewritten.append(True))
+    bob.asks_and_waits("Hi")
+    for visitor in (bob, alice):
+        delete_everything(visitor, services)
+    assert not rewritten
+    assert services.database.forgotten() & TRACES  # it is done when nothing is being written, and seldom

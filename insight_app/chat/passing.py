@@ -130,8 +130,8 @@ def _held_turn(turn: Turn, hold: Hold) -> Turn:
     calls = tuple(_held_call(call, hold) for call in turn.tool_calls)
     if turn.role == "assistant":
         return replace(turn, text=_held_answer(turn.text, hold), tool_calls=calls)
-    names = {"tool_name": _held_answer(turn.tool_name, hold), "tool_call_id": _held_answer(turn.tool_call_id, hold)}
-    return replace(turn, text=hold(turn.text, False), tool_calls=calls, **names)
+    name, call_id = (_held_answer(each, hold) for each in (turn.tool_name, turn.tool_call_id))
+    return replace(turn, text=hold(turn.text, False), tool_calls=calls, tool_name=name, tool_call_id=call_id)
 
 
 def _held_call(call: ToolCall, hold: Hold) -> ToolCall:
