@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 from flask import Flask
-from people import ALICE, BOB, PASSWORD, signed_in
+from people import ALICE, BOB, CAROL, PASSWORD, signed_in
 from visitor import Visitor
 
 from insight_app import create_app
 from insight_app.accounts.people import Role
+from insight_app.accounts.session_store import MOST
 from insight_app.config import Settings
 from insight_app.services import Services
 
@@ -325,3 +326,56 @@ def test_where_nobody_signs_in_here_there_is_no_door(settings: Settings, mode: s
     for path in ("/sign-in", "/first-account", "/sign-up", "/new-password/x", "/invitations/x"):
         assert app.test_client().get(path).status_code == expected, path
     app.extensions["insight"].close()
+
+
+@pytest.mark.parametrize("how", ["role", "switch", "delete"])
+def test_who_is_no_admin_any_more_leaves_no_links_open(shared: Flask, alice: Visitor, how: str) -> None:
+    """They may have made them for themselves, and the links to new passwords of others stand in no list."""
+    found = shared.extensions["insight"].accounts
+    carol = found.store.of_email(CAROL)
+    found.store.change(carol.id, role=Role.ADMIN)
+    secrets = [found.links.invite("", Role.ADMIN), found.links.renew_password(found.store.of_email(ALICE))]
+    paths = [f"/invitations/{secrets[0]}", f"/new-password/{secrets[1]}"]
+    stranger = shared.test_client()
+    assert [stranger.get(path).status_code for path in paths] == [200, 200]
+    alice.open(f"/settings/people/{carol.id}")
+    fields = {"role": {"role": "member"}, "switch": {"is_off": "yes"}, "delete": {}}[how]
+    assert alice.send(f"/settings/people/{carol.id}/{how}", **fields).status_code == 303
+    assert [stranger.get(path).status_code for path in paths] == [410, 410]
+
+
+def test_what_is_done_with_a_members_account_leaves_links_as_they_are(shared: Flask, alice: Visitor) -> None:
+    found = shared.extensions["insight"].accounts
+    secret = found.links.invite("", Role.MEMBER)
+    bob = found.store.of_email(BOB)
+    alice.open(f"/settings/people/{bob.id}")
+    for how, fields in (("role", {"role": "admin"}), ("switch", {"is_off": "no"})):
+        assert alice.send(f"/settings/people/{bob.id}/{how}", **fields).status_code == 303
+    assert shared.test_client().get(f"/invitations/{secret}").status_code == 200
+
+
+def test_a_password_that_was_changed_is_changed_by_no_older_link(shared: Flask, bob: Visitor) -> None:
+    found = shared.extensions["insight"].accounts
+    secret = found.links.renew_password(found.store.of_email(BOB))
+    bob.open("/settings/account")
+    changed = bob.send("/settings/account/password", password=PASSWORD, new_password="another long password")
+    assert changed.status_code == 303
+    assert shared.test_client().get(f"/new-password/{secret}").status_code == 410
+
+
+def test_a_password_with_which_somebody_signs_in_for_ever_fills_no_table(shared: Flask) -> None:
+    found = shared.extensions["insight"].accounts
+    bob = found.store.of_email(BOB)
+    tokens = [found.sessions.begin(bob, "", "") for _ in range(MOST + 5)]
+    assert len(found.sessions.all(bob.id)) == MOST
+    assert found.entries.by_session(tokens[-1])
+    assert not found.entries.by_session(tokens[0])
+
+
+def test_who_signs_in_anew_leaves_no_session_behind(shared: Flask, bob: Visitor) -> None:
+    found = shared.extensions["insight"].accounts
+    account = found.store.of_email(BOB)
+    (before,) = found.sessions.all(account.id)
+    assert bob.send("/sign-in", email=BOB, password=PASSWORD).status_code == 303
+    (after,) = found.sessions.all(account.id)
+    assert after.id != before.id

@@ -14,13 +14,14 @@ from insight_app.web import add_settings_page, services
 
 people = Blueprint("people", __name__, url_prefix="/settings/people")
 people.before_request(expect_admin)
+LINKS = "If it was an admin’s, all links for coming in and for new passwords are withdrawn."
 DONE = {
-    "role": "The role is changed.",
-    "off": "The account is switched off: nobody comes in with it, and its keys are refused.",
+    "role": f"The role is changed. {LINKS}",
+    "off": f"The account is switched off: nobody comes in with it, and its keys are refused. {LINKS}",
     "on": "The account is switched on again.",
     "out": "They are signed out everywhere.",
     "limits": "Saved. It holds from the next question on.",
-    "deleted": "The account and all that was theirs is deleted.",
+    "deleted": "The account and all that was theirs is deleted. " + LINKS,
     "withdrawn": "The invitation is withdrawn.",
 }
 

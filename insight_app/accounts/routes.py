@@ -47,6 +47,8 @@ def sign_out() -> ResponseReturnValue:
 def let_in(account: Account, way_on: str = "/") -> ResponseReturnValue:
     """Signs somebody in, in a session that nobody knew of before: what a stranger may have planted is gone."""
     found = services().accounts
+    if somebody() is not None:
+        found.sessions.end(my_entry().session_id, my_entry().person.id)
     session.clear()
     token = found.sessions.begin(account, agents.in_words(request.user_agent.string), request.remote_addr or "")
     entry = found.entries.by_session(token)

@@ -17,6 +17,7 @@ from insight_app.storage.tables import account_sessions as sessions
 from insight_app.storage.tables import accounts
 
 IDLE_SECONDS = 30 * 86_400.0
+MOST = 100  # of one account
 # How often a session's time is written; more often nobody needs to know it.
 NOTE_SECONDS = 300.0
 
@@ -52,11 +53,15 @@ class SessionStore:
         self._database = database
 
     def begin(self, account: Account, agent: str, address: str) -> str:
-        """Returns what the cookie is to hold; sessions that are over are deleted on the way."""
+        """Returns what the cookie is to hold; sessions that are over, or too many, are deleted on the way."""
         token, now = new_token(), time.time()
         values = {"account_id": account.id, "created_at": now, "seen_at": now}
+        mine = select(sessions.c.digest).where(sessions.c.account_id == account.id)
         with self._database.writing() as connection:
             connection.execute(delete(sessions).where(sessions.c.seen_at < now - IDLE_SECONDS))
+            newest = mine.order_by(sessions.c.seen_at.desc()).limit(MOST - 1)
+            others = (sessions.c.account_id == account.id) & sessions.c.digest.not_in(newest)
+            connection.execute(delete(sessions).where(others))
             connection.execute(
                 insert(sessions).values(digest=digest(token), agent=agent[:100], address=address[:64], **values)
             )

@@ -12,7 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from insight_app.accounts.people import Account, Role
 from insight_app.errors import EmailTaken, LastAdmin, NotThere
 from insight_app.storage.database import Database
-from insight_app.storage.tables import account_sessions, accounts, conversations, messages, preferences, usage
+from insight_app.storage.tables import (
+    account_links,
+    account_sessions,
+    accounts,
+    conversations,
+    messages,
+    preferences,
+    usage,
+)
 
 _COLUMNS = [accounts.c[name] for name in Account.__dataclass_fields__]
 _IS_ADMIN = (accounts.c.role == Role.ADMIN.value) & accounts.c.is_disabled.is_(False)
@@ -77,6 +85,10 @@ class AccountStore:
         with self._database.writing() as connection:
             if role is Role.ADMIN:
                 _take_over(connection, account_id)
+            if role is Role.MEMBER or values.get("is_disabled"):
+                _close_links_of_admin(connection, account_id)
+            if "password" in values:
+                connection.execute(delete(account_links).where(account_links.c.account_id == account_id))
             if not connection.execute(update(accounts).where(accounts.c.id == account_id).values(values)).rowcount:
                 raise NotThere
             if {"role", "is_disabled"} & set(values):
@@ -85,6 +97,7 @@ class AccountStore:
     def delete(self, account_id: str) -> None:
         """With its sessions, links and keys; what it used stays in the sums. Raises LastAdmin."""
         with self._database.writing() as connection:
+            _close_links_of_admin(connection, account_id)
             if not connection.execute(delete(accounts).where(accounts.c.id == account_id)).rowcount:
                 raise NotThere
             _expect_admin(connection)
@@ -113,6 +126,12 @@ def _take_over(connection: Connection, account_id: str) -> None:
         return
     for table, column in ((conversations, "owner"), (messages, "owner"), (preferences, "person"), (usage, "person")):
         connection.execute(update(table).where(table.c[column] == "").values({column: account_id}))
+
+
+def _close_links_of_admin(connection: Connection, account_id: str) -> None:
+    """Who is no admin any more may have made links for themselves; nobody notes who made which."""
+    if connection.execute(select(accounts.c.id).where(accounts.c.id == account_id, _IS_ADMIN)).first() is not None:
+        connection.execute(delete(account_links))
 
 
 def _expect_admin(connection: Connection) -> None:
