@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from people import ALICE, BOB, CAROL, PASSWORD, signed_in
+from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
 from insight_app import create_app
@@ -379,3 +380,17 @@ def test_who_signs_in_anew_leaves_no_session_behind(shared: Flask, bob: Visitor)
     assert bob.send("/sign-in", email=BOB, password=PASSWORD).status_code == 303
     (after,) = found.sessions.all(account.id)
     assert after.id != before.id
+
+
+def test_strangers_are_not_told_where_the_engine_is(shared: Flask, alice: Visitor, ollama: ScriptedOllama) -> None:
+    """A load balancer needs to know whether, and only who runs the server why."""
+    shared.extensions["insight"].engine.close()
+    url = ollama.url
+    ollama.close()
+    shared.extensions["insight"].engine.look()
+    far = {"REMOTE_ADDR": "203.0.113.7"}
+    told = shared.test_client().get("/readyz", environ_overrides=far)
+    assert (told.status_code, told.json["engine"]) == (503, False)
+    assert "problem" not in told.json
+    for who, where in ((alice.client, far), (shared.test_client(), {})):
+        assert url in who.get("/readyz", environ_overrides=where).json["problem"]

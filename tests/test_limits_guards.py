@@ -371,3 +371,10 @@ def test_a_form_of_a_chat_that_is_not_kept_is_found_again_where_none_is_left(bob
     assert bob.send("/messages", message="Hi", key="the key").status_code == 429
     ended(found)
     assert counted(found) == 1
+
+
+def test_examples_name_a_model_that_who_reads_them_may_ask(bob: Visitor, found: Services) -> None:
+    allow(found, "beta")
+    page = bob.open("/settings/api")
+    assert "beta:latest" in page
+    assert "alpha" not in page

@@ -9,6 +9,7 @@ import insight_app
 from insight_app.accounts.guards import for_everybody
 from insight_app.api.examples import examples
 from insight_app.api.openapi import document
+from insight_app.limits.guards import allowed
 from insight_app.rendering.markdown import render
 from insight_app.web import add_settings_page, services
 
@@ -24,7 +25,7 @@ def openapi() -> Response:
 
 @programs.get("/settings/api")
 def page() -> str:
-    models = [model.name for model in services().engine.standing.models if not model.refused]
+    models = [model.name for model in allowed(services().engine.standing.models) if not model.refused]
     shown = examples(_address(), models[0] if models else "llama3.2", with_key=_asks_for_keys())
     return render_template(
         "api/page.html",

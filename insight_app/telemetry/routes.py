@@ -39,7 +39,7 @@ def register(app: Flask) -> None:
         }
         ready = all(parts.values())
         answer = {**parts, "ready": ready, "engine_name": standing.engine_name, "models": len(standing.models)}
-        if standing.problem is not None:
+        if standing.problem is not None and _may_see_more():  # it says where the engine is
             answer["problem"] = str(standing.problem)
         return jsonify(answer), 200 if ready else 503
 
@@ -61,11 +61,16 @@ def register(app: Flask) -> None:
 
 def _keep_figures_here() -> None:
     """Where people sign in, /metrics is for this machine and for admins. Raises NotThere for everybody else."""
-    if request.path != "/metrics" or services().settings.auth_mode == "local":
+    if request.path != "/metrics":
         return
-    person = somebody()
-    if not (is_near() or (person and person.is_admin)):
+    if not _may_see_more():
         raise NotThere
+
+
+def _may_see_more() -> bool:
+    """Whether this is who runs the server: on its machine, or as an admin."""
+    person = somebody()
+    return services().settings.auth_mode == "local" or is_near() or (person is not None and person.is_admin)
 
 
 QUIET = {"/healthz", "/metrics", "/assets/<name>"}
