@@ -173,6 +173,7 @@ def configure(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals["settings_pages"] = settings_pages
     app.jinja_env.globals["somebody"] = somebody
     app.jinja_env.globals["somebody_signs_in"] = settings.auth_mode in ("accounts", "oidc")
+    app.before_request(_expect_our_name)
     app.before_request(recognise)  # before all else: who is not signed in shall hear that, and not of an old form
     app.before_request(_expect_little_of_strangers)  # before the guard against other sites, which reads the form
     csrf.init_app(app)
@@ -182,6 +183,11 @@ def configure(app: Flask, settings: Settings) -> None:
     app.after_request(_secure)
     app.register_error_handler(InsightError, _show)
     app.register_error_handler(Exception, _translate)
+
+
+def _expect_our_name() -> None:
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception
 
 
 def _expect_little_of_strangers() -> None:

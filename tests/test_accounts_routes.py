@@ -394,3 +394,15 @@ def test_strangers_are_not_told_where_the_engine_is(shared: Flask, alice: Visito
     assert "problem" not in told.json
     for who, where in ((alice.client, far), (shared.test_client(), {})):
         assert url in who.get("/readyz", environ_overrides=where).json["problem"]
+
+
+METHODS = ("GET", "POST")
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere", "/v1/models", "/metrics"])
+def test_a_name_that_is_not_ours_is_told_as_such_before_anybody_is_asked_to_sign_in(shared: Flask, path: str) -> None:
+    for response in (
+        shared.test_client().open(path, method=each, headers={"Host": "evil.example"}) for each in METHODS
+    ):
+        assert response.status_code == 400
+        assert "does not know the name it was called by" in response.text
