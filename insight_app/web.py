@@ -169,6 +169,7 @@ def configure(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals["settings_pages"] = settings_pages
     app.jinja_env.globals["somebody"] = somebody
     app.jinja_env.globals["somebody_signs_in"] = settings.auth_mode in ("accounts", "oidc")
+    app.before_request(_expect_our_name)
     app.before_request(recognise)  # before all else: who is not signed in shall hear that, and not of an old form
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = csrf_token
@@ -234,6 +235,12 @@ def _secure(response: Response) -> Response:
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     return rates.tell(response) if for_program() else response
+
+
+def _expect_our_name() -> None:
+    """Raises SecurityError; before anybody is led to sign in, for which there would be no address."""
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception
 
 
 def _translate(error: Exception) -> ResponseReturnValue:
