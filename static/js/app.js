@@ -60,7 +60,7 @@ setInterval(() => document.querySelectorAll("[data-countdown]").forEach((left) =
   const seconds = Math.ceil((left.until - Date.now()) / 1000);
   left.textContent = `${seconds} second${seconds === 1 ? "" : "s"}`;
   if (seconds > 0) return;
-  const over = "You can send again now.";
+  const over = left.closest("#notice") ? "You can send again now." : "You can try again now.";
   const shown = left.closest("[aria-hidden]");
   shown.previousElementSibling.remove();
   shown.replaceChildren(over);
