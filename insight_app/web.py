@@ -49,6 +49,7 @@ from insight_app.errors import (
     WrongMethod,
 )
 from insight_app.limits import rates
+from insight_app.limits.quotas import lasting
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.services import Services
@@ -251,7 +252,7 @@ def _translate(error: Exception) -> ResponseReturnValue:
         is_door = error.limit is not None and str(error.limit.scope).startswith(rates.SIGNING_IN)
         kind = TooManyTries if is_door else TooManyRequests
         seconds = rates.seconds_left()
-        return _show(kind(retry_after=seconds, wait=f"{seconds} second{'' if seconds == 1 else 's'}"))
+        return _show(kind(retry_after=seconds, wait=lasting(seconds)))
     if isinstance(error, SecurityError):
         # No page: under a name that is not ours nothing of anybody's may be read.
         text = "This server does not know the name it was called by. Add the name to ALLOWED_HOSTS if it is yours.\n"
