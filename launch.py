@@ -354,12 +354,31 @@ def wait_until_it_answers(children: Children, settings: "dict[str, Any]") -> Non
 def is_healthy(settings: "dict[str, Any]") -> bool:
     try:
         with contextlib.closing(
-            http.client.HTTPConnection(settings["app_host"], settings["app_port"], timeout=5)
+            http.client.HTTPConnection(near(settings["app_host"]), settings["app_port"], timeout=5)
         ) as connection:
             connection.request("GET", "/healthz")
             return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
+
+
+def near(host: str) -> str:
+    """Where this machine itself reaches a server that listens at `host`."""
+    return "127.0.0.1" if host == "0.0.0.0" else host
+
+
+def say_where(settings: "dict[str, Any]") -> str:
+    """Says how to reach the server; its address, seen from this machine."""
+    address = "http://{}:{}".format(near(settings["app_host"]), settings["app_port"])
+    say(f"InsightSphere AI is ready at {address} (Ctrl-C ends it)")
+    if settings["app_host"] == "0.0.0.0":
+        names = " and ".join(settings["allowed_hosts"])
+        say(
+            f"Other machines reach it by the names in ALLOWED_HOSTS, which are {names}."
+            if names
+            else "Other machines reach it by a name or an address of this one once that is in ALLOWED_HOSTS."
+        )
+    return address
 
 
 def open_browser(address: str) -> None:
@@ -460,8 +479,7 @@ def run(options: argparse.Namespace) -> None:
     try:
         start_server(children, settings, start_engine(children, settings))
         wait_until_it_answers(children, settings)
-        address = "http://{app_host}:{app_port}".format(**settings)
-        say(f"InsightSphere AI is ready at {address} (Ctrl-C ends it)")
+        address = say_where(settings)
         if not options.no_browser:
             open_browser(address)
         watch(children)

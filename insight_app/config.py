@@ -184,8 +184,8 @@ class Settings:
         "ALLOWED_HOSTS",
         "",
         _hosts,
-        "Other host names that a browser may use for this server, separated by commas. "
-        "APP_HOST and the names of this machine itself always work.",
+        "Other names or addresses by which browsers may call this server, separated by commas. "
+        "APP_HOST, localhost and 127.0.0.1 always work.",
     )
     ollama_base_url: str = _variable("OLLAMA_BASE_URL", "http://127.0.0.1:11434", _url, "Where Ollama answers.")
     ollama_model: str = _variable(
@@ -474,7 +474,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    names = ("app_host", "app_port", "ollama_base_url", "embedded_engine")
+    names = ("app_host", "app_port", "allowed_hosts", "ollama_base_url", "embedded_engine")
     print(json.dumps({name: getattr(settings, name) for name in names}))
     return 0
 

@@ -50,6 +50,7 @@ from insight_app.errors import (
     WrongMethod,
 )
 from insight_app.limits import rates
+from insight_app.limits.quotas import lasting
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.services import Services
@@ -268,6 +269,12 @@ def _secure(response: Response) -> Response:
     return rates.tell(response) if for_program() else response
 
 
+def _expect_our_name() -> None:
+    """Raises SecurityError; before anybody is led to sign in, for which there would be no address."""
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception
+
+
 def _translate(error: Exception) -> ResponseReturnValue:
     """Anything that a library, the framework or a fault of ours raised, as one of our own errors."""
     if isinstance(error, CSRFError):
@@ -276,7 +283,7 @@ def _translate(error: Exception) -> ResponseReturnValue:
         is_door = error.limit is not None and str(error.limit.scope).startswith(rates.SIGNING_IN)
         kind = TooManyTries if is_door else TooManyRequests
         seconds = rates.seconds_left()
-        return _show(kind(retry_after=seconds, wait=f"{seconds} second{'' if seconds == 1 else 's'}"))
+        return _show(kind(retry_after=seconds, wait=lasting(seconds)))
     if isinstance(error, SecurityError):
         # No page: under a name that is not ours nothing of anybody's may be read.
         text = "This server does not know the name it was called by. Add the name to ALLOWED_HOSTS if it is yours.\n"

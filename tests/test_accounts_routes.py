@@ -205,6 +205,17 @@ def test_an_invitation_that_is_withdrawn_holds_no_longer(alice: Visitor, shared:
     assert shared.test_client().get(link).status_code == 410
 
 
+def test_an_admin_ends_one_session_of_somebody_and_reads_just_that(alice: Visitor, bob: Visitor, shared: Flask) -> None:
+    elsewhere = signed_in(shared, BOB)
+    (one,) = re.findall(rf'href="(/settings/people/\w+)"><bdi>{BOB}', alice.open("/settings/people"))
+    ends = re.findall(rf'action="({one}/sessions/\w+/end)"', alice.open(one))
+    assert len(ends) == 2
+    done = alice.open(alice.send(ends[0]).location)
+    assert "They are signed out there." in done
+    assert "everywhere." not in done
+    assert sorted(each.client.get("/").status_code for each in (bob, elsewhere)) == [200, 303]
+
+
 def test_a_link_leads_to_a_new_password_once_and_ends_all_sessions(alice: Visitor, bob: Visitor, shared: Flask) -> None:
     (one,) = re.findall(rf'href="(/settings/people/\w+)"><bdi>{BOB}', alice.open("/settings/people"))
     alice.open(one)

@@ -90,8 +90,19 @@ def test_an_estimate_counts_what_is_left_of_those_before() -> None:
     queue.measured("m", 10.0)
     assert queue.outlook("m", 1, now=4.0) == {"B1": Outlook(1, 6.0), "C1": Outlook(2, 16.0)}
     # What lasts longer than usual will end soon, and a clock that was set back tells nothing.
-    assert queue.outlook("m", 1, now=400.0) == {"B1": Outlook(1, 1.0), "C1": Outlook(2, 11.0)}
+    assert queue.outlook("m", 1, now=19.0) == {"B1": Outlook(1, 1.0), "C1": Outlook(2, 11.0)}
     assert queue.outlook("m", 1, now=-400.0)["B1"] == Outlook(1, 10.0)
+
+
+def test_nobody_is_told_a_time_while_an_answer_lasts_much_longer_than_usual() -> None:
+    queue = filled("A1", "B1", "C1")
+    queue.measured("m", 10.0)
+    assert queue.outlook("m", 1, now=20.0) == {"B1": Outlook(1, None), "C1": Outlook(2, None)}
+    # Another place may be free before.
+    queue = filled("A1", "B1", "C1", "D1", places=2)
+    queue.measured("m", 10.0)
+    queue.tickets[0].since = -100.0
+    assert [each.seconds for each in queue.outlook("m", 2, now=4.0).values()] == [6.0, 16.0]
 
 
 def test_with_two_places_two_go_at_a_time() -> None:

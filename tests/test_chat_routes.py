@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from scripted_ollama import ScriptedOllama, closed, error, gate, silence, status, thinking
 from visitor import Visitor
@@ -483,6 +484,12 @@ def test_without_any_engine_the_page_works_and_the_prompt_is_kept(visitor: Visit
 
 def test_a_name_of_another_site_reaches_nothing(client: FlaskClient) -> None:
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_who_is_not_signed_in_hears_of_a_name_that_the_server_does_not_know(shared: Flask) -> None:
+    response = shared.test_client().get("/", headers={"Host": "chat.example"})
+    assert response.status_code == 400
+    assert "Add the name to ALLOWED_HOSTS" in response.text
 
 
 @pytest.mark.parametrize("url", ["/", "/nowhere", "/healthz", "/answers/1/stream"])

@@ -302,6 +302,7 @@ def test_the_command_prints_what_the_launcher_needs_as_one_line() -> None:
     assert json.loads(ran.stdout) == {
         "app_host": "localhost",
         "app_port": 8123,
+        "allowed_hosts": [],
         "ollama_base_url": "http://host:1",
         "embedded_engine": "off",
     }

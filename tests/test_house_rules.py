@@ -146,6 +146,12 @@ def test_only_the_tokens_hold_literal_colours() -> None:
             assert "hsl(" not in text
 
 
+def test_what_is_made_on_a_machine_stays_there() -> None:
+    """Not a folder's name with its slash: that would let a link of that name in, as which .venv came along once."""
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {".venv", ".env", "/data"} <= set(ignored)
+
+
 def test_vendored_files_are_what_they_say_they_are() -> None:
     import hashlib
 

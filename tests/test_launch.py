@@ -330,6 +330,25 @@ def test_it_says_where_it_is_and_ends_everything_quietly_when_asked(ready: Path,
     assert running.rest() == (0, "closed what was open\n")
 
 
+@on_posix
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("", "Other machines reach it by a name or an address of this one once that is in ALLOWED_HOSTS."),
+        (
+            "chat.example, 192.0.2.7",
+            "Other machines reach it by the names in ALLOWED_HOSTS, which are chat.example and 192.0.2.7.",
+        ),
+    ],
+)
+def test_where_it_listens_for_others_it_says_an_address_that_can_be_opened(ready: Path, names: str, said: str) -> None:
+    running = Running(ready, APP_HOST="0.0.0.0", AUTH_MODE="accounts", ALLOWED_HOSTS=names)
+    assert running.first_line() == f"InsightSphere AI is ready at http://127.0.0.1:{running.port} (Ctrl-C ends it)"
+    assert running.first_line() == said
+    running.process.send_signal(signal.SIGINT)
+    assert running.rest()[0] == 0
+
+
 @on_linux
 def test_everything_ends_even_when_it_is_killed(ready: Path) -> None:
     running = Running(ready)

@@ -71,3 +71,18 @@ def test_a_time_is_in_its_day_and_month_and_the_next_follows_at_once(now: float)
 )
 def test_who_has_used_all_is_told_what_and_when_it_begins_anew(quota: Quota, at: float, said: str) -> None:
     assert str(QuotaReached(**quotas.facts(quota, at))) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1, "1 second"),
+        (44, "44 seconds"),
+        (120, "120 seconds"),
+        (121, "3 minutes"),
+        (3600, "60 minutes"),
+        (9000, "3 hours"),
+    ],
+)
+def test_a_wait_is_said_in_a_unit_that_one_can_imagine(seconds: int, said: str) -> None:
+    assert quotas.lasting(seconds) == said

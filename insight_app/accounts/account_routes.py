@@ -43,13 +43,13 @@ def change_password() -> ResponseReturnValue:
 @account.post("/sessions/<session_id>/end")
 def end_session(session_id: str) -> ResponseReturnValue:
     services().accounts.sessions.end(session_id, me().id)
-    return _back("ended", "sessions")
+    return _back("ended")
 
 
 @account.post("/sessions/end")
 def end_others() -> ResponseReturnValue:
     services().accounts.sessions.end_all(me().id, but=my_entry().session_id)
-    return _back("alone", "sessions")
+    return _back("alone")
 
 
 @account.post("/keys")
@@ -67,7 +67,7 @@ def make_key() -> ResponseReturnValue:
 @account.post("/keys/<key_id>/revoke")
 def revoke_key(key_id: str) -> ResponseReturnValue:
     services().accounts.keys.revoke(key_id, me().id)
-    return _back("revoked", "keys")
+    return _back("revoked")
 
 
 def _page(
@@ -93,8 +93,8 @@ def _page(
 SCOPES = {Scope.CHAT: "ask", Scope.MODELS: "list models", Scope.ADMIN: "see everybody’s use"}
 
 
-def _back(done: str, anchor: str | None = None) -> Response:
-    response = redirect(url_for("account.page", done=done, _anchor=anchor), 303)
+def _back(done: str) -> Response:
+    response = redirect(url_for("account.page", done=done), 303)
     assert isinstance(response, Response)
     return response
 

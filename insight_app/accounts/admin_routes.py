@@ -19,6 +19,7 @@ DONE = {
     "role": f"The role is changed. {LINKS}",
     "off": f"The account is switched off: nobody comes in with it, and its keys are refused. {LINKS}",
     "on": "The account is switched on again.",
+    "out_there": "They are signed out there.",
     "out": "They are signed out everywhere.",
     "limits": "Saved. It holds from the next question on.",
     "deleted": "The account and all that was theirs is deleted. " + LINKS,
@@ -46,7 +47,7 @@ def invite() -> ResponseReturnValue:
 @people.post("/invitations/<link_id>/withdraw")
 def withdraw(link_id: str) -> ResponseReturnValue:
     services().accounts.links.withdraw(link_id)
-    return _back("withdrawn", "invitations")
+    return _back("withdrawn")
 
 
 @people.get("/<account_id>")
@@ -93,7 +94,7 @@ def sign_out(account_id: str) -> ResponseReturnValue:
 @people.post("/<account_id>/sessions/<session_id>/end")
 def end_session(account_id: str, session_id: str) -> ResponseReturnValue:
     services().accounts.sessions.end(session_id, account_id)
-    return _back_to(account_id, "out")
+    return _back_to(account_id, "out_there")
 
 
 @people.post("/<account_id>/new-password")
@@ -156,8 +157,8 @@ def _hints(account: Account) -> dict[str, str]:
     return hints
 
 
-def _back(done: str, anchor: str | None = None) -> Response:
-    response = redirect(url_for("people.page", done=done, _anchor=anchor), 303)
+def _back(done: str) -> Response:
+    response = redirect(url_for("people.page", done=done), 303)
     assert isinstance(response, Response)
     return response
 

@@ -28,7 +28,7 @@ def save(role: str) -> ResponseReturnValue:
     if not form.validate():
         return _page(wrong=(role, form)), 422
     services().limits.set_role(role, form.rules)
-    return redirect(url_for("roles.page", saved=role, _anchor=role), 303)
+    return redirect(url_for("roles.page", saved=role), 303)
 
 
 def _form(role: str, *, is_sent: bool = False) -> RoleForm:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
+from math import inf
 from operator import itemgetter
 from statistics import median
 from typing import NamedTuple
@@ -20,8 +21,10 @@ import msgspec
 # How many of a model's last turns tell how long one usually lasts, and of how many models that is kept.
 TURNS_KEPT = 20
 MODELS_KEPT = 50
-# What is thought to be left of an answer that lasts longer than usual, as a part of what is usual.
+# What is thought to be left of an answer that lasts longer than usual, as a part of what is usual; and from how many
+# times the usual on nobody can tell any more.
 OVERDUE = 0.1
+UNHEARD_OF = 2
 
 
 class Ticket(msgspec.Struct, array_like=True):
@@ -95,7 +98,7 @@ class Queue(msgspec.Struct):
         order, found, moment = _Order(tickets), dict[str, Outlook](), 0.0
         started = [(ticket.since, ticket.person) for ticket in tickets if ticket.since is not None]
         ends = [
-            (max(lasting - max(0.0, now - since), OVERDUE * lasting), number, person)
+            (_left(now - since, lasting), number, person)
             for number, (since, person) in enumerate(sorted(started, key=itemgetter(0)))
         ]
         heapify(ends)
@@ -104,7 +107,7 @@ class Queue(msgspec.Struct):
                 moment, _, person = heappop(ends)
                 order.end(person)
             if (ticket := order.take()) is not None:
-                found[ticket.id] = Outlook(len(found) + 1, None if usual is None else moment)
+                found[ticket.id] = Outlook(len(found) + 1, None if usual is None or moment == inf else moment)
                 heappush(ends, (moment + lasting, len(tickets) + len(found), ticket.person))
         return found
 
@@ -134,6 +137,13 @@ class Queue(msgspec.Struct):
         for ticket in self.tickets:
             found[ticket.model].append(ticket)
         return found
+
+
+def _left(passed: float, usual: float) -> float:
+    """How long a turn will still last; infinite where it lasts so long already that nobody can tell."""
+    if passed >= UNHEARD_OF * usual:
+        return inf
+    return max(usual - max(0.0, passed), OVERDUE * usual)
 
 
 class _Order:

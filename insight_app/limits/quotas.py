@@ -109,6 +109,11 @@ def facts(quota: Quota, now: float) -> dict[str, object]:
     }
 
 
+def lasting(seconds: int) -> str:
+    """A wait as one says it, in words that a page can count down (static/js/app.js): "44 seconds", "5 minutes"."""
+    return f"{seconds} second{'' if seconds == 1 else 's'}" if seconds <= 120 else _about(seconds)
+
+
 def _about(seconds: float) -> str:
     """The largest unit of a time, rounded up: "3 hours"."""
     for name, length in (("day", 86_400), ("hour", 3_600)):

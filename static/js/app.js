@@ -58,9 +58,11 @@ document.addEventListener("htmx:error", (event) => {
 setInterval(() => document.querySelectorAll("[data-countdown]").forEach((left) => {
   left.until ??= Date.now() + left.dataset.countdown * 1000;
   const seconds = Math.ceil((left.until - Date.now()) / 1000);
-  left.textContent = `${seconds} second${seconds === 1 ? "" : "s"}`;
+  const [unit, length] = seconds <= 120 ? ["second", 1] : seconds <= 3600 ? ["minute", 60] : seconds <= 86400 ? ["hour", 3600] : ["day", 86400];
+  const count = Math.ceil(seconds / length);
+  left.textContent = `${count} ${unit}${count === 1 ? "" : "s"}`;
   if (seconds > 0) return;
-  const over = "You can send again now.";
+  const over = left.closest("#notice") ? "You can send again now." : "You can try again now.";
   const shown = left.closest("[aria-hidden]");
   shown.previousElementSibling.remove();
   shown.replaceChildren(over);

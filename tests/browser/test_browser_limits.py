@@ -55,5 +55,27 @@ def test_without_javascript_the_wait_is_a_sentence_and_the_text_comes_back(
                 chat.open()
                 chat.message.fill(text)
                 chat.page.get_by_role("button", name="Send").click()
-            expect(chat.page.locator("[data-countdown]")).to_contain_text("seconds")
+            expect(chat.page.locator("[data-countdown]")).to_have_text("60 minutes")
             expect(chat.message).to_have_value("What I typed")
+
+
+def test_a_long_wait_counts_down_in_minutes_and_its_last_ones_in_seconds(
+    context: BrowserContext, ollama: ScriptedOllama, tmp_path: Path
+) -> None:
+    with running(tmp_path, OLLAMA_BASE_URL=ollama.url, SEND_RATE_LIMIT="1 per hour") as server:
+        chat = chat_in(context, server)
+        page = chat.page
+        page.clock.install()
+        chat.open()
+        expect(chat.ask("One")).to_have_attribute("data-state", "done")
+        chat.message.fill("What I typed")
+        chat.message.press("Enter")
+        left = page.locator("[data-countdown]")
+        expect(left).to_have_text("60 minutes")
+        page.clock.run_for(1_000)  # it has begun to count
+        page.clock.fast_forward(10 * 60_000)
+        page.clock.run_for(1_000)
+        expect(left).to_have_text("50 minutes")
+        page.clock.fast_forward(49 * 60_000)
+        page.clock.run_for(1_000)
+        expect(left).to_contain_text("seconds")
