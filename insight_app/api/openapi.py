@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from insight_app.api.completions import CompletionRequest
+from insight_app.chat.messages import State
 
 JSON = "application/json"
 
@@ -26,6 +27,7 @@ def document(version: str, address: str, *, with_keys: bool) -> dict[str, Any]:
             "/v1/models": {"get": _models()},
             "/v1/models/{model}": {"get": _model()},
             "/api/chat": {"post": _chat()},
+            "/api/answers/{answer_id}": {"get": _kept_answer()},
             "/api/usage": {"get": _usage()},
             "/api/openapi.json": {"get": _open("This document", {"type": "object"})},
             "/healthz": {"get": _open("Whether the process lives", {"type": "string", "const": "ok\n"}, "text/plain")},
@@ -120,6 +122,16 @@ def _chat() -> dict[str, Any]:
     }
 
 
+def _kept_answer() -> dict[str, Any]:
+    answer_id = {"name": "answer_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+    return {
+        "operationId": "answer",
+        "summary": "An answer of /api/chat or the page as it is now, also while it is written",
+        "parameters": [answer_id],
+        "responses": {"200": _answer("The answer", _ref("KeptAnswer")), **_errors(403, 404)},
+    }
+
+
 def _readyz() -> dict[str, Any]:
     schema = _object(
         {
@@ -187,6 +199,9 @@ def _answers() -> dict[str, Any]:
         ),
         "Model": _object(about),
         "Models": _object({"object": {"const": "list"}, "data": _several(_ref("Model"))}),
+        "KeptAnswer": _object(
+            {"id": count, "conversation_id": text, "state": {"enum": [state.value for state in State]}, "text": text}
+        ),
         "Usage": _object({"days": count, "rows": _several(used)}),
         "Error": _object({"error": error}),
     }
