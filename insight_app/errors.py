@@ -8,6 +8,8 @@ InsightError
 │   ├── TooLarge         more than a request may hold
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
+│   ├── UnknownHost      the server was called by a name that is not its own
+│   ├── BodyCompressed   a program sent its JSON compressed
 │   ├── NotAChat         POST /api/chat with something else than a chat
 │   ├── NotJson          a program sent something else than a JSON object
 │   ├── NotACompletion   POST /v1/chat/completions with a field that is not as it must be
@@ -37,6 +39,7 @@ InsightError
 ├── ModelNotAllowed      people of this role may not ask this model
 │   └── NoModelAllowed   none of the models that they may ask is there
 ├── NotThere             no such conversation, answer or page, or not yours
+│   ├── AddressUnknown   a program asks at an address that there is not
 │   └── TemporaryOver    of a temporary chat that has ended
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
 ├── ChangedMeanwhile     somebody else changed what is to be changed
@@ -152,7 +155,21 @@ class WrongMethod(InputError):
     status = 405
     code = "wrong_method"
     cause = "This address does not take such a request."
-    next_step = "Use the pages' own links and buttons, or see the documentation."
+    next_step = "Use the pages' own links and buttons; what programs can send is described at /api/openapi.json."
+
+
+class UnknownHost(InputError):
+    status = 400
+    code = "unknown_host"
+    cause = "This server does not know the name it was called by."
+    next_step = "Add the name to ALLOWED_HOSTS if it is yours."
+
+
+class BodyCompressed(InputError):
+    status = 415
+    code = "body_compressed"
+    cause = "What was sent is compressed, and nothing here unpacks it."
+    next_step = "Send it as it is, without the header Content-Encoding."
 
 
 class NotAChat(InputError):
@@ -350,6 +367,12 @@ class NotThere(InsightError):
     code = "not_there"
     cause = "There is nothing at this address."
     next_step = "It may have been deleted. Choose another conversation or start a new one."
+
+
+class AddressUnknown(NotThere):
+    code = "address_unknown"
+    cause = "There is nothing for programs at this address."
+    next_step = "What there is, is described at /api/openapi.json."
 
 
 class TemporaryOver(NotThere):

@@ -27,15 +27,16 @@ from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
-from insight_app.accounts.guards import PROGRAMS, me, recognise, somebody
+from insight_app.accounts.guards import for_program, me, recognise, somebody
 from insight_app.accounts.proxies import BehindProxies
 from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.messages import TEMPORARY
 from insight_app.config import Settings
 from insight_app.errors import (
     AccountOff,
+    AddressUnknown,
     FormExpired,
     InputError,
     InsightError,
@@ -46,6 +47,7 @@ from insight_app.errors import (
     TooLarge,
     TooManyRequests,
     TooManyTries,
+    UnknownHost,
     WrongMethod,
 )
 from insight_app.limits import rates
@@ -125,10 +127,6 @@ def csrf_token() -> str:
 @lru_cache(maxsize=1000)
 def _signed(_token: str, _secret_key: object) -> str:
     return str(generate_csrf())
-
-
-def for_program() -> bool:
-    return request.path.startswith(PROGRAMS)
 
 
 def add_settings_page(app: Flask, label: str, endpoint: str, *, for_admins: bool = False) -> None:
@@ -247,16 +245,21 @@ def _translate(error: Exception) -> ResponseReturnValue:
         return _show(kind(retry_after=seconds, wait=f"{seconds} second{'' if seconds == 1 else 's'}"))
     if isinstance(error, SecurityError):
         # No page: under a name that is not ours nothing of anybody's may be read.
-        text = "This server does not know the name it was called by. Add the name to ALLOWED_HOSTS if it is yours.\n"
-        return Response(text, error.code, content_type="text/plain")
+        if for_program():
+            return _show(UnknownHost())
+        return Response(f"{UnknownHost()}\n", error.code, content_type="text/plain")
     if isinstance(error, HTTPException):
         if error.response is not None:
             return error.response  # a redirect
         if error.code == 413:
             return _show(TooLarge(limit=largest_request(services().settings) // 2**20))
-        if error.code == 405:
-            return _show(WrongMethod())
-        return _show(NotThere() if error.code == 404 else InputError())
+        if isinstance(error, MethodNotAllowed):
+            response = make_response(_show(WrongMethod()))
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response
+        if error.code == 404:
+            return _show(AddressUnknown() if for_program() else NotThere())
+        return _show(InputError())
     services().metrics.faults.inc()
     current_app.extensions["log"].error("request broke", endpoint=request.endpoint, exc_info=error)
     return _show(InsightError())
@@ -273,7 +276,7 @@ def _show(error: InsightError) -> ResponseReturnValue:
 def _shown(error: InsightError) -> ResponseReturnValue:
     """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
     if for_program():
-        as_openai = request.path.startswith("/v1/")
+        as_openai = request.path.startswith("/v1")
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         return jsonify(error_object(error, as_openai=as_openai)), status_of(error, as_openai=as_openai), headers
     if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:

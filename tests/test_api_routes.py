@@ -171,4 +171,4 @@ def test_what_is_no_answer_is_not_there(client: FlaskClient) -> None:
         response = client.get(f"/api/answers/{id}")
         assert response.status_code == 404, id
         assert response.json
-        assert response.json["error"]["code"] in ("not_there", "temporary_over"), id
+        assert response.json["error"]["code"] in ("not_there", "temporary_over", "address_unknown"), id

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.accounts.guards import expect_scope, me
 from insight_app.accounts.tokens import Scope
 from insight_app.api.following import pieces, wait_for
-from insight_app.api.guards import Door, refuse_foreign_pages
+from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
 from insight_app.chat import prompts
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import is_temporary
@@ -24,9 +24,8 @@ from insight_app.rendering import sse
 from insight_app.web import csrf, guarded, services
 
 api = Blueprint("api", __name__, url_prefix="/api")
-
-
 api.before_request(refuse_foreign_pages)
+api.before_request(refuse_compressed)
 
 
 @api.post("/chat")
