@@ -56,6 +56,7 @@ InsightError
 ├── StillAnswering       this conversation already has an answer that is being written
 └── EngineError          the engine did not write the answer, or not all of it
     ├── EngineUnreachable
+    │   └── ModelAway    and the other ones have not the model that a program asks for
     ├── EngineForbids    it answers, but refuses this host or this request
     ├── ModelMissing
     ├── ModelElsewhere   the model would run on another machine
@@ -485,6 +486,12 @@ class EngineUnreachable(EngineError):
     passing = True
     cause = "No engine answers at {url}."
     next_step = "Start Ollama (“ollama serve”, or its app) and try again."
+
+
+class ModelAway(EngineUnreachable):
+    code = "model_away"
+    cause = "The model “{model}” is not here, and no engine answers at {url}."
+    next_step = "Start Ollama, or ask a model that is here."
 
 
 class EngineForbids(EngineError):

@@ -138,6 +138,16 @@ def test_the_file_and_the_programs_door_have_the_same_rows(
 texts = st.text() | st.sampled_from(["=", "+1", "-1", "@a", "\t=1", "\r", "\n=", '"=1', "a,b"])
 
 
+def test_what_began_no_answer_is_in_no_list(shared: Flask, found: Services, ids: Ids) -> None:
+    """As where somebody asks a model that there is not."""
+    admin = key(found, ids[ALICE], Scope.ADMIN)
+    before = shared.test_client().get("/api/usage", headers=admin).json
+    asked = {"message": "Hi", "model": "nobody"}
+    refused = shared.test_client().post("/api/chat", json=asked, headers=key(found, ids[CAROL], Scope.CHAT))
+    assert refused.status_code == 404
+    assert shared.test_client().get("/api/usage", headers=admin).json == before
+
+
 @given(st.lists(st.tuples(texts, texts), max_size=5))
 def test_no_cell_of_the_file_is_a_formula_and_each_row_comes_back(names: list[tuple[str, str]]) -> None:
     amounts = dict.fromkeys(rows.AMOUNTS, 0)
