@@ -10,6 +10,7 @@ InsightError
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── UnknownHost      the server was called by a name that is not its own
 │   ├── BodyCompressed   a program sent its JSON compressed
+│   ├── NoSuchDays       a program asks what was used in days that cannot be
 │   ├── NotAChat         POST /api/chat with something else than a chat
 │   ├── NotJson          a program sent something else than a JSON object
 │   ├── NotACompletion   POST /v1/chat/completions with a field that is not as it must be
@@ -171,6 +172,12 @@ class BodyCompressed(InputError):
     code = "body_compressed"
     cause = "What was sent is compressed, and nothing here unpacks it."
     next_step = "Send it as it is, without the header Content-Encoding."
+
+
+class NoSuchDays(InputError):
+    code = "no_such_days"
+    cause = "The number of days must be a whole number from 1 to {limit}."
+    next_step = "Send another one, or none: then it is the last 30 days."
 
 
 class NotAChat(InputError):

@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 
 # The database ends sessions that nobody uses long before.
 LONGEST_COOKIE_SECONDS = 365 * 86_400
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()
 

@@ -37,6 +37,11 @@ def test_a_method_that_is_not_taken_is_told_with_those_that_are(client: FlaskCli
     assert "/api/openapi.json" in response.json["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/models", "/api/chat", "/healthz"])
+def test_a_method_that_no_address_takes_is_no_fault_of_the_server(client: FlaskClient, path: str) -> None:
+    assert client.open(path, method="TRACE").status_code == 405
+
+
 @pytest.mark.parametrize(("path", "body"), [("/v1/chat/completions", ASKED), ("/api/chat", {"message": "Hi"})])
 def test_a_compressed_body_is_said_to_be_that(
     client: FlaskClient, ollama: ScriptedOllama, path: str, body: dict[str, object]

@@ -112,7 +112,7 @@ def _usage() -> dict[str, Any]:
         "operationId": "usage",
         "summary": "What everybody used, by hour, person and model; for admins",
         "parameters": [days],
-        "responses": {"200": _answer("The rows, oldest first", _ref("Usage")), **_errors(403)},
+        "responses": {"200": _answer("The rows, oldest first", _ref("Usage")), **_errors(403, 422)},
     }
 
 
