@@ -1,6 +1,6 @@
-"""Who waits for answers: straight at the source, and at the product as a browser does, each as cheap as can be.
+"""Who waits for answers: straight at the source, and at the product as browsers and programs do; cheap, all of them.
 
-Both note the moment they asked, the moment the first text was there, and the moment of the end.
+They note the moment they asked, the moment the first text was there, and the moment of the end.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ TAGS = re.compile(rb"<[^>]*>")
 STREAM_URL = re.compile(rb'hx-sse:connect="([^"]*)"')
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 LOCATION = re.compile(rb"(?i)\r\nlocation: *(\S+)")
+CONTENT = re.compile(rb'"content":"[^"]')
 FIELD = re.compile(r'name="csrf_token" value="([^"]*)"')
 
 
@@ -59,6 +60,27 @@ class Direct(Client):
         if not self.first and b'"content"' in data:
             self.first = time.monotonic()
         if data.endswith(b"0\r\n\r\n"):
+            self.end()
+
+
+class Program(Client):
+    """Streams an answer at /v1, as OpenAI's clients do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unread = b""
+
+    def ask(self) -> None:
+        body = json.dumps({"model": "", "stream": True, "messages": [{"role": "user", "content": "Go"}]}).encode()
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        self.transport.write(head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self._unread = self._unread[-32:] + data
+        if not self.first and CONTENT.search(self._unread):
+            self.first = time.monotonic()
+        if b"data: [DONE]\n" in self._unread:
             self.end()
 
 

@@ -4,7 +4,8 @@
 
 The server (gunicorn with gevent, one worker) has one core, the source and the clients have the other. For each
 number of streams there is a fresh server. People press Send evenly over --spread seconds: first for new
-conversations, whose pages are opened, then again in those. It ends by itself and uses loopback only.
+conversations, whose pages are opened, then again in those; then as many programs stream at /v1. It ends by itself
+and uses loopback only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
 
-from clients import Client, Direct, Follower, Visit
+from clients import Client, Direct, Follower, Program, Visit
 from processes import Served, cpu_seconds, paced_source, product, resident_bytes
 
 SERVER_CORE, OTHER_CORE = 0, 1
@@ -107,6 +108,8 @@ def measure(load: Load, rounds: int) -> Iterator[list[str]]:
             pages = cycle(open_ones)
             next_ = [asyncio.run(take(load, lambda: Follower(visit, next(pages)), server)) for _ in range(rounds)]
             yield cells(f"{load.streams}, going on", load, direct, next_)
+            programs = [asyncio.run(take(load, Program, server)) for _ in range(rounds)]
+            yield cells(f"{load.streams}, /v1", load, direct, programs)
 
 
 def cells(name: str, load: Load, direct: list[Taken], followed: list[Taken]) -> list[str]:

@@ -8,6 +8,9 @@ InsightError
 │   ├── TooLarge         more than a request may hold
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
+│   ├── UnknownHost      the server was called by a name that is not its own
+│   ├── BodyCompressed   a program sent its JSON compressed
+│   ├── NoSuchDays       a program asks what was used in days that cannot be
 │   ├── NotAChat         POST /api/chat with something else than a chat
 │   ├── NotJson          a program sent something else than a JSON object
 │   ├── NotACompletion   POST /v1/chat/completions with a field that is not as it must be
@@ -37,6 +40,7 @@ InsightError
 ├── ModelNotAllowed      people of this role may not ask this model
 │   └── NoModelAllowed   none of the models that they may ask is there
 ├── NotThere             no such conversation, answer or page, or not yours
+│   ├── AddressUnknown   a program asks at an address that there is not
 │   └── TemporaryOver    of a temporary chat that has ended
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
 ├── ChangedMeanwhile     somebody else changed what is to be changed
@@ -53,6 +57,7 @@ InsightError
 ├── StillAnswering       this conversation already has an answer that is being written
 └── EngineError          the engine did not write the answer, or not all of it
     ├── EngineUnreachable
+    │   └── ModelAway    and the other ones have not the model that a program asks for
     ├── EngineForbids    it answers, but refuses this host or this request
     ├── ModelMissing
     ├── ModelElsewhere   the model would run on another machine
@@ -152,7 +157,27 @@ class WrongMethod(InputError):
     status = 405
     code = "wrong_method"
     cause = "This address does not take such a request."
-    next_step = "Use the pages' own links and buttons, or see the documentation."
+    next_step = "Use the pages' own links and buttons; what programs can send is described at /api/openapi.json."
+
+
+class UnknownHost(InputError):
+    status = 400
+    code = "unknown_host"
+    cause = "This server does not know the name it was called by."
+    next_step = "Add the name to ALLOWED_HOSTS if it is yours."
+
+
+class BodyCompressed(InputError):
+    status = 415
+    code = "body_compressed"
+    cause = "What was sent is compressed, and nothing here unpacks it."
+    next_step = "Send it as it is, without the header Content-Encoding."
+
+
+class NoSuchDays(InputError):
+    code = "no_such_days"
+    cause = "The number of days must be a whole number from 1 to {limit}."
+    next_step = "Send another one, or none: then it is the last 30 days."
 
 
 class NotAChat(InputError):
@@ -352,6 +377,12 @@ class NotThere(InsightError):
     next_step = "It may have been deleted. Choose another conversation or start a new one."
 
 
+class AddressUnknown(NotThere):
+    code = "address_unknown"
+    cause = "There is nothing for programs at this address."
+    next_step = "What there is, is described at /api/openapi.json."
+
+
 class TemporaryOver(NotThere):
     code = "temporary_over"
     cause = "This temporary chat is over, and nothing of it was kept."
@@ -462,6 +493,12 @@ class EngineUnreachable(EngineError):
     passing = True
     cause = "No engine answers at {url}."
     next_step = "Start Ollama (“ollama serve”, or its app) and try again."
+
+
+class ModelAway(EngineUnreachable):
+    code = "model_away"
+    cause = "The model “{model}” is not here, and no engine answers at {url}."
+    next_step = "Start Ollama, or ask a model that is here."
 
 
 class EngineForbids(EngineError):

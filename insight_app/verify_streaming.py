@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import statistics
 import sys
 import time
@@ -23,29 +24,44 @@ class NotStreamed(Exception):
     """The answer came, but not as a stream; the text says what was seen."""
 
 
-def arrivals(url: str, question: str = QUESTION, timeout: float = 120) -> tuple[list[tuple[float, bytes]], str, str]:
-    """Each chunk with the seconds since the request; what the server had kept at the first chunk, and at the end."""
+def arrivals(
+    url: str, question: str = QUESTION, key: str = "", timeout: float = 120
+) -> tuple[list[tuple[float, bytes]], str, str]:
+    """Each chunk with the seconds since the request; what the server had of it at the first chunk, and at the end.
+
+    `key` is one of a person's, where people sign in. Raises NotStreamed where the server gives no answer.
+    """
     parts = urlsplit(url if "//" in url else f"http://{url}")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "localhost", parts.port, timeout=timeout)
     base = parts.path.rstrip("/")
     began = clock()
+    sign = {"Authorization": f"Bearer {key}"} if key else {}
     body = json.dumps({"message": question})
-    connection.request("POST", f"{base}/api/chat", body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    if response.status != 200:
-        raise NotStreamed(f"The server answered {response.status}: {response.read(500).decode(errors='replace')}")
+    connection.request("POST", f"{base}/api/chat", body, {"Content-Type": "application/json", **sign})
+    response = _expect_answer(connection.getresponse())
 
     def kept_now() -> str:
         other = kind(parts.hostname or "localhost", parts.port, timeout=timeout)
-        other.request("GET", f"{base}/answers/{response.headers['X-Answer-Id']}/text")
-        return other.getresponse().read().decode()
+        other.request("GET", f"{base}/api/answers/{response.headers['X-Answer-Id']}", headers=sign)
+        return str(json.loads(_expect_answer(other.getresponse()).read())["text"])
 
     found, kept_at_first = [], ""
     while chunk := response.read1(65536):
         found.append((clock() - began, chunk))
         kept_at_first = kept_at_first if found[1:] else kept_now()
     return found, kept_at_first, kept_now()
+
+
+def _expect_answer(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
+    if response.status == 200:
+        return response
+    said = response.read(2000)
+    try:
+        reason = str(json.loads(said)["error"]["message"])
+    except (ValueError, TypeError, KeyError):  # of something on the way, perhaps a page
+        reason = said[:500].decode(errors="replace")
+    raise NotStreamed(f"The server answered {response.status}: {reason}")
 
 
 def verify(found: list[tuple[float, bytes]], kept_at_first: str, kept: str) -> str:
@@ -74,9 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m insight_app.verify_streaming", description=__doc__)
     parser.add_argument("url", help="the server's address, as browsers use it: http://127.0.0.1:8000")
     parser.add_argument("--message", default=QUESTION, help="what to ask; the answer should have some length")
+    key = "a key for chat, where people sign in; in INSIGHT_KEY instead, no list of processes shows it"
+    parser.add_argument("--key", default=os.environ.get("INSIGHT_KEY", ""), help=key)
     given = parser.parse_args(arguments)
     try:
-        print(verify(*arrivals(given.url, given.message)))
+        print(verify(*arrivals(given.url, given.message, given.key.strip())))
     except NotStreamed as error:
         print(f"does not stream: {error}", file=sys.stderr)
         return 1

@@ -27,16 +27,17 @@ from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, SecurityError
 from werkzeug.formparser import FormDataParser
 
-from insight_app.accounts.guards import PROGRAMS, me, recognise, somebody
+from insight_app.accounts.guards import for_program, me, recognise, somebody
 from insight_app.accounts.proxies import BehindProxies
 from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.messages import TEMPORARY
 from insight_app.config import Settings
 from insight_app.errors import (
     AccountOff,
+    AddressUnknown,
     FormExpired,
     InputError,
     InsightError,
@@ -47,6 +48,7 @@ from insight_app.errors import (
     TooLarge,
     TooManyRequests,
     TooManyTries,
+    UnknownHost,
     WrongMethod,
 )
 from insight_app.limits import rates
@@ -83,7 +85,7 @@ LONGEST_COOKIE_SECONDS = 365 * 86_400
 # In bytes: an address, a password in any script, and the way to go on with.
 LARGEST_OF_STRANGERS = 2**16
 MOST_FIELDS = 1000  # as Werkzeug has it for the other kind of forms
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()
 
@@ -130,10 +132,6 @@ def csrf_token() -> str:
 @lru_cache(maxsize=1000)
 def _signed(_token: str, _secret_key: object) -> str:
     return str(generate_csrf())
-
-
-def for_program() -> bool:
-    return request.path.startswith(PROGRAMS)
 
 
 def add_settings_page(app: Flask, label: str, endpoint: str, *, for_admins: bool = False) -> None:
@@ -286,17 +284,22 @@ def _translate(error: Exception) -> ResponseReturnValue:
         return _show(kind(retry_after=seconds, wait=lasting(seconds)))
     if isinstance(error, SecurityError):
         # No page: under a name that is not ours nothing of anybody's may be read.
-        text = "This server does not know the name it was called by. Add the name to ALLOWED_HOSTS if it is yours.\n"
-        return Response(text, error.code, content_type="text/plain")
+        if for_program():
+            return _show(UnknownHost())
+        return Response(f"{UnknownHost()}\n", error.code, content_type="text/plain")
     if isinstance(error, HTTPException):
         if error.response is not None:
             return error.response  # a redirect
         if error.code == 413:
             largest = request.max_content_length or 0
             return _show(TooLarge(limit=f"{largest // 2**20} MB" if largest >= 2**20 else f"{largest // 2**10} KB"))
-        if error.code == 405:
-            return _show(WrongMethod())
-        return _show(NotThere() if error.code == 404 else InputError())
+        if isinstance(error, MethodNotAllowed):
+            response = make_response(_show(WrongMethod()))
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response
+        if error.code == 404:
+            return _show(AddressUnknown() if for_program() else NotThere())
+        return _show(InputError())
     services().metrics.faults.inc()
     current_app.extensions["log"].error("request broke", endpoint=request.endpoint, exc_info=error)
     return _show(InsightError())
@@ -313,7 +316,7 @@ def _show(error: InsightError) -> ResponseReturnValue:
 def _shown(error: InsightError) -> ResponseReturnValue:
     """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
     if for_program():
-        as_openai = request.path.startswith("/v1/")
+        as_openai = request.path.startswith("/v1")
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
         return jsonify(error_object(error, as_openai=as_openai)), status_of(error, as_openai=as_openai), headers
     if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:

@@ -132,6 +132,7 @@ WAYS: dict[str, Way] = {
     "POST /settings/prompt": INSTRUCTIONS,
     "POST /settings/prompt/preview": INSTRUCTIONS,
     "POST /api/chat": Way(json={"message": WORDS, "model": WORD, "conversation_id": WORD, "temporary": True}),
+    "GET /api/answers/<int:answer_id>": NOTHING,
     "GET /api/openapi.json": NOTHING,
     "POST /v1/chat/completions": Way(json=COMPLETION),
     "GET /v1/models": NOTHING,

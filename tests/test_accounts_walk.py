@@ -138,6 +138,7 @@ TABLE: dict[str, For] = {
     "GET /api/openapi.json": For.EVERYBODY,
     "POST /api/chat": For.PROGRAMS,
     "POST /v1/chat/completions": For.PROGRAMS,
+    "GET /api/answers/<int:answer_id>": For.PROGRAMS,
     "GET /api/usage": For.PROGRAMS,
     "GET /v1/models": For.PROGRAMS,
     "GET /v1/models/<path:model>": For.PROGRAMS,
@@ -415,6 +416,24 @@ def test_a_program_of_bobs_gets_at_no_conversation_of_alices(world: World) -> No
         )
         assert not [each for each in SECRETS if each in bob.text]
     assert world.hers() == before
+
+
+def test_a_program_of_bobs_reads_no_answer_of_alices(world: World) -> None:
+    """And hers does, or this would prove nothing."""
+    make = world.services.accounts.keys.make
+    keys = {who: make(owner_of(world, who), who, list(Scope), None) for who in (ALICE, BOB)}
+    for hers in world.ids:
+        for id in (hers["answer_id"], hers["prompt_id"], "999999", str(2**40 + 999_999)):
+            for who, key in keys.items():
+                headers = {"Authorization": f"Bearer {key}"}
+                said = world.app.test_client().get(f"/api/answers/{id}", headers=headers)
+                if who is ALICE and id == hers["answer_id"]:
+                    assert said.json
+                    assert said.json["conversation_id"] == hers["conversation_id"]
+                    assert "quincunx" in said.json["text"]
+                else:
+                    assert said.status_code == 404, id
+                    assert not [each for each in SECRETS if each in said.text]
 
 
 def test_what_bob_downloads_is_bobs(world: World) -> None:

@@ -86,10 +86,10 @@ def test_what_is_no_json_is_refused_with_a_hint(client: FlaskClient, sent: dict[
 def test_all_errors_have_the_shape_that_clients_know(client: FlaskClient, ollama: ScriptedOllama) -> None:
     asked: list[tuple[TestResponse, int, str, str]] = [
         (ask(client, temperature=9), 400, "invalid_request_error", "invalid_request"),
-        (ask(client, "x" * 100_001), 413, "invalid_request_error", "context_length_exceeded"),
+        (ask(client, "x" * 100_001), 400, "invalid_request_error", "context_length_exceeded"),
         (ask(client, model="nobody"), 404, "invalid_request_error", "model_not_found"),
         (client.get("/v1/models/nobody"), 404, "invalid_request_error", "model_not_found"),
-        (client.get("/v1/nothing"), 404, "invalid_request_error", "not_there"),
+        (client.get("/v1/nothing"), 404, "invalid_request_error", "address_unknown"),
         (client.get(PATH), 405, "invalid_request_error", "wrong_method"),
         (
             client.post(PATH, data=b" " * 5_000_000, content_type="application/json"),
@@ -99,7 +99,7 @@ def test_all_errors_have_the_shape_that_clients_know(client: FlaskClient, ollama
         ),
         (client.post("/api/chat", json={}), 400, "invalid_request_error", "not_a_chat"),
         (client.post("/api/chat", json={"message": " "}), 422, "invalid_request_error", "empty_prompt"),
-        (client.get("/api/nothing"), 404, "invalid_request_error", "not_there"),
+        (client.get("/api/nothing"), 404, "invalid_request_error", "address_unknown"),
     ]
     for response, status, kind, code in asked:
         assert response.status_code == status, code

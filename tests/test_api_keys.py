@@ -39,7 +39,11 @@ def test_a_key_opens_what_it_is_for(shared: Flask, bob: Visitor) -> None:
     client = shared.test_client()
     assert ask(client, chat, method="POST", json=ASKED).status_code == 200
     assert ask(client, models, "/v1/models").status_code == 200
-    for response in (ask(client, models, method="POST", json=ASKED), ask(client, chat, "/v1/models")):
+    for response in (
+        ask(client, models, method="POST", json=ASKED),
+        ask(client, models, "/api/answers/1"),
+        ask(client, chat, "/v1/models"),
+    ):
         assert (response.status_code, response.json["error"]["code"]) == (403, "key_too_narrow")
 
 

@@ -250,7 +250,7 @@ def test_what_is_wrong_is_a_bad_request_that_names_the_field(
     [
         (status(503, {"error": "server busy"}), openai.InternalServerError, "engine_busy"),
         (status(400, {"error": '"llama3.2" does not support tools'}), openai.BadRequestError, "model_unsuited"),
-        (status(400, {"error": "exceeds the context"}), openai.APIStatusError, "context_length_exceeded"),
+        (status(400, {"error": "exceeds the context"}), openai.BadRequestError, "context_length_exceeded"),
         (status(500, {"error": "boom"}), openai.InternalServerError, "engine_broke"),
     ],
 )

@@ -23,9 +23,15 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from scripted_ollama import ScriptedOllama, error, line, thinking
+from test_accounts_keys import made
+from visitor import Visitor
+from werkzeug.test import TestResponse
 
-from insight_app.api.openapi import document
+from insight_app import create_app
+from insight_app.api.openapi import HEADERS, RATES, document
 from insight_app.config import Settings
+from insight_app.errors import TooManyWaiting
+from insight_app.services import Services
 
 CALL = line(message={"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]})
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -57,6 +63,63 @@ def test_whatever_is_sent_the_answer_is_as_it_is_described(
         holds()
     except Unsatisfiable:  # nothing can be wrong with what takes nothing
         assert (mode, path == "/api/chat" or "completions" in path) == (GenerationMode.NEGATIVE, False)
+
+
+def expect_described(response: TestResponse, path: str, method: str, *expected: str) -> None:
+    """A refusal that the document has, with these headers, and with none for programs that it has not."""
+    answers = DESCRIBED["paths"][path][method]["responses"]
+    described = answers[str(response.status_code)]
+    described = DESCRIBED["components"]["responses"][described["$ref"].rpartition("/")[2]]
+    schemas = DESCRIBED["components"]["schemas"]
+    jsonschema_rs.validate({**schemas["Error"], "components": {"schemas": schemas}}, response.json)
+    told = {name for name in dict(response.headers) if name in HEADERS}
+    assert set(expected) <= told <= set(described["headers"]), response.headers
+
+
+WITH_KEYS = [(path, method) for path, method in OPERATIONS if "security" not in DESCRIBED["paths"][path][method]]
+
+
+@pytest.mark.parametrize(("path", "method"), WITH_KEYS)
+def test_what_is_refused_is_described(shared: Flask, bob: Visitor, path: str, method: str) -> None:
+    """Everything that needs a key, without one, and with one that is for something else."""
+    client = shared.test_client()
+    where = path.replace("{model}", "any").replace("{answer_id}", "1")
+    response = client.open(where, method=method.upper())
+    assert response.status_code == 401
+    expect_described(response, path, method, "WWW-Authenticate")
+    key = made(
+        bob, **({"chat": "y"} if path in ("/v1/models", "/v1/models/{model}", "/api/usage") else {"models": "y"})
+    )
+    response = client.open(where, method=method.upper(), headers={"Authorization": f"Bearer {key}"})
+    assert response.status_code == 403
+    expect_described(response, path, method)
+    response = client.open(where, method=method.upper(), headers={"Origin": "http://evil.example"})
+    expect_described(response, path, method)
+
+
+ASKED = {"/v1/chat/completions": {"messages": [{"role": "user", "content": "a"}]}, "/api/chat": {"message": "a"}}
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_what_has_to_wait_is_described(
+    settings: Settings, at_end: Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A line that is full, and a rate."""
+    app = create_app(dataclasses.replace(settings, ratelimit_enabled=True, send_rate_limit="1 per hour"))
+    found: Services = app.extensions["insight"]
+    at_end.callback(found.database.close)
+    at_end.callback(found.close)
+    found.engine.look()
+
+    def has_no_room(*_: object) -> None:
+        raise TooManyWaiting(retry_after=5)
+
+    monkeypatch.setattr(found.answering, "expect_room", has_no_room)
+    for status, code in ((503, "too_many_waiting"), (429, "too_many_requests")):
+        response = app.test_client().post(path, json=ASKED[path])
+        assert (response.status_code, response.json and response.json["error"]["code"]) == (status, code)
+        assert "is kept" not in response.text
+        expect_described(response, path, "post", "Retry-After", *RATES)
 
 
 @pytest.mark.parametrize("steps", [["Hello"], [thinking("Hm."), "Yes."], [CALL], [error("its own")], ["a", error("b")]])

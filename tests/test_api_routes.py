@@ -147,3 +147,28 @@ def test_two_answers_at_once_in_one_conversation_are_refused(
     second = client.post("/api/chat", json={"message": "b", "conversation_id": first.headers["X-Conversation-Id"]})
     assert second.status_code == 409
     first.close()
+
+
+def test_an_answer_can_be_read_while_it_is_written_and_when_it_is_over(
+    client: FlaskClient, ollama: ScriptedOllama
+) -> None:
+    opened = threading.Event()
+    ollama.script(thinking("hm"), "first ", gate(opened), "last")
+    response = client.post("/api/chat", json={"message": "Hi"}, buffered=False)
+    chunks = iter(response.response)
+    next(chunks)
+    home, answer_id = response.headers["X-Conversation-Id"], int(response.headers["X-Answer-Id"])
+    about = {"id": answer_id, "conversation_id": home}
+    assert client.get(f"/api/answers/{answer_id}").json == {**about, "state": "writing", "text": "first "}
+    opened.set()
+    assert b"".join(chunks) == b"last"  # type: ignore[arg-type]
+    assert client.get(f"/api/answers/{answer_id}").json == {**about, "state": "done", "text": "first last"}
+
+
+def test_what_is_no_answer_is_not_there(client: FlaskClient) -> None:
+    answer_id = int(client.post("/api/chat", json={"message": "Hi"}).headers["X-Answer-Id"])
+    for id in (answer_id - 1, answer_id + 1, 0, 2**63, 10**30, "-1", "1.0", "a"):
+        response = client.get(f"/api/answers/{id}")
+        assert response.status_code == 404, id
+        assert response.json
+        assert response.json["error"]["code"] in ("not_there", "temporary_over", "address_unknown"), id

@@ -339,8 +339,8 @@ def test_what_nobody_has_is_known_before_it_is_asked_for(both: tuple[ScriptedOll
     ollama.close()
     fallback.look()
     fallback.expect("")
-    with pytest.raises(errors.EngineUnreachable):  # it may be the one that has it
-        fallback.expect("qwen3:8b")
+    with pytest.raises(errors.ModelAway, match=f"“qwen3:8b” is not here, and no engine answers at {ollama.url}"):
+        fallback.expect("qwen3:8b")  # it may be the one that has it
     small.models.clear()
     fallback.look()
     with pytest.raises(errors.EngineUnreachable):

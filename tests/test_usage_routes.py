@@ -138,6 +138,25 @@ def test_the_file_and_the_programs_door_have_the_same_rows(
 texts = st.text() | st.sampled_from(["=", "+1", "-1", "@a", "\t=1", "\r", "\n=", '"=1', "a,b"])
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "401", "1.5", "x", "", "9" * 30])
+def test_a_program_hears_that_there_are_no_such_days(shared: Flask, found: Services, ids: Ids, days: str) -> None:
+    """A page shows the usual ones; a program would take them for those that it asked for."""
+    response = shared.test_client().get(f"/api/usage?days={days}", headers=key(found, ids[ALICE], Scope.ADMIN))
+    assert (response.status_code, response.json and response.json["error"]["code"]) == (422, "no_such_days")
+    both = shared.test_client().get("/api/usage?days=7&days=x", headers=key(found, ids[ALICE], Scope.ADMIN))
+    assert both.status_code == 422
+
+
+def test_what_began_no_answer_is_in_no_list(shared: Flask, found: Services, ids: Ids) -> None:
+    """As where somebody asks a model that there is not."""
+    admin = key(found, ids[ALICE], Scope.ADMIN)
+    before = shared.test_client().get("/api/usage", headers=admin).json
+    asked = {"message": "Hi", "model": "nobody"}
+    refused = shared.test_client().post("/api/chat", json=asked, headers=key(found, ids[CAROL], Scope.CHAT))
+    assert refused.status_code == 404
+    assert shared.test_client().get("/api/usage", headers=admin).json == before
+
+
 @given(st.lists(st.tuples(texts, texts), max_size=5))
 def test_no_cell_of_the_file_is_a_formula_and_each_row_comes_back(names: list[tuple[str, str]]) -> None:
     amounts = dict.fromkeys(rows.AMOUNTS, 0)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask import Flask
 from scripted_ollama import ScriptedOllama, gate
+from test_accounts_keys import made
+from visitor import Visitor
 from werkzeug.serving import make_server
 
 from insight_app import verify_streaming
 from insight_app.verify_streaming import NotStreamed, verify
 
 
-@pytest.fixture
-def address(app: Flask) -> Iterator[str]:
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """The address of a server that has this app."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -25,9 +29,15 @@ def address(app: Flask) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_server_that_streams_passes(
-    address: str, ollama: ScriptedOllama, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    with served(app) as found:
+        yield found
+
+
+@pytest.fixture
+def steps(ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of eight pieces, each of which comes when the check has seen the one before, a second later."""
     gates = [threading.Event() for _ in range(8)]
     ollama.script(*(part for number, each in enumerate(gates) for part in (f"piece{number} ", gate(each))))
     waiting = iter([threading.Event(), *gates])
@@ -40,8 +50,39 @@ def test_a_server_that_streams_passes(
 
     arrive.now = 0.0  # type: ignore[attr-defined]
     monkeypatch.setattr(verify_streaming, "clock", arrive)
+
+
+@pytest.mark.usefixtures("steps")
+def test_a_server_that_streams_passes(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify_streaming.main([address]) == 0
     assert "8 chunks in order" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("steps")
+@pytest.mark.parametrize("is_in_environment", [False, True])
+def test_where_people_sign_in_it_asks_with_a_key(
+    shared: Flask,
+    bob: Visitor,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_in_environment: bool,
+) -> None:
+    key = made(bob, chat="y")
+    if is_in_environment:
+        monkeypatch.setenv("INSIGHT_KEY", key)
+    with served(shared) as address:
+        assert verify_streaming.main([address, *([] if is_in_environment else ["--key", key])]) == 0
+    assert "8 chunks in order" in capsys.readouterr().out
+
+
+def test_without_a_key_that_holds_it_says_what_the_server_says(
+    shared: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(shared) as address:
+        assert verify_streaming.main([address, "--key", "isk_00000000_wrong"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]  # before it is what the server logs
+    assert said.startswith("does not stream: The server answered 401: This needs a key")
+    assert "{" not in said
 
 
 def test_a_server_that_is_not_there_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from insight_app.errors import (
 )
 
 View = TypeVar("View", bound=Callable[..., Any])
-PROGRAMS = ("/api/", "/v1/")
+_PROGRAMS = ("/api/", "/v1/")
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
@@ -52,6 +52,11 @@ def somebody() -> Person | None:
     """Who sent the request, None where nobody is known: for what every page has, those of strangers too."""
     entry = g.get("entry")
     return None if entry is None else cast(Entry, entry).person
+
+
+def for_program() -> bool:
+    """Whether the address is one for programs, which know keys and no pages."""
+    return f"{request.path}/".startswith(_PROGRAMS)
 
 
 def for_everybody(view: View) -> View:
@@ -103,7 +108,7 @@ def recognise() -> None:
 
 
 def _nobody() -> SignInNeeded:
-    if request.path.startswith(PROGRAMS):
+    if for_program():
         return KeyRefused()
     return NobodyVouches() if current_app.extensions["insight"].settings.auth_mode == "proxy" else SignInNeeded()
 
@@ -113,7 +118,7 @@ def _entry() -> Entry | None:
     mode = services.settings.auth_mode
     if mode == "local":
         return Entry(THE_ONE_PERSON)
-    if request.path.startswith(PROGRAMS):  # a browser's cookie opens nothing there, so no page can misuse it
+    if for_program():  # a browser's cookie opens nothing there, so no page can misuse it
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         found = services.accounts.entries.by_key(token.strip()) if kind.lower() == "bearer" else None
         return cast("Entry | None", found)

@@ -17,7 +17,7 @@ from insight_app.api import completions
 from insight_app.api.completion_objects import Completion, breaks, delta_of, finish_of, refusal_of
 from insight_app.api.error_objects import error_object
 from insight_app.api.following import pieces, wait_for
-from insight_app.api.guards import Door, refuse_foreign_pages
+from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Reply
 from insight_app.engines.base import Model, full_name
@@ -32,6 +32,7 @@ from insight_app.web import csrf, guarded, services
 HEADERS_SECONDS = 5.0
 v1 = Blueprint("v1", __name__, url_prefix="/v1")
 v1.before_request(refuse_foreign_pages)
+v1.before_request(refuse_compressed)
 
 
 @v1.post("/chat/completions")

@@ -11,7 +11,7 @@ from flask import request
 from insight_app.accounts.guards import still_in
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Reply
-from insight_app.errors import ForeignPage, InsightError, KeyRefused, explain
+from insight_app.errors import BodyCompressed, ForeignPage, InsightError, KeyRefused, explain
 from insight_app.web import services
 
 
@@ -23,6 +23,12 @@ def refuse_foreign_pages() -> None:
         raise ForeignPage from None
     if origin != request.host or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise ForeignPage
+
+
+def refuse_compressed() -> None:
+    """Or it would be called no JSON, although its program sees that it is."""
+    if request.headers.get("Content-Encoding", "identity").casefold() != "identity":
+        raise BodyCompressed
 
 
 def is_gone() -> bool:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from insight_app.api.completions import CompletionRequest
+from insight_app.chat.messages import State
 
 JSON = "application/json"
+_COUNT = {"schema": {"type": "integer", "minimum": 0}}
+_RATES = "of the limit on how often one may send that leaves least"
+HEADERS: dict[str, Any] = {
+    "WWW-Authenticate": {"description": "A key is needed", "schema": {"const": "Bearer"}},
+    "Retry-After": {"description": "Seconds, where it is known when it will go", **_COUNT},
+    "RateLimit-Limit": {"description": f"How many, {_RATES}", **_COUNT},
+    "RateLimit-Remaining": {"description": f"How many are left, {_RATES}", **_COUNT},
+    "RateLimit-Reset": {"description": f"Seconds until it begins anew, {_RATES}", **_COUNT},
+}
+RATES = tuple(name for name in HEADERS if name.startswith("RateLimit"))
+# The headers of each kind of error.
+ERRORS = {"Error": RATES, "KeyNeeded": ("WWW-Authenticate",), "NotNow": ("Retry-After", *RATES)}
 
 
 def document(version: str, address: str, *, with_keys: bool) -> dict[str, Any]:
@@ -26,6 +40,7 @@ def document(version: str, address: str, *, with_keys: bool) -> dict[str, Any]:
             "/v1/models": {"get": _models()},
             "/v1/models/{model}": {"get": _model()},
             "/api/chat": {"post": _chat()},
+            "/api/answers/{answer_id}": {"get": _kept_answer()},
             "/api/usage": {"get": _usage()},
             "/api/openapi.json": {"get": _open("This document", {"type": "object"})},
             "/healthz": {"get": _open("Whether the process lives", {"type": "string", "const": "ok\n"}, "text/plain")},
@@ -33,7 +48,8 @@ def document(version: str, address: str, *, with_keys: bool) -> dict[str, Any]:
         },
         "components": {
             "schemas": {**_requests(), **_answers()},
-            "responses": {"Error": {"description": "Why not", "content": _content(_ref("Error"))}},
+            "responses": {name: _error(headers) for name, headers in ERRORS.items()},
+            "headers": HEADERS,
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -60,9 +76,10 @@ def _complete() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The answer",
+                "headers": _headers(*RATES),
                 "content": _content(_ref("Completion")) | {"text/event-stream": {}},
             },
-            **_errors(400, 403, 404, 413, 429, 500, 502, 503, 504),
+            **_errors(400, 403, 404, 413, 415, 429, 500, 502, 503, 504),
         },
     }
 
@@ -96,7 +113,7 @@ def _usage() -> dict[str, Any]:
         "operationId": "usage",
         "summary": "What everybody used, by hour, person and model; for admins",
         "parameters": [days],
-        "responses": {"200": _answer("The rows, oldest first", _ref("Usage")), **_errors(403)},
+        "responses": {"200": _answer("The rows, oldest first", _ref("Usage")), **_errors(403, 422)},
     }
 
 
@@ -112,12 +129,23 @@ def _chat() -> dict[str, Any]:
                 "description": "The answer's text",
                 "headers": {
                     "X-Conversation-Id": {"description": "Sent back, goes on with it", "schema": {"type": "string"}},
-                    "X-Answer-Id": {"schema": {"type": "string"}},
+                    "X-Answer-Id": {"description": "What /api/answers knows it by", "schema": {"type": "string"}},
+                    **_headers(*RATES),
                 },
                 "content": {"text/plain": {"schema": {"type": "string"}}, "text/event-stream": {}},
             },
-            **_errors(400, 403, 404, 409, 413, 422, 429, 500, 502, 503, 504, 507),
+            **_errors(400, 403, 404, 409, 413, 415, 422, 429, 500, 502, 503, 504, 507),
         },
+    }
+
+
+def _kept_answer() -> dict[str, Any]:
+    answer_id = {"name": "answer_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+    return {
+        "operationId": "answer",
+        "summary": "An answer of /api/chat or the page as it is now, also while it is written",
+        "parameters": [answer_id],
+        "responses": {"200": _answer("The answer", _ref("KeptAnswer")), **_errors(403, 404)},
     }
 
 
@@ -188,6 +216,9 @@ def _answers() -> dict[str, Any]:
         ),
         "Model": _object(about),
         "Models": _object({"object": {"const": "list"}, "data": _several(_ref("Model"))}),
+        "KeptAnswer": _object(
+            {"id": count, "conversation_id": text, "state": {"enum": [state.value for state in State]}, "text": text}
+        ),
         "Usage": _object({"days": count, "rows": _several(used)}),
         "Error": _object({"error": error}),
     }
@@ -214,4 +245,16 @@ def _answer(what: str, schema: dict[str, Any], kind: str = JSON) -> dict[str, An
 
 
 def _errors(*statuses: int) -> dict[str, Any]:
-    return {str(status): {"$ref": "#/components/responses/Error"} for status in sorted({401, *statuses})}
+    kinds = {401: "KeyNeeded", 429: "NotNow", 503: "NotNow"}
+    return {
+        str(status): {"$ref": f"#/components/responses/{kinds.get(status, 'Error')}"}
+        for status in sorted({401, *statuses})
+    }
+
+
+def _error(headers: Iterable[str]) -> dict[str, Any]:
+    return {"description": "Why not", "headers": _headers(*headers), "content": _content(_ref("Error"))}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

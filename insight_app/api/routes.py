@@ -1,19 +1,19 @@
-"""POST /api/chat: the page's own path for programs, as plain text or server-sent events while it is written."""
+"""The page's own path for programs: POST /api/chat asks and follows, GET /api/answers/ID says what is there."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 
-from flask import Blueprint, Flask, Response, request, stream_with_context
+from flask import Blueprint, Flask, Response, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
 from insight_app.accounts.tokens import Scope
 from insight_app.api.following import pieces, wait_for
-from insight_app.api.guards import Door, refuse_foreign_pages
+from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
 from insight_app.chat import prompts
-from insight_app.chat.guards import own_conversation
+from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
 from insight_app.engines.base import Piece
@@ -24,9 +24,8 @@ from insight_app.rendering import sse
 from insight_app.web import csrf, guarded, services
 
 api = Blueprint("api", __name__, url_prefix="/api")
-
-
 api.before_request(refuse_foreign_pages)
+api.before_request(refuse_compressed)
 
 
 @api.post("/chat")
@@ -75,6 +74,21 @@ def chat() -> ResponseReturnValue:
     return Response(
         stream_with_context(guarded(_text(reply, door))), content_type="text/plain; charset=utf-8", headers=headers
     )
+
+
+@api.get("/answers/<int:answer_id>")
+def answer(answer_id: int) -> Response:
+    """{"id", "conversation_id", "state", "text"}: an answer as it is now, also while it is written."""
+    expect_scope(Scope.CHAT)
+    found = own_message(answer_id, "assistant")
+    state, text = found.state, found.text
+    if state.is_live:
+        if reply := services().replies.get(answer_id):
+            state, text = reply.state, reply.answer.since(0)
+        else:  # it may have ended after this row was read
+            found = own_message(answer_id, "assistant")
+            state, text = found.state, found.text
+    return jsonify(id=found.id, conversation_id=found.conversation_id, state=state.value, text=text)
 
 
 def register(app: Flask) -> None:

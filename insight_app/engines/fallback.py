@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from insight_app.engines.base import Engine, Event, Model, Options, Stage, Stop, Task, full_name
 from insight_app.engines.ollama_models import runs_elsewhere
-from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelMissing, NoModel
+from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelAway, ModelMissing, NoModel
 
 LOOK_AGAIN_SECONDS = 2.0  # while the first engine is not there: somebody may be starting it just now
 LOOK_SELDOM_SECONDS = 15.0
@@ -83,7 +83,12 @@ class Fallback(Engine):
         if self._find(model) is None:
             self.look()
         if self._find(model) is None and not runs_elsewhere(model):
-            engine, _ = self._last_resort(model)
+            try:
+                engine, _ = self._last_resort(model)
+            except EngineUnreachable as away:
+                if not (model and self.standing.models):
+                    raise
+                raise ModelAway(**{**away.facts, "model": model}) from None
             raise ModelMissing(model=model, url=engine.url) if model else NoModel(url=engine.url)
 
     def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:

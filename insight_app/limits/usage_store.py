@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true
 
 from insight_app.limits.store import Use
 from insight_app.storage.database import Database
 from insight_app.storage.tables import accounts, usage
 
 AMOUNTS = tuple(Use.__dataclass_fields__)
+# A row stays where its only answer was given back, as one that did not begin after all.
+_WAS_USED = or_(*(usage.c[name] != 0 for name in AMOUNTS))
 _SUMS = [func.coalesce(func.sum(usage.c[name]), 0).label(name) for name in AMOUNTS]
 
 
@@ -65,7 +67,7 @@ class UsageStore:
 
 
 def _since(hour: int, person: str | None) -> ColumnElement[bool]:
-    return (usage.c.hour >= hour) & (true() if person is None else usage.c.person == person)
+    return _WAS_USED & (usage.c.hour >= hour) & (true() if person is None else usage.c.person == person)
 
 
 def _use(sums: Sequence[Any]) -> Use:

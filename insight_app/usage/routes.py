@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_admin, expect_scope, me
 from insight_app.accounts.tokens import Scope
+from insight_app.errors import NoSuchDays
 from insight_app.limits import quotas
 from insight_app.limits.store import Use
 from insight_app.usage import rows
@@ -80,7 +81,10 @@ def for_programs() -> ResponseReturnValue:
     """The rows of the last ?days= (30) as JSON."""
     expect_scope(Scope.ADMIN)
     expect_admin()
-    days = _asked_days(30)
+    given = request.args.getlist("days")
+    days = _asked_days(0) if given else 30
+    if not days or len(given) > 1:
+        raise NoSuchDays(limit=MOST_DAYS)
     return _streamed(rows.as_json(services().usage.rows(_hour_since(days)), days), "application/json", {})
 
 
