@@ -69,6 +69,8 @@ LICENCES: dict[str, set[str]] = {
     "api/guards.py": {"flask", "socket"},
     "__init__.py": {"flask"},
     "web.py": WEB,
+    "incoming.py": WEB,
+    "refusals.py": WEB,
     "cli.py": WEB,
     "assets.py": WEB,
 }
@@ -84,7 +86,7 @@ LAYERS = (
     ("errors",),
 )
 # Above the layers: what puts the product together, and what all routes share.
-TOP = {"__init__", "services", "web", "assets", "cli", "verify_streaming"}
+TOP = {"__init__", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
 
 
 def imports(path: Path) -> set[str]:

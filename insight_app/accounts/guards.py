@@ -88,6 +88,12 @@ def expect_scope(scope: Scope) -> None:
         raise KeyTooNarrow(scope=scope.value)
 
 
+def tried_at_the_door() -> str:
+    """What somebody tries to open: an account, by the address that finds it, or what their link is for."""
+    given = request.form.get("email", "").strip()
+    return clean_email(given) or given.casefold() or request.path
+
+
 def still_in() -> Callable[[], bool]:
     """A question for streams: whether who asked for it may still be here."""
     entry, entries = my_entry(), current_app.extensions["insight"].accounts.entries

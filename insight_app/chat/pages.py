@@ -18,10 +18,11 @@ from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
 from insight_app.errors import InsightError, NotThere, explain
+from insight_app.refusals import signed_out
 from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
-from insight_app.web import draw, guarded, services, signed_out
+from insight_app.web import draw, guarded, services
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, g
 from flask_limiter import Limiter, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import parse_many
 from limits.errors import StorageError
 
-from insight_app.accounts.people import clean_email
+from insight_app.accounts.guards import tried_at_the_door
 
 SIGNING_IN = "signing in"
 # How long a request waits for Redis.
@@ -141,9 +141,7 @@ def _key() -> str:
 
 def _account() -> str:
     """What somebody tries to open, by a digest: an address is nothing for a key of Redis."""
-    given = request.form.get("email", "").strip()
-    tried = clean_email(given) or given.casefold() or request.path
-    return sha256(tried.encode("utf-8", "replace")).hexdigest()[:24]
+    return sha256(tried_at_the_door().encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def _account_from_address() -> str:

@@ -14,7 +14,8 @@ from insight_app.moderation.presets import PRESETS, Preset
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rule_list import RuleList
 from insight_app.moderation.trying import Tried, tried_in
-from insight_app.web import add_settings_page, from_htmx, services, show, who
+from insight_app.refusals import show
+from insight_app.web import add_settings_page, from_htmx, services, who
 
 moderation = Blueprint("moderation", __name__, url_prefix="/settings/moderation")
 moderation.before_request(expect_admin)

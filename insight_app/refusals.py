@@ -1,0 +1,161 @@
+"""Every error as whoever asked can read it: as a page, as a fragment, or as JSON."""
+
+from __future__ import annotations
+
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
+
+from insight_app.accounts.guards import for_program
+from insight_app.api.error_objects import error_object, status_of
+from insight_app.chat.messages import TEMPORARY
+from insight_app.errors import (
+    AccountOff,
+    AddressUnknown,
+    FormExpired,
+    InputError,
+    InsightError,
+    NotThere,
+    SignedOut,
+    SignInNeeded,
+    TemporaryOver,
+    TooLarge,
+    TooManyRequests,
+    TooManyTries,
+    UnknownHost,
+    WrongMethod,
+)
+from insight_app.limits import rates
+from insight_app.limits.quotas import lasting
+from insight_app.rendering import sse
+from insight_app.rendering.swaps import swap
+from insight_app.web import draw, from_htmx, services
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(InsightError, show)
+    app.register_error_handler(Exception, _translate)
+
+
+def _translate(error: Exception) -> ResponseReturnValue:
+    """Anything that a library, the framework or a fault of ours raised, as one of our own errors."""
+    if isinstance(error, CSRFError):
+        return show(FormExpired())
+    if isinstance(error, RateLimitExceeded):
+        is_door = error.limit is not None and str(error.limit.scope).startswith(rates.SIGNING_IN)
+        kind = TooManyTries if is_door else TooManyRequests
+        seconds = rates.seconds_left()
+        return show(kind(retry_after=seconds, wait=lasting(seconds)))
+    if isinstance(error, SecurityError):
+        # No page: under a name that is not ours nothing of anybody's may be read.
+        if for_program():
+            return show(UnknownHost())
+        return Response(f"{UnknownHost()}\n", error.code, content_type="text/plain")
+    if isinstance(error, HTTPException):
+        if error.response is not None:
+            return error.response  # a redirect
+        if error.code == 413:
+            largest = request.max_content_length or 0
+            return show(TooLarge(limit=f"{largest // 2**20} MB" if largest >= 2**20 else f"{largest // 2**10} KB"))
+        if isinstance(error, MethodNotAllowed):
+            response = make_response(show(WrongMethod()))
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response
+        if error.code == 404:
+            return show(AddressUnknown() if for_program() else NotThere())
+        return show(InputError())
+    services().metrics.faults.inc()
+    current_app.extensions["log"].error("request broke", endpoint=request.endpoint, exc_info=error)
+    return show(InsightError())
+
+
+def show(error: InsightError) -> Response:
+    """The error as every route shows it, for one that has nothing better; says when to come back, if that is known."""
+    response = make_response(_shown(error))
+    if "retry_after" in error.facts:
+        response.headers["Retry-After"] = error.facts["retry_after"]
+    return response
+
+
+def _shown(error: InsightError) -> ResponseReturnValue:
+    """The error as whoever asked can read it; a form's text is in the page still, or comes back with it."""
+    if for_program():
+        as_openai = request.path.startswith("/v1")
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return jsonify(error_object(error, as_openai=as_openai)), status_of(error, as_openai=as_openai), headers
+    if isinstance(error, SignInNeeded) and (way := _way_in()) is not None:
+        return way
+    if from_htmx():
+        return notice(error), error.status
+    g.tells_an_error = True
+    try:
+        return render_template("error.html", error=error, **_begun(error)), error.status
+    except Exception as fault:  # or the server would tell of it, with its message and the address that was asked for
+        current_app.extensions["log"].error("error page broke", exc_info=fault)
+        return Response(f"{error}\n", error.status, content_type="text/plain; charset=utf-8")
+
+
+def _way_in() -> ResponseReturnValue | None:
+    """Where who must sign in is led; None where that would lose what they typed: they are told instead."""
+    if request.endpoint == "chat.stream":  # htmx repeats a connection that gets anything else for ever
+        told = signed_out((request.view_args or {})["answer_id"])
+        return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
+    if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
+        return None
+    if from_htmx() and request.blueprint in ("chat", "library"):  # what is typed there stays
+        return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
+    if from_htmx():
+        return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})
+    return redirect(
+        url_for("accounts.sign_in", next=request.full_path.rstrip("?") if request.path != "/" else None), 303
+    )
+
+
+def signed_out(answer_id: int) -> str:
+    """The last that a page hears of an answer that grows on it: what has it connect again every two seconds is gone."""
+    # Whom a proxy names is out only by their account.
+    error = AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
+    return swap("#notice", "innerHTML", draw("_notice.html", error=error)) + swap(f"#a{answer_id}-stream", "delete", "")
+
+
+def notice(error: InsightError) -> str:
+    """The error as a swap of the page's notice, with fresh keys for the form that could not be sent."""
+    keys = draw("chat/_composer_keys.html", after=_typed("parent"))
+    told = swap("#notice", "innerHTML", draw("_notice.html", error=error))
+    if isinstance(error, TemporaryOver) and _typed("message"):  # what was typed goes into another one
+        composer = render_template("chat/_composer.html", **_begun(error), live_swap=False, told=error)
+        return swap("#composer", "outerHTML", composer)
+    return told + swap("#composer-keys", "outerHTML", keys)
+
+
+def _begun(error: InsightError) -> dict[str, object]:
+    """What the composer needs to know of a text that could not be sent."""
+    is_over = isinstance(error, TemporaryOver)
+    return {
+        "action": url_for("chat.begin_temporary") if is_over else request.path,
+        "draft": _typed("message"),
+        "model": _typed("model"),
+        "after": "" if is_over else _typed("parent"),
+        "temporary": is_over or request.path.startswith(("/temporary", f"/c/{TEMPORARY}")),
+    }
+
+
+def _typed(field: str) -> str:
+    """What the form says; what was too large to be read is still in the browser, one step back."""
+    try:
+        return request.form.get(field, "")
+    except HTTPException:
+        return ""
