@@ -87,8 +87,9 @@ def draw(template: str, **names: object) -> str:
 
 def csrf_token() -> str:
     """What shows that a form is of this session; signed but once, for it is good as long as the session is."""
-    known = session.get("csrf_token")
-    return generate_csrf() if known is None else _signed(known, current_app.secret_key)
+    if "csrf_token" not in session:
+        generate_csrf()
+    return _signed(session["csrf_token"], current_app.secret_key)
 
 
 @lru_cache(maxsize=1000)

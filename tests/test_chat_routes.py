@@ -117,8 +117,12 @@ def test_the_token_of_another_session_is_a_wrong_one(visitor: Visitor, ollama: S
     assert stranger.send("/messages", message="Hi", key="k").status_code == 303
 
 
-def test_a_page_of_another_session_has_another_token(visitor: Visitor) -> None:
+def test_a_page_of_another_session_has_another_token(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor, now = Visitor(client), time.time()
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now)
+    visitor.open("/")
     mine = visitor.field("csrf_token")
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: now + 5)  # the first page's too is kept
     visitor.open("/")
     assert visitor.field("csrf_token") == mine
     visitor.client.set_cookie("insight-8000", "made.up")
