@@ -83,7 +83,7 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
-    ("errors",),
+    ("errors", "words"),
 )
 # Above the layers: what puts the product together, and what all routes share.
 TOP = {"__init__", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
-UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+from insight_app.words import LENGTHS, counted
 
 
 def ago(at: float | None) -> str:
@@ -13,10 +13,9 @@ def ago(at: float | None) -> str:
     if at is None:
         return "never"
     passed = time.time() - at
-    for name, length in UNITS:
+    for name, length in LENGTHS:
         if passed >= length:
-            count = int(passed // length)
-            return f"{count:,} {name}{'' if count == 1 else 's'} ago"
+            return f"{counted(int(passed // length), name)} ago"
     return "just now"
 
 

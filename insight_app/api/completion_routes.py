@@ -46,7 +46,6 @@ def complete() -> ResponseReturnValue:
     door = Door()
     with an_answer(asked.task.model) as taken:
         services().engine.expect(taken.model)
-        # What a person may ask is decided here, before anything is written.
         services().answering.expect_room(me().id, taken.model)
         reply = services().passing.start(replace(asked.task, model=taken.model), me().id)
     try:

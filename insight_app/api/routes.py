@@ -46,7 +46,6 @@ def chat() -> ResponseReturnValue:
     parent_id = before[-1].id if before else None
     with an_answer(model) as taken:
         services().engine.expect(taken.model)
-        # What a person may ask is decided here, before anything is written.
         text = services().moderation.prompt(text)
         answering.expect_room(me().id, taken.model)
         prompt, answer = store.ask(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from insight_app.words import LENGTHS, counted
+
 HOUR_SECONDS = 3600
 MOST = 1_000_000_000
 UNITS = ("answers", "tokens")
@@ -100,9 +102,8 @@ def begins(period: str, now: float) -> str:
 
 def facts(quota: Quota, now: float) -> dict[str, object]:
     """What the text of QuotaReached needs to know."""
-    number = f"{quota.limit:,} {quota.unit if quota.limit != 1 else quota.unit[:-1]}"
     return {
-        "amount": number,
+        "amount": counted(quota.limit, quota.unit.removesuffix("s")),
         "period": "today" if quota.period == "day" else "this month",
         "begins": begins(quota.period, now),
         "retry_after": max(1, math.ceil(ends(quota.period, now) - now)),
@@ -111,14 +112,10 @@ def facts(quota: Quota, now: float) -> dict[str, object]:
 
 def lasting(seconds: int) -> str:
     """A wait as one says it, in words that a page can count down (static/js/app.js): "44 seconds", "5 minutes"."""
-    return f"{seconds} second{'' if seconds == 1 else 's'}" if seconds <= 120 else _about(seconds)
+    return counted(seconds, "second") if seconds <= 120 else _about(seconds)
 
 
 def _about(seconds: float) -> str:
     """The largest unit of a time, rounded up: "3 hours"."""
-    for name, length in (("day", 86_400), ("hour", 3_600)):
-        if seconds > length:
-            count = -int(-seconds // length)
-            return f"{count} {name}s"
-    minutes = max(1, -int(-seconds // 60))
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+    name, length = next(((name, length) for name, length in LENGTHS if seconds > length), LENGTHS[-1])
+    return counted(max(1, -int(-seconds // length)), name)

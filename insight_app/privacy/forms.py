@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired, ValidationError
 
 from insight_app.privacy.diagnostics import CHOICES_SECONDS
 from insight_app.privacy.preferences import LONGEST_DAYS, Preferences
-from insight_app.privacy.words import counted, in_words
+from insight_app.words import counted, in_words
 
 AS_THE_SERVER, SOME_DAYS = "server", "days"
 

@@ -16,10 +16,10 @@ from insight_app.chat import pages
 from insight_app.config import PROJECT
 from insight_app.privacy import export
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
-from insight_app.privacy.words import counted, in_words
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.web import add_settings_page, from_htmx, guarded, services
+from insight_app.words import counted, in_words
 
 privacy = Blueprint("privacy", __name__, url_prefix="/settings/privacy")
 DONE = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+# Of the units of time, in seconds, the longest first.
+LENGTHS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def counted(number: int, name: str) -> str:
@@ -14,7 +15,7 @@ def in_words(seconds: float) -> str:
     """ "2 hours and 5 minutes"; the two largest units, rounded up to minutes so that the end is never too early."""
     left = -int(-seconds // 60) * 60
     parts = []
-    for name, length in UNITS:
+    for name, length in LENGTHS:
         count, left = divmod(left, length)
         if count:
             parts.append(counted(count, name))
