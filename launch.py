@@ -421,6 +421,9 @@ ENDS = {
 PROGRAMS = {
     "browser": (("chromium", "chromium-browser"), ("chromium", "fonts-liberation")),
     "Redis": (("redis-server",), ("redis-server",)),
+    "Postgres": (("pg_createcluster",), ("postgresql",)),
+    "Nginx": (("nginx",), ("nginx-light",)),
+    "Prometheus": (("promtool",), ("prometheus",)),
 }
 
 
@@ -429,16 +432,14 @@ def find_programs() -> None:
     missing = [what for what, (names, _) in PROGRAMS.items() if not any(map(shutil.which, names))]
     if not missing:
         return
-    follows = " and ".join(missing) + " tests will be skipped."
+    follows = in_words(missing, "and") + " tests will be skipped."
     packages = [package for what in missing for package in PROGRAMS[what][1]]
     if shutil.which("apt-get") is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
-        say(
-            f"There is no {' or '.join(PROGRAMS[what][0][0] for what in missing)}, and only root on Debian can "
-            f"install it here: {follows}"
-        )
+        names = in_words([PROGRAMS[what][0][0] for what in missing], "or")
+        say(f"There is no {names}, and only root on Debian can install it here: {follows}")
         return
-    progress = Progress("Installing " + " and ".join(PROGRAMS[what][0][0] for what in missing))
-    # Debian would start a Redis of its own; the tests start theirs.
+    progress = Progress("Installing " + in_words(packages, "and"))
+    # Debian would start servers of its own; the tests start theirs.
     environ = dict(os.environ, DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1")
     for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         done = subprocess.run(
@@ -452,6 +453,10 @@ def find_programs() -> None:
     if done.returncode != 0:
         said = last_line(done.stdout.decode(errors="replace"))
         say(f"It cannot be installed ({said}): {follows}")
+
+
+def in_words(names: "list[str]", last: str) -> str:
+    return ", ".join(names[:-1]) + f" {last} {names[-1]}" if names[1:] else names[0]
 
 
 def test(pytest_options: "list[str]") -> int:
