@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -15,13 +16,11 @@ from insight_app.chat.replies import Activity, Reply
 class News:
     """What somebody lacks who has so much of each text: the rest of both, and the facts as they are now."""
 
-    facts: dict[str, Any]  # made for JSON
+    version: int  # of the reply
+    facts: str  # as JSON
     thinking: str
     answer: str
-
-    @property
-    def is_last(self) -> bool:
-        return not State(self.facts["state"]).is_live
+    is_last: bool
 
 
 class Written(Reply):
@@ -32,18 +31,20 @@ class Written(Reply):
     ) -> None:
         super().__init__(answer_id, conversation_id, model, run, owner)
         self._notice = changed
-        # What is going on, and since when in the time of day: the only clock that others have too.
-        self._stamped: tuple[Activity | None, float] = None, 0.0
+        self._stamped: tuple[Activity | None, str] = None, ""  # what is going on, and the facts of that
 
     def news(self, thought: int, said: int) -> News:
         """For somebody who has so many characters of the reasoning and of the answer."""
         with self._changing:
             activity = self.activity
             if activity is not self._stamped[0]:
-                self._stamped = activity, time.time() - activity.seconds
-            facts = {**asdict(activity), "since": self._stamped[1]}
-            facts |= {"conversation": self.conversation_id, "run": self.run, "owner": self.owner}
-            return News(facts, self.thinking.since(thought), self.answer.since(said))
+                # The time of day is the only clock that others have too.
+                facts = {**asdict(activity), "since": time.time() - activity.seconds}
+                facts |= {"conversation": self.conversation_id, "run": self.run, "owner": self.owner}
+                self._stamped = activity, json.dumps(facts)
+            return News(
+                self.version, self._stamped[1], self.thinking.since(thought), self.answer.since(said), self.ended
+            )
 
     def _tell(self) -> None:
         super()._tell()

@@ -6,7 +6,6 @@ Redis matters, and what is there is always the beginning of the real text.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 
@@ -70,9 +69,9 @@ class Outbox:
 
     def open(self, answer_id: int, conversation_id: str, model: str, run: int, owner: str = "") -> Written:
         reply = Written(answer_id, conversation_id, model, run, owner, self._changed.set)
-        self._parcels[answer_id] = _Parcel(reply)
+        parcel = self._parcels[answer_id] = _Parcel(reply)
         if self._link.up:
-            self._round()  # now, so that the next request finds it, whichever process that comes to
+            self._round(parcel)  # now, so that the next request finds it, whichever process that comes to
         self._changed.set()
         return reply
 
@@ -98,27 +97,27 @@ class Outbox:
             self._closed.wait(ROUND_SECONDS)  # so long, what comes is put together
             self._changed.wait(max(0.0, self._renew_at - time.monotonic()))
 
-    def _round(self) -> None:
+    def _round(self, only: _Parcel | None = None) -> None:
         try:
             with self._sending:
-                self.send()
+                self.send(only)
         except Exception as error:  # a fault of ours must neither fail a prompt nor leave all readers without news
             structlog.get_logger("redis").error("outbox broke", exc_info=error)
 
-    def send(self) -> None:
-        """One round: all that Redis lacks. Not thread-safe."""
+    def send(self, only: _Parcel | None = None) -> None:
+        """One round: all that Redis lacks, or of one reply alone. Not thread-safe."""
         now = time.monotonic()
         renewing, keeping = now >= self._renew_at, now >= self._keep_at
         if not (renewing or self._link.up):
             return
-        over, parcels = list(self._over), list(self._parcels.values())
+        over, parcels = list(self._over), [only] if only else list(self._parcels.values())
         packed = [(parcel, command) for parcel in parcels if (command := parcel.pack(self._token))]
         commands = [command for _, command in packed]
         if changed := over + [parcel.reply.id for parcel, _ in packed]:
             commands.append(("PUBLISH", keys.NEWS, ",".join(map(str, changed))))
         for answer_id in over:
             commands += [("DEL", *keys.all_of(answer_id)), ("HDEL", keys.WRITING, answer_id)]
-        if keeping:
+        if keeping and not only:
             self._keep_at = now + keys.KEPT_SECONDS / 3
             for parcel in (each for each in parcels if not each.is_over):
                 commands += [("EXPIRE", key, keys.KEPT_SECONDS) for key in keys.all_of(parcel.reply.id)]
@@ -170,6 +169,7 @@ class _Parcel:
 
     def forget(self) -> None:
         """Redis may have nothing of it."""
+        self._version = -1  # of the reply
         self._facts = ""  # as JSON; "": nothing is there
         self._characters = (0, 0)  # of the reasoning and of the answer
         self._sizes = (0, 0)  # the same in bytes
@@ -177,8 +177,10 @@ class _Parcel:
 
     def pack(self, token: str) -> Command | None:
         """What brings Redis up to date; None where it is."""
+        if self.reply.version == self._version:
+            return None
         news = self.reply.news(*self._characters)
-        facts = json.dumps(news.facts)
+        self._version, facts = news.version, news.facts
         thinking, answer = news.thinking.encode(), news.answer.encode()
         if facts == self._facts and not thinking and not answer:
             return None
