@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
+import ssl
 import time
 import urllib.request
 from http.cookies import SimpleCookie
@@ -87,8 +89,8 @@ class Program(Client):
 class Visit:
     """A browser that has opened the first page: its cookie and what its form carries."""
 
-    def __init__(self, url: str) -> None:
-        with urllib.request.urlopen(url) as response:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        with urllib.request.urlopen(url, context=tls) as response:
             cookies = SimpleCookie(response.headers["Set-Cookie"])
             found = FIELD.search(response.read().decode())
         assert found, "the page has no form"
@@ -96,13 +98,14 @@ class Visit:
         self.cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
         self.host = url.partition("//")[2]
         self._sent = 0
+        self._own = secrets.token_hex(4)  # two visits send two prompts, not one twice
 
     def post(self, path: str, *headers: str) -> bytes:
         """The form, sent as another prompt each time."""
         self._sent += 1
         form = {
             "csrf_token": self.token,
-            "key": f"benchmark-{self._sent}",
+            "key": f"{self._own}-{self._sent}",
             "message": "Tell me something.",
             "model": "",
         }

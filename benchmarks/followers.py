@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import ssl
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -69,15 +70,17 @@ class Taken:
 WARM = Load(streams=2, tokens=200, rate=30, spread=0.1)
 
 
-async def take(load: Load, make: Callable[[], Client], server: Served) -> Taken:
-    """All streams of the load, each on a connection of its own."""
+async def take(
+    load: Load, make: Callable[[], Client], server: Served, tls: ssl.SSLContext | None = None, port: int | None = None
+) -> Taken:
+    """All streams of the load, each on a connection of its own, to `port` where something stands in front."""
     loop = asyncio.get_running_loop()
     began, before, resident = loop.time(), cpu_seconds(server.pid), resident_bytes(server.pid)
     most = 0
 
     async def one(number: int) -> Client:
         await asyncio.sleep(began + load.spread * number / load.streams - loop.time())
-        _, client = await loop.create_connection(make, "127.0.0.1", server.port)
+        _, client = await loop.create_connection(make, "127.0.0.1", port or server.port, ssl=tls)
         await client.over
         return client
 

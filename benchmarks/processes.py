@@ -23,10 +23,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Something that listens at `port` of this machine; `pid` is the process that does the work."""
+    """Something that listens at `port` of this machine; `pid` does the work, or is the first of the `pids` that do."""
 
     port: int
     pid: int
+    pids: tuple[int, ...] = ()
 
     @property
     def url(self) -> str:
@@ -59,10 +60,12 @@ def paced_source(*options: str, core: int | None = None) -> Iterator[Served]:
 
 
 @contextmanager
-def product(engine: str, *, core: int | None = None, **environ: str) -> Iterator[Served]:
+def product(
+    engine: str, *, core: int | None = None, conf: str = "deploy/gunicorn.conf.py", **environ: str
+) -> Iterator[Served]:
     """The server as it is deployed, with a database of its own, in front of the Ollama at `engine`."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "-b", f"127.0.0.1:{port}", "wsgi:app"]
+    command = [sys.executable, "-m", "gunicorn", "-c", conf, "-b", f"127.0.0.1:{port}", "wsgi:app"]
     with tempfile.TemporaryDirectory(prefix="insight-benchmark-") as folder:
         settings = {
             "SECRET_KEY": secrets.token_urlsafe(16),
@@ -76,7 +79,8 @@ def product(engine: str, *, core: int | None = None, **environ: str) -> Iterator
         }
         with running(command, core=core, **settings) as process:
             wait_until_it_answers(f"http://127.0.0.1:{port}/readyz", process)
-            yield Served(port, children(process.pid)[0])
+            pids = tuple(children(process.pid))
+            yield Served(port, pids[0], pids)
 
 
 def wait_until_it_answers(url: str, process: subprocess.Popen[str]) -> None:

@@ -1,0 +1,165 @@
+"""What Redis, Postgres, Nginx and a second worker cost, each on top of the one before it, in the same run.
+
+    python benchmarks/deployed.py --streams 300
+
+The same prompts and followers as in followers.py, each time on a fresh server. Nginx (TLS, the files of deploy/nginx),
+Postgres and Redis are those that the tests start, so `python3 launch.py test` must have run once. The last row has two
+workers, each on a core of its own, which the source and the clients share with them. It ends by itself and uses
+loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import ssl
+import statistics
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
+
+from clients import Follower, Visit
+from followers import OTHER_CORE, SERVER_CORE, WARM, Load, take
+from own_nginx import InsightNginx
+from own_postgres import OwnPostgres
+from own_redis import OwnRedis
+from processes import Served, children, cpu_seconds, paced_source, product
+
+HEADINGS = (
+    "what runs",
+    "workers: CPU s per 1,000 tokens",
+    "against the first row",
+    "share of the busier worker",
+    "Redis, Postgres, Nginx: the same",
+    "end: later by (median, worst)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What stands around the product; `environ` tells it so."""
+
+    name: str
+    parts: tuple[str, ...] = ()
+    workers: int = 1
+
+
+SETTINGS = (
+    Setting("one worker, SQLite"),
+    Setting("and Redis", ("Redis",)),
+    Setting("and Postgres", ("Redis", "Postgres")),
+    Setting("and Nginx", ("Redis", "Postgres", "Nginx")),
+    Setting("two workers, all of it", ("Redis", "Postgres", "Nginx"), 2),
+)
+
+
+@dataclass(slots=True)
+class Standing:
+    """A setting as it runs: the product, the port that people call, and the processes of each part."""
+
+    server: Served
+    port: int
+    tls: ssl.SSLContext | None
+    parts: dict[str, list[int]] = field(default_factory=dict)
+
+
+@contextmanager
+def standing(setting: Setting, engine: str) -> Iterator[Standing]:
+    with ExitStack() as stack:
+        environ = {"WEB_CONCURRENCY": str(setting.workers)}
+        roots: dict[str, int] = {}
+        if "Redis" in setting.parts:
+            redis = OwnRedis()
+            redis.start()
+            stack.callback(redis.close)
+            environ["REDIS_URL"], roots["Redis"] = redis.url, redis.pid
+        if "Postgres" in setting.parts:
+            postgres = OwnPostgres()
+            postgres.start()
+            stack.callback(postgres.close)
+            environ["DATABASE_URL"], roots["Postgres"] = postgres.url, postgres.pid
+        environ |= {"ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXIES": "127.0.0.1"} if "Nginx" in setting.parts else {}
+        core = SERVER_CORE if setting.workers == 1 else None
+        server = stack.enter_context(product(engine, core=core, **environ))
+        for pid, its_core in zip(server.pids, (SERVER_CORE, OTHER_CORE), strict=False):
+            os.sched_setaffinity(pid, {its_core})
+        port, tls = server.port, None
+        if "Nginx" in setting.parts:
+            nginx = InsightNginx(f"127.0.0.1:{server.port}", Path("/nowhere"))
+            stack.callback(nginx.close)
+            port, roots["Nginx"] = nginx.port, nginx.pid
+            tls = ssl.create_default_context()
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        yield Standing(server, port, tls, roots)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds of all workers, of the busier one, and of each part; how late the ends were, as shares."""
+
+    workers: float
+    busier: float
+    parts: dict[str, float]
+    late: list[float]
+
+
+def measure(setting: Setting, load: Load) -> Cost:
+    options = ("--tokens", str(load.tokens), "--rate", str(load.rate))
+    with paced_source(*options, core=OTHER_CORE) as source, standing(setting, source.url) as it:
+        visit = Visit(f"{'https' if it.tls else 'http'}://127.0.0.1:{it.port}", it.tls)
+        asyncio.run(take(WARM, lambda: Follower(visit), it.server, it.tls, it.port))
+        workers = [cpu_seconds(pid) for pid in it.server.pids]
+        parts = {name: used(pid) for name, pid in it.parts.items()}
+        taken = asyncio.run(take(load, lambda: Follower(visit), it.server, it.tls, it.port))
+        spent = [cpu_seconds(pid) - before for pid, before in zip(it.server.pids, workers, strict=True)]
+        late = sorted(seconds / load.seconds - 1 for seconds in taken.seconds)
+        return Cost(sum(spent), max(spent), {name: used(pid) - parts[name] for name, pid in it.parts.items()}, late)
+
+
+def used(pid: int) -> float:
+    """CPU seconds of a process and of all that it started and that are still there."""
+    return cpu_seconds(pid) + sum(used(child) for child in children(pid))
+
+
+def row(setting: Setting, load: Load, costs: list[Cost], first: float) -> list[str]:
+    thousands = load.streams * load.tokens / 1000
+    cost = statistics.median(each.workers for each in costs) / thousands
+    parts = [f"{statistics.median(each.parts[name] for each in costs) / thousands:.3f}" for name in setting.parts]
+    return [
+        setting.name,
+        f"{cost:.3f}",
+        f"{cost / first:.2f}",
+        f"{statistics.median(each.busier / each.workers for each in costs):.0%}",
+        ", ".join(parts),
+        f"{statistics.median(each.late[len(each.late) // 2] for each in costs):.1%}, "
+        f"{statistics.median(each.late[-1] for each in costs):.1%}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--streams", type=int, default=300, help="answers at the same time")
+    parser.add_argument("--tokens", type=int, default=200, help="of each answer")
+    parser.add_argument("--rate", type=float, default=30, help="tokens per second of each answer")
+    parser.add_argument("--spread", type=float, default=5, help="seconds over which people press Send")
+    parser.add_argument("--rounds", type=int, default=3, help="of all settings in turn; medians are printed")
+    chosen = parser.parse_args()
+    load = Load(chosen.streams, chosen.tokens, chosen.rate, chosen.spread)
+    os.sched_setaffinity(0, {OTHER_CORE})
+    costs: dict[str, list[Cost]] = {setting.name: [] for setting in SETTINGS}
+    for _ in range(chosen.rounds):
+        for setting in SETTINGS:
+            costs[setting.name].append(measure(setting, load))
+    print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
+    first = statistics.median(each.workers for each in costs[SETTINGS[0].name]) / (load.streams * load.tokens / 1000)
+    for setting in SETTINGS:
+        print(f"| {' | '.join(row(setting, load, costs[setting.name], first))} |")
+
+
+if __name__ == "__main__":
+    main()
