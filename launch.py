@@ -306,15 +306,18 @@ def end_with_parent() -> "Callable[[], object] | None":
     return lambda: kernel.prctl(parent_death, signal.SIGTERM)
 
 
-def ollama_is_ready(base_url: str) -> bool:
-    """Whether Ollama answers within a second and has a model."""
-    url = urllib.parse.urlsplit(base_url)
+def engine_is_ready(settings: "dict[str, Any]") -> bool:
+    """Whether the engine answers within a second and has a model, as far as it says so without its key."""
+    url = urllib.parse.urlsplit(settings["engine_url"])
+    path, models = ("/v1/models", "data") if settings["engine"] == "openai" else ("/api/tags", "models")
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     try:
         with contextlib.closing(kind(url.hostname or "", url.port, timeout=1)) as connection:
-            connection.request("GET", url.path + "/api/tags")
+            connection.request("GET", url.path + path)
             response = connection.getresponse()
-            return response.status == 200 and bool(json.loads(response.read().decode())["models"])
+            if response.status == 401 and settings["engine"] == "openai":
+                return True
+            return response.status == 200 and bool(json.loads(response.read().decode())[models])
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return False
 
@@ -322,7 +325,7 @@ def ollama_is_ready(base_url: str) -> bool:
 def start_engine(children: Children, settings: "dict[str, Any]") -> str:
     """The address of the built-in engine, "" where it is not wanted or not to be had."""
     wish = settings["embedded_engine"]
-    if wish == "off" or (wish == "auto" and ollama_is_ready(settings["ollama_base_url"])):
+    if wish == "off" or (wish == "auto" and engine_is_ready(settings)):
         return ""
     if not has_embedded_engine():
         return ""
@@ -403,7 +406,7 @@ def watch(children: Children) -> None:
             raise Trouble("The server has ended by itself; what it said stands above. Start again.")
         status = children.ended("engine")
         if status is not None:
-            say(f"The built-in engine {ENDS.get(status, 'has ended')}. From now on only Ollama answers.")
+            say(f"The built-in engine {ENDS.get(status, 'has ended')}. From now on only the other one answers.")
             children.forget("engine")
         time.sleep(0.5)
 

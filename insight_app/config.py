@@ -101,6 +101,21 @@ def _engine_url(value: str) -> str:
     return _url(value) if value else ""
 
 
+def _server_url(value: str) -> str:
+    """`value` as the base address of an OpenAI-compatible server: without /v1 or a slash at the end."""
+    with suppress(ValueError):
+        parts = urlsplit(value)
+        if not value or (re.fullmatch(r"https?://[^\s@?#]+", value) and parts.hostname and parts.port != 0):
+            return re.sub("(/+(v1)?)?/*$", "", value)
+    raise ValueError("an address such as http://127.0.0.1:8080, without a user name or password, or empty")
+
+
+def _header_value(value: str) -> str:
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("a key without spaces")
+    return value
+
+
 def _keep_alive(value: str) -> str:
     """`value` as a duration with its unit: Ollama refuses a bare number that is sent as text."""
     if not re.fullmatch(r"(-?[0-9]+|-?([0-9]+(ms|s|m|h))+|)", value):
@@ -187,15 +202,31 @@ class Settings:
         "Other names or addresses by which browsers may call this server, separated by commas. "
         "APP_HOST, localhost and 127.0.0.1 always work.",
     )
+    engine: str = _variable(
+        "ENGINE",
+        "ollama",
+        _one_of("ollama", "openai"),
+        "What writes the answers. ollama: Ollama. openai: another model server that speaks OpenAI's protocol (vLLM, "
+        "llama.cpp's server, LM Studio).",
+    )
+    openai_base_url: str = _variable(
+        "OPENAI_BASE_URL",
+        "",
+        _server_url,
+        "With ENGINE=openai: where that server answers, such as http://127.0.0.1:8080. It reads what is written here.",
+    )
+    openai_api_key: str = _variable(
+        "OPENAI_API_KEY", "", _header_value, "The key that it wants, if it wants one.", secret=True
+    )
     ollama_base_url: str = _variable("OLLAMA_BASE_URL", "http://127.0.0.1:11434", _url, "Where Ollama answers.")
     ollama_model: str = _variable(
-        "OLLAMA_MODEL", "", _text, "The model to start with. Empty: the first one that is installed."
+        "OLLAMA_MODEL", "", _text, "The model to start with, whatever ENGINE is. Empty: the first one that is there."
     )
     embedded_engine: str = _variable(
         "EMBEDDED_ENGINE",
         "auto",
         _one_of("auto", "on", "off"),
-        "The small built-in model. auto: where Ollama does not answer or has none; on: always; off: never.",
+        "The small built-in model. auto: where ENGINE does not answer or has no model; on: always; off: never.",
     )
     embedded_base_url: str = _variable(
         "EMBEDDED_BASE_URL",
@@ -210,7 +241,8 @@ class Settings:
         "NUM_CTX",
         "0",
         _whole(0, 10_000_000),
-        "How many tokens the model can see at once; more takes more memory. 0: as the engine decides.",
+        "How many tokens the model can see at once; more takes more memory. 0: as the engine decides. With "
+        "ENGINE=openai no more than the server has.",
     )
     keep_alive: str = _variable(
         "KEEP_ALIVE",
@@ -374,6 +406,18 @@ class Settings:
     )
 
     @property
+    def engine_url(self) -> str:
+        """Where the engine answers that is wanted."""
+        return self.openai_base_url if self.engine == "openai" else self.ollama_base_url
+
+    @property
+    def key_is_open(self) -> bool:
+        """Whether OPENAI_API_KEY would go over a network as it is."""
+        parts = urlsplit(self.openai_base_url)
+        far = parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+        return self.engine == "openai" and bool(self.openai_api_key) and far
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Every host name under which a browser may ask for a page."""
         return ("localhost", "127.0.0.1", self.app_host.lower(), *self.allowed_hosts)
@@ -405,6 +449,11 @@ def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJEC
 
 
 def _check_together(settings: Settings) -> None:
+    if settings.engine == "openai" and not settings.openai_base_url:
+        raise ConfigError(
+            "ENGINE=openai needs to know where the model server is.",
+            "Set OPENAI_BASE_URL to its address, for example http://127.0.0.1:8080, or leave ENGINE out to use Ollama.",
+        )
     if settings.auth_mode == "local" and not _is_loopback(settings.app_host):
         raise ConfigError(
             f"APP_HOST={settings.app_host} would let anybody in, as AUTH_MODE=local knows no accounts.",
@@ -474,7 +523,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    names = ("app_host", "app_port", "allowed_hosts", "ollama_base_url", "embedded_engine")
+    names = ("app_host", "app_port", "allowed_hosts", "engine", "engine_url", "embedded_engine")
     print(json.dumps({name: getattr(settings, name) for name in names}))
     return 0
 

@@ -81,6 +81,28 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+# What engine errors call the engine, and what is to be done about it, by ENGINE; where nobody says which one, Ollama.
+ENGINE_WORDS: dict[str, dict[str, str]] = {
+    "ollama": {
+        "start": "Start Ollama",
+        "start_how": "Start Ollama (“ollama serve”, or its app)",
+        "let_in": "If it is behind a proxy, have the proxy send “Host: localhost:11434”, or check its sign-in.",
+        "model_place": "on this machine",
+        "get_model": "Run “ollama pull {model}”",
+        "get_any_model": "Run “ollama pull llama3.2” (or any other model)",
+        "widen": "set a larger NUM_CTX",
+    },
+    "openai": {
+        "start": "Start the model server",
+        "start_how": "Start the model server, or correct OPENAI_BASE_URL,",
+        "let_in": "Check OPENAI_API_KEY, and what a proxy in between lets through.",
+        "model_place": "on the model server",
+        "get_model": "Start the server with it",
+        "get_any_model": "Start the server with one",
+        "widen": "start the model server with a larger context",
+    },
+}
+
 
 class InsightError(Exception):
     """An error with a `cause` and a `next_step`, each one plain sentence; `str()` is both.
@@ -92,7 +114,7 @@ class InsightError(Exception):
 
     cause: str = "Something went wrong."
     next_step: str = "Please try again."
-    promise: ClassVar[str] = "The answer begins by itself as soon as it can"
+    promise: str = "The answer begins by itself as soon as it can"
     status: ClassVar[int] = 500
     code: ClassVar[str] = "error"
 
@@ -100,6 +122,7 @@ class InsightError(Exception):
         self.facts = {name: str(value) for name, value in facts.items()}
         self.cause = type(self).cause.format_map(_Known(self.facts))
         self.next_step = type(self).next_step.format_map(_Known(self.facts))
+        self.promise = type(self).promise.format_map(_Known(self.facts))
         super().__init__(f"{self.cause} {self.next_step}")
 
 
@@ -107,7 +130,7 @@ class _Known(dict[str, str]):
     """Facts for a text; one that is not known reads as "it", because an error must never fail to be shown."""
 
     def __missing__(self, name: str) -> str:
-        return "it"
+        return ENGINE_WORDS["ollama"].get(name, "it").format_map(self)
 
 
 class ConfigError(InsightError):
@@ -475,7 +498,7 @@ class LengthReached(InsightError):
 class ContextEnded(InsightError):
     code = "context_ended"
     cause = "The conversation and this answer fill all that the model can read at once ({context})."
-    next_step = "Continue it: the oldest messages are left out then. Or set a larger NUM_CTX."
+    next_step = "Continue it: the oldest messages are left out then. Or {widen}."
 
 
 class EngineError(InsightError):
@@ -489,29 +512,29 @@ class EngineError(InsightError):
 class EngineUnreachable(EngineError):
     status = 503
     code = "engine_unreachable"
-    promise = "Start Ollama, and the answer begins by itself"
+    promise = "{start}, and the answer begins by itself"
     passing = True
     cause = "No engine answers at {url}."
-    next_step = "Start Ollama (“ollama serve”, or its app) and try again."
+    next_step = "{start_how} and try again."
 
 
 class ModelAway(EngineUnreachable):
     code = "model_away"
     cause = "The model “{model}” is not here, and no engine answers at {url}."
-    next_step = "Start Ollama, or ask a model that is here."
+    next_step = "{start}, or ask a model that is here."
 
 
 class EngineForbids(EngineError):
     code = "engine_forbids"
     cause = "The engine at {url} refuses this request."
-    next_step = "If it is behind a proxy, have the proxy send “Host: localhost:11434”, or check its sign-in."
+    next_step = "{let_in}"
 
 
 class ModelMissing(EngineError):
     status = 404
     code = "model_missing"
-    cause = "The model “{model}” is not on this machine."
-    next_step = "Run “ollama pull {model}”, or choose another model."
+    cause = "The model “{model}” is not {model_place}."
+    next_step = "{get_model}, or choose another model."
 
 
 class ModelElsewhere(EngineError):
@@ -531,7 +554,7 @@ class NoModel(EngineError):
     status = 503
     code = "no_model"
     cause = "The engine at {url} has no model yet."
-    next_step = "Run “ollama pull llama3.2” (or any other model) and try again."
+    next_step = "{get_any_model} and try again."
 
 
 class ModelUnsuited(EngineError):
@@ -568,7 +591,7 @@ class ContextFull(EngineError):
     status = 413
     code = "context_full"
     cause = "This message is longer than the model “{model}” can read at once ({context})."
-    next_step = "Shorten it, send it in parts, or set a larger NUM_CTX."
+    next_step = "Shorten it, send it in parts, or {widen}."
 
 
 class EngineSilent(EngineError):

@@ -20,9 +20,11 @@ from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.temporary import Conversations
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
-from insight_app.engines.base import Options, Stop, Turn
+from insight_app.engines.base import Engine, Options, Stop, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
+from insight_app.engines.openai_compatible import OpenAICompatible
+from insight_app.errors import ENGINE_WORDS
 from insight_app.limits import rates
 from insight_app.limits.counting import Counting
 from insight_app.limits.store import LimitStore
@@ -73,8 +75,9 @@ class Services:
         return {
             "context": f"{context:,} tokens" if context else "its context",
             "model": model or self.settings.ollama_model or "llama3.2",
-            "url": self.settings.ollama_base_url,
+            "url": self.settings.engine_url,
             "seconds": self.settings.request_timeout_seconds,
+            **ENGINE_WORDS[self.settings.engine],
         }
 
     def delete_everything_of(self, person: str) -> None:
@@ -217,11 +220,17 @@ def _in_memory(settings: Settings, address: str, metrics: Metrics) -> Database |
         return None
 
 
-def _engines(settings: Settings) -> list[Ollama]:
+def _engines(settings: Settings) -> list[Engine]:
     silence = float(settings.request_timeout_seconds)
-    engines = [
-        Ollama(settings.ollama_base_url, silence_seconds=silence, may_run_elsewhere=settings.allow_remote_models)
+    engines: list[Engine] = [
+        OpenAICompatible(settings.openai_base_url, key=settings.openai_api_key, silence_seconds=silence)
+        if settings.engine == "openai"
+        else Ollama(settings.ollama_base_url, silence_seconds=silence, may_run_elsewhere=settings.allow_remote_models)
     ]
+    if settings.key_is_open:
+        structlog.get_logger("engine").warning(
+            "OPENAI_API_KEY and everything that is asked go to another machine unencrypted: use https:// there"
+        )
     if settings.embedded_base_url:
         engines.append(Ollama(settings.embedded_base_url, name="embedded", silence_seconds=silence))
     return engines

@@ -71,7 +71,8 @@ class Answer:
             return
         self.headers_sent = True
         length = b"Transfer-Encoding: chunked" if self.chunked else b"Connection: close"
-        self.send_raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n%b\r\n\r\n" % length)
+        kind = self.server.kind.encode()
+        self.send_raw(b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n%b\r\n\r\n" % (kind, length))
 
     def send_whole(self, code: int, body: bytes, kind: str = "application/json; charset=utf-8") -> None:
         """A response that is no stream, with its length said first."""
@@ -203,8 +204,12 @@ class ScriptedOllama:
     `replies` are what single models say to whatever they are asked, by name: a function of the request's body that
     gives a script. `models`, `loaded` (by default all of them), `capabilities` (by model; None: like older servers, it
     does not say), `remote` (the models that run elsewhere) and `context` may be changed at any time. `chunked=False`
-    closes the connection at the end of each answer instead of sending chunks.
+    closes the connection at the end of each answer instead of sending chunks. A server of another protocol overrides
+    `chat_path`, `_say`, `_mark`, `_about_missing` and `_pages`.
     """
+
+    chat_path = "/api/chat"
+    kind = "application/x-ndjson"
 
     def __init__(
         self,
@@ -242,19 +247,19 @@ class ScriptedOllama:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def script(self, *steps: Step, path: str = "/api/chat") -> Answer:
+    def script(self, *steps: Step, path: str = "") -> Answer:
         """What the next request to `path` without a script of its own will get."""
         answer = Answer(steps)
         with self._lock:
-            self._scripts[path].append(answer)
+            self._scripts[path or self.chat_path].append(answer)
         return answer
 
     def chats(self) -> list[Any]:
-        """The bodies that /api/chat was asked with."""
-        return [request.body for request in self.requests if request.path == "/api/chat"]
+        """The bodies that chats were asked with."""
+        return [request.body for request in self.requests if request.path == self.chat_path]
 
     def talks(self) -> list[list[Any]]:
-        """The messages that /api/chat was asked with, without a system prompt."""
+        """The messages that chats were asked with, without a system prompt."""
         return [[turn for turn in chat["messages"] if turn["role"] != "system"] for chat in self.chats()]
 
     def close(self) -> None:
@@ -303,7 +308,7 @@ class ScriptedOllama:
             scripts = self._scripts[request.path]
             answer = Answer(reply(body)) if reply else scripts.popleft() if scripts else Answer([])
             self.requests.append(request)
-            if request.path == "/api/chat" and not reply:
+            if request.path == self.chat_path and not reply:
                 self.answers.append(answer)
         answer.request, answer.server, answer.socket = request, self, connection
         answer.chunked = self.chunked
@@ -321,24 +326,39 @@ class ScriptedOllama:
 
     def _perform(self, step: Step, answer: Answer) -> None:
         if isinstance(step, str):
-            answer.send_line(message={"role": "assistant", "content": step}, done=False)
+            self._say(answer, step)
         elif isinstance(step, bytes):
             answer.send(step)
         else:
             step(answer)
 
+    def _say(self, answer: Answer, text: str) -> None:
+        answer.send_line(message={"role": "assistant", "content": text}, done=False)
+
+    def _mark(self) -> Step:
+        """The end of an answer."""
+        return done()
+
+    def _about_missing(self, model: str) -> Any:
+        return {"error": f"model '{model}' not found"}
+
     def _unscripted(self, answer: Answer) -> list[Step]:
-        if answer.request.path != "/api/chat":
+        if answer.request.path != self.chat_path:
             return []
         known = {name.removesuffix(":latest") for name in self.models}
         if answer.model.removesuffix(":latest") in known:
             return [TEXT]
-        return [status(404, {"error": f"model '{answer.model}' not found"})]
+        return [status(404, self._about_missing(answer.model))]
 
     def _end(self, answer: Answer) -> None:
-        if answer.request.path == "/api/chat":
-            self._perform(done(), answer)
-        replies: dict[str, Callable[[], Any]] = {
+        if answer.request.path == self.chat_path:
+            self._perform(self._mark(), answer)
+        reply = self._pages(answer).get(answer.request.path)
+        self._perform(status(200, reply()) if reply else status(404, b"404 page not found"), answer)
+
+    def _pages(self, answer: Answer) -> dict[str, Callable[[], Any]]:
+        """What else there is, by its path."""
+        return {
             "/api/version": lambda: {"version": "0.12.0"},
             "/api/tags": lambda: {"models": [self._about(name) for name in self.models]},
             "/api/ps": lambda: {
@@ -346,8 +366,6 @@ class ScriptedOllama:
             },
             "/api/show": lambda: self._about(answer.model),
         }
-        reply = replies.get(answer.request.path)
-        self._perform(status(200, reply()) if reply else status(404, b"404 page not found"), answer)
 
     def _about(self, name: str) -> dict[str, Any]:
         about: dict[str, Any] = {

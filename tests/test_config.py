@@ -297,13 +297,44 @@ def _run(**environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, env={**kept, **environ}, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("http://127.0.0.1:8080/v1/", "http://127.0.0.1:8080"),
+        ("https://models.example.org/api/v1", "https://models.example.org/api"),
+        ("http://host:8080", "http://host:8080"),
+    ],
+)
+def test_a_model_server_is_meant_without_what_its_protocol_adds(given: str, meant: str) -> None:
+    assert loaded({"OPENAI_BASE_URL": given}).openai_base_url == meant
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"ENGINE": "openai"},
+        {"ENGINE": "vllm"},
+        {"OPENAI_BASE_URL": "host:8080"},
+        {"OPENAI_BASE_URL": "http://ann:secret@host"},
+        {"OPENAI_API_KEY": "two words"},
+    ],
+)
+def test_a_model_server_that_cannot_be_asked_stops_the_start(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(given)
+    assert next(iter(given)) in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "two words" not in str(caught.value)
+
+
 def test_the_command_prints_what_the_launcher_needs_as_one_line() -> None:
     ran = _run(SECRET_KEY=KEY, APP_HOST="localhost", APP_PORT="8123", OLLAMA_BASE_URL="host:1", EMBEDDED_ENGINE="off")
     assert json.loads(ran.stdout) == {
         "app_host": "localhost",
         "app_port": 8123,
         "allowed_hosts": [],
-        "ollama_base_url": "http://host:1",
+        "engine": "ollama",
+        "engine_url": "http://host:1",
         "embedded_engine": "off",
     }
     assert (ran.returncode, ran.stdout.count("\n"), KEY in ran.stdout) == (0, 1, False)

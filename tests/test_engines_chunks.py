@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_ollama import ScriptedOllama, raw
 
-from insight_app.engines import ollama as module
+from insight_app.engines import listening as module
 from insight_app.engines.base import Piece, Stop, Task, Turn
 from insight_app.engines.chunks import EagerResponse
 from insight_app.engines.ollama import Ollama

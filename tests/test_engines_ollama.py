@@ -14,7 +14,7 @@ from asking import events_of
 from scripted_ollama import TEXT, ScriptedOllama, closed, done, gate, line, silence, status, thinking
 
 from insight_app import errors
-from insight_app.engines import ollama
+from insight_app.engines import listening
 from insight_app.engines.base import Done, Event, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.ollama import Ollama
 from insight_app.engines.tools import ToolCall
@@ -381,11 +381,11 @@ def test_a_redirect_is_not_followed(serve: Any) -> None:
 def test_an_engine_that_is_never_waited_for_leaves_others_a_turn(
     serve: Any, monkeypatch: pytest.MonkeyPatch, shortest_wait: float, rests: bool
 ) -> None:
-    monkeypatch.setattr(ollama, "LONGEST_RUN_SECONDS", 0.0)
-    monkeypatch.setattr(ollama, "REST_SECONDS", 0.000_123)
-    monkeypatch.setattr(ollama, "WAIT_SECONDS", shortest_wait)
+    monkeypatch.setattr(listening, "LONGEST_RUN_SECONDS", 0.0)
+    monkeypatch.setattr(listening, "REST_SECONDS", 0.000_123)
+    monkeypatch.setattr(listening, "WAIT_SECONDS", shortest_wait)
     rested: list[float] = []
-    monkeypatch.setattr(ollama.time, "sleep", rested.append)
+    monkeypatch.setattr(listening.time, "sleep", rested.append)
     server, engine = serve()
     server.script(*["word "] * 100)
     assert written(answer(engine)) == "word " * 100

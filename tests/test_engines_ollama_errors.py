@@ -29,7 +29,7 @@ from scripted_ollama import (
 )
 
 from insight_app import errors
-from insight_app.engines import ollama_wire as module
+from insight_app.engines import wire as module
 from insight_app.engines.base import Event, Options, Piece, Stop, Task, Turn
 from insight_app.engines.ollama import Ollama
 from insight_app.errors import EngineError

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from insight_app import errors
 from insight_app.engines.base import Done, Piece
-from insight_app.engines.ollama_lines import Lines, events
+from insight_app.engines.lines import Lines
+from insight_app.engines.ollama_lines import events
 from insight_app.engines.tools import ToolCall
 
 

@@ -39,7 +39,7 @@ def test_an_error_is_one_plain_cause_and_one_next_step(kind: type[InsightError])
 
 @shown
 def test_a_text_asks_only_for_facts_that_are_known_to_exist(kind: type[InsightError]) -> None:
-    assert placeholders(kind) <= FACTS.keys()
+    assert placeholders(kind) <= FACTS.keys() | errors.ENGINE_WORDS["ollama"].keys()
 
 
 @shown
@@ -77,6 +77,14 @@ def test_a_wrong_setting_says_what_is_wrong_and_how_to_mend_it() -> None:
 
 def test_a_missing_model_comes_with_the_command_that_gets_it() -> None:
     assert "ollama pull qwen3:8b" in errors.ModelMissing(model="qwen3:8b").next_step
+
+
+def test_every_engine_has_its_own_words_for_the_same_things() -> None:
+    assert {frozenset(words) for words in errors.ENGINE_WORDS.values()} == {frozenset(errors.ENGINE_WORDS["ollama"])}
+    for kind in every_error(EngineError).values():
+        problem = kind(**FACTS, **errors.ENGINE_WORDS["openai"])
+        assert re.fullmatch(r"[A-Z].*\.", problem.next_step)
+        assert "ollama" not in f"{problem} {problem.promise}".lower()
 
 
 def test_the_tree_in_the_text_is_the_tree_in_the_code() -> None:

@@ -4,31 +4,50 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from faults_of_engines import BUTTONS, CANARY, ENGINE_FAULTS, EXAMPLE, Fault
+from faults_of_engines import BUTTONS, CANARY, ENGINE_FAULTS, EXAMPLE, OPENAI_FAULTS, Fault
 from faults_seen import article, counted, plain, waits_for, written
 from scripted_ollama import ScriptedOllama
+from scripted_openai import ScriptedOpenAI
 from visitor import Visitor
 
 from insight_app.chat import patience
 from insight_app.chat import stream as chat_stream
 from insight_app.config import Settings
-from insight_app.errors import explain
+from insight_app.errors import ENGINE_WORDS, explain
 from insight_app.services import Services
 
 
 @pytest.fixture
 def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
-    """With what the fault of this test needs."""
+    """With what the fault of this test needs, and the engine that has it."""
     params = getattr(request.node, "callspec", None) and request.node.callspec.params
+    if params and params.get("engine") == "openai":
+        settings = replace(settings, engine="openai", openai_base_url=settings.ollama_base_url)
     return replace(settings, **getattr(params.get("fault"), "settings", {})) if params else settings
 
 
-@pytest.mark.parametrize("fault", ENGINE_FAULTS, ids=lambda fault: fault.name)
+@pytest.fixture
+def ollama(request: pytest.FixtureRequest) -> Iterator[ScriptedOllama]:
+    """The server that goes wrong."""
+    with SERVERS[request.node.callspec.params["engine"]]() as server:
+        yield server
+
+
+SERVERS = {"ollama": ScriptedOllama, "openai": ScriptedOpenAI}
+# What takes long there is the page, which is the same for every engine.
+LONG = ("a 5 MB line", "50,000 tokens without a newline")
+CASES = [("ollama", fault) for fault in ENGINE_FAULTS]
+CASES += [("openai", fault) for fault in OPENAI_FAULTS if fault.name not in LONG]
+
+
+@pytest.mark.parametrize(("engine", "fault"), CASES, ids=lambda case: getattr(case, "name", case))
 def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
+    engine: str,
     fault: Fault,
     capsys: pytest.CaptureFixture[str],
     visitor: Visitor,
@@ -51,9 +70,12 @@ def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
         waits_for(services, answer_id, fault.waits_for)
         page = visitor.open(visitor.url)
         assert 'data-state="queued"' in page
-        assert fault.waiting.replace(EXAMPLE["url"], ollama.url) in plain(page)
+        waiting = fault.waiting.replace(EXAMPLE["url"], ollama.url).replace(
+            "Start Ollama", ENGINE_WORDS[engine]["start"]
+        )
+        assert waiting in plain(page)
         assert 'class="quiet stop"' in page
-        again = at_end.enter_context(ScriptedOllama(port=ollama.port)) if fault.down else ollama
+        again = at_end.enter_context(SERVERS[engine](port=ollama.port)) if fault.down else ollama
         again.script(*fault.then)
         back.set()
     stream = visitor.watch(answer_id)

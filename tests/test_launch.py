@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from scripted_ollama import ScriptedOllama
+from scripted_ollama import ScriptedOllama, status
+from scripted_openai import ScriptedOpenAI
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30  # seconds until a test gives up; none of them takes that long
@@ -220,13 +221,26 @@ def test_an_address_that_is_not_of_this_machine_is_explained(launch: ModuleType)
 
 
 def test_ollama_is_ready_when_it_answers_and_has_a_model(launch: ModuleType, ollama: ScriptedOllama) -> None:
-    assert launch.ollama_is_ready(ollama.url)
+    assert launch.engine_is_ready({"engine": "ollama", "engine_url": ollama.url})
+    assert not launch.engine_is_ready({"engine": "openai", "engine_url": ollama.url})
 
 
-def test_nobody_a_stranger_and_somebody_silent_are_not_ollama(launch: ModuleType, taken: int) -> None:
-    assert not launch.ollama_is_ready(f"http://127.0.0.1:{launch.free_port()}")
+def test_another_model_server_is_ready_when_it_has_a_model_or_wants_a_key_first(launch: ModuleType) -> None:
+    with ScriptedOpenAI() as server:
+        settings = {"engine": "openai", "engine_url": server.url}
+        assert launch.engine_is_ready(settings)
+        assert not launch.engine_is_ready({**settings, "engine": "ollama"})
+        server.script(status(401, {"error": {"message": "Invalid API Key"}}), path="/v1/models")
+        assert launch.engine_is_ready(settings)
+        server.models = []
+        assert not launch.engine_is_ready(settings)
+
+
+@pytest.mark.parametrize("engine", ["ollama", "openai"])
+def test_nobody_a_stranger_and_somebody_silent_are_no_engine(launch: ModuleType, taken: int, engine: str) -> None:
+    assert not launch.engine_is_ready({"engine": engine, "engine_url": f"http://127.0.0.1:{launch.free_port()}"})
     began = time.monotonic()
-    assert not launch.ollama_is_ready(f"http://127.0.0.1:{taken}")
+    assert not launch.engine_is_ready({"engine": engine, "engine_url": f"http://127.0.0.1:{taken}"})
     assert time.monotonic() - began < 2
 
 

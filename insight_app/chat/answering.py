@@ -20,7 +20,7 @@ from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.temporary import Conversations
-from insight_app.chat.writing import Count, Report, Writing, broken
+from insight_app.chat.writing import Count, Report, Writing, broken, last_prompt
 from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
@@ -37,6 +37,8 @@ from insight_app.moderation.moderating import Hold, Moderation
 CHECKPOINT_SECONDS = 1.0
 # How long the end of a server waits for what is kept or read just then.
 END_SECONDS = 1.0
+# For an engine that would answer its own last turn instead of going on with it.
+GO_ON = "Go on with your answer exactly where it breaks off. Begin with the very next word, and repeat nothing."
 # Around each exchange with the engine, for who asked that it be recorded.
 Watching = Callable[[Reply, Task], AbstractContextManager[object]]
 
@@ -79,16 +81,17 @@ class Answering:
         self._keeping = threading.Thread(target=self._keep_and_carry_on, name="keeping", daemon=True)
         self._keeping.start()
 
-    def start(self, answer: Message, history: Sequence[Message], *, patient: bool = True) -> Reply:
+    def start(self, answer: Message, history: Sequence[Message], *, patient: bool = True, wanted: bool = True) -> Reply:
         """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text.
 
-        `patient`: while no engine can be reached, it waits for one.
+        `patient`: while no engine can be reached, it waits for one. `wanted`: somebody asked that it go on, so an
+        engine that does not do so by itself is told to in words; unasked that could double what was written.
         """
         reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run, answer.owner)
         if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
             reply.begin_with(answer.thinking, answer.text)
         patience = Patience(self._patience_seconds if patient else 0)
-        arguments = (reply, answer, history, patience)
+        arguments = (reply, answer, history, patience, wanted)
         threading.Thread(target=self._write, args=arguments, name=f"answer-{answer.id}", daemon=True).start()
         return reply
 
@@ -118,7 +121,7 @@ class Answering:
                     self._give_up(answer)
                 elif answer is not None:
                     history = self._store.history(answer.conversation_id, answer.id)[:-1]
-                    self.start(replace(answer, run=answer.run + 1), history)
+                    self.start(replace(answer, run=answer.run + 1), history, wanted=False)
                 self._suspects.discard(answer_id)
         except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
             self._log.error("answers not carried on", exc_info=error)
@@ -156,9 +159,11 @@ class Answering:
         self._store.finish(answer.id, outcome, answer.run + 1)
         self._report(ended.value, outcome.problem, max(0.0, time.time() - answer.created_at), {})
 
-    def _write(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> None:
+    def _write(
+        self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience, wanted: bool
+    ) -> None:
         try:
-            outcome = self._outcome(reply, answer, history, patience)
+            outcome = self._outcome(reply, answer, history, patience, wanted)
         except InsightError as error:
             outcome = broken(reply, error)
         except Exception as error:  # a fault of ours must not leave an answer that never ends
@@ -166,12 +171,14 @@ class Answering:
             outcome = broken(reply, EngineBroke())
         self._end(reply, outcome)
 
-    def _outcome(self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience) -> Outcome:
+    def _outcome(
+        self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience, wanted: bool
+    ) -> Outcome:
         begun = reply.position
         while True:
             try:
                 with self.writing.turn(reply, answer.choice) as my_turn:
-                    return self._take(reply, answer, history) if my_turn else reply.outcome(State.STOPPED)
+                    return self._take(reply, answer, history, wanted) if my_turn else reply.outcome(State.STOPPED)
             except EngineError as error:
                 if reply.stop.asked:
                     return reply.outcome(State.STOPPED)
@@ -186,10 +193,13 @@ class Answering:
         while not reply.stop.wait(pause) and not self._engine.has(model) and not patience.is_over:
             pass
 
-    def _take(self, reply: Reply, answer: Message, history: Sequence[Message]) -> Outcome:
+    def _take(self, reply: Reply, answer: Message, history: Sequence[Message], wanted: bool) -> Outcome:
         stage = self.writing.prepare(reply, answer.choice, self._options, self._store.usual_loading_seconds)
-        if stage is None:
+        goes_on = stage is not None and (not answer.text or self._engine.continues(stage.model, reply.stop))
+        if stage is None or reply.stop.asked:
             return reply.outcome(State.STOPPED)
+        if not goes_on and not wanted:
+            return reply.outcome(State.INTERRUPTED, problem=ServerStopped.code)
         hold = self._moderation.earlier()  # the rules may have changed since
         system = self._instructions.system_prompt(answer.conversation_id, hold)
         memory.check(history[-1], stage.context, system)
@@ -199,9 +209,11 @@ class Answering:
             reading = memory.choose(history, answer, room, system)
             reply.receipt = reading.receipt(stage.context)
             try:
-                task = Task(stage.model, tuple(_held(turn, hold) for turn in reading.turns), self._options)
+                turns = [_held(turn, hold) for turn in reading.turns]
+                told = [] if goes_on else [Turn("user", GO_ON)]
+                task = Task(stage.model, (*turns, *told), self._options)
                 with self._watching(reply, task):
-                    return self.writing.follow(reply, task)
+                    return self.writing.follow(reply, task, prompt=last_prompt(turns))
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise

@@ -17,7 +17,7 @@ import structlog
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.messages import Outcome, State
 from insight_app.chat.replies import Reply
-from insight_app.chat.writing import Writing, broken
+from insight_app.chat.writing import Writing, broken, last_prompt
 from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.tools import ToolCall, each_text
 from insight_app.errors import EngineBroke, InsightError
@@ -99,7 +99,8 @@ class Passing:
             stage = self._writing.prepare(reply, task.model, task.options) if my_turn else None
             if stage is None:
                 return reply.outcome(State.STOPPED)
-            return self._writing.follow(reply, self._held(replace(task, model=stage.model)))
+            held = self._held(replace(task, model=stage.model))
+            return self._writing.follow(reply, held, last_prompt(held.turns))
 
     def _held(self, task: Task) -> Task:
         """The task as it may be sent now. Whatever a program says is held to the rules, also in its tools."""

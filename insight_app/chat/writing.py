@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,7 +11,7 @@ from insight_app.chat import memory
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.chat.replies import Activity, Reply
-from insight_app.engines.base import Done, Options, Piece, Stage, Stop, Task
+from insight_app.engines.base import Done, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.tools import ToolCall, each_text
 from insight_app.errors import AnswerRefused, ContextEnded, EngineError, InsightError, LengthReached
@@ -62,12 +62,11 @@ class Writing:
         reply.receipt = Figures(context_tokens=stage.context)
         return stage
 
-    def follow(self, reply: Reply, task: Task) -> Outcome:
-        """Shows what the rules let through, from the engine's first piece to its last."""
+    def follow(self, reply: Reply, task: Task, prompt: str) -> Outcome:
+        """Shows what the rules let through of the answer to `prompt`, from the engine's first piece to its last."""
         done: Done | None = None
         broken: EngineError | None = None
         refusal: str | None = None
-        prompt = next((turn.text for turn in reversed(task.turns) if turn.role == "user"), "")
         begun = reply.thinking.since(0), reply.answer.since(0)
         reply.prompt_tokens = sum(memory.estimate(turn.text) for turn in task.turns)
         with closing(self._moderation.answer(*begun, prompt=prompt, stop=reply.stop)) as screen:
@@ -127,6 +126,11 @@ class _Held:
             shown += screen.end()
         self.refusal = screen.refusal
         return "".join(piece for piece, _ in shown)
+
+
+def last_prompt(turns: Sequence[Turn]) -> str:
+    """What somebody said last; "" where nobody did."""
+    return next((turn.text for turn in reversed(turns) if turn.role == "user"), "")
 
 
 def broken(reply: Reply, error: InsightError) -> Outcome:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from insight_app.engines.tools import ToolCall
@@ -41,6 +42,12 @@ class Options:
     stop: tuple[str, ...] | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How the next word is chosen, by the names that every engine has for it; without what is left open."""
+        names = ("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +167,9 @@ class Stop:
 class Engine(Protocol):
     """What writes answers."""
 
-    name: str  # "ollama", "embedded": a word for logs, metrics and the page
+    name: str  # "ollama", "openai", "embedded": a word for logs, metrics and the page
     url: str
+    words: Mapping[str, str] = MappingProxyType({})  # what errors call it, where that is not Ollama
 
     def prepare(self, model: str, options: Options, stop: Stop) -> Iterator[Stage]:
         """Brings a model ("" = the first one) into memory: "loading" where it is not there, then always "reading".
@@ -172,6 +180,13 @@ class Engine(Protocol):
 
     def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
         """Events as they come, Done last. Ends without it only after stop.ask(); else raises EngineError."""
+        ...
+
+    def continues(self, model: str, stop: Stop) -> bool:
+        """Whether a text of the model's own as the last turn is gone on with, and not answered; may ask the engine.
+
+        Raises EngineError where nobody can say. Worth nothing after stop.ask().
+        """
         ...
 
     def models(self) -> list[Model]:

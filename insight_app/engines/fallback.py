@@ -1,6 +1,6 @@
-"""The first engine that answers and has a model: Ollama, or else the small one that ships with the product.
+"""The first engine that answers and has a model: the chosen one, or else the small one that ships with the product.
 
-A thread looks at them now and then, so that nobody waits to know what there is, and so that an Ollama that is
+A thread looks at them now and then, so that nobody waits to know what there is, and so that an engine that is
 started later is used without a restart.
 """
 
@@ -27,6 +27,7 @@ class Standing:
     """What there is to answer with."""
 
     engine_name: str = ""  # "" = no engine can answer
+    wanted: str = ""  # the name of the engine that answers where it can
     url: str = ""
     models: tuple[Model, ...] = ()  # of every engine that answers, the first choice first
     problem: EngineError | None = None  # why no engine can answer
@@ -89,7 +90,8 @@ class Fallback(Engine):
                 if not (model and self.standing.models):
                     raise
                 raise ModelAway(**{**away.facts, "model": model}) from None
-            raise ModelMissing(model=model, url=engine.url) if model else NoModel(url=engine.url)
+            facts = {"url": engine.url, **engine.words}
+            raise ModelMissing(model=model, **facts) if model else NoModel(**facts)
 
     def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:
         engine, name = self._engine_for(model)
@@ -100,6 +102,10 @@ class Fallback(Engine):
         engine, name = self._engine_for(task.model)
         with self._looking_after_losses():
             yield from engine.stream(replace(task, model=name), stop)
+
+    def continues(self, model: str, stop: Stop) -> bool:
+        engine, name = self._engine_for(model)
+        return engine.continues(name, stop)
 
     def start(self) -> None:
         """Begins to look; in the process that will answer, since threads do not survive a fork."""
@@ -123,6 +129,7 @@ class Fallback(Engine):
         self.name, self.url = engine.name, engine.url
         self._standing = Standing(
             engine_name=engine.name if first else "",
+            wanted=views[0].engine.name,
             url=engine.url,
             models=self._listed(),
             problem=None if first else views[0].problem,
@@ -201,7 +208,9 @@ def _ask(view: _View) -> _View:
         return view if view.models else _View(engine, problem=_fresh(problem))
     except EngineError as problem:
         return _View(engine, problem=_fresh(problem))
-    return _View(engine, models, None if any(not each.remote for each in models) else NoModel(url=engine.url))
+    return _View(
+        engine, models, None if any(not each.remote for each in models) else NoModel(url=engine.url, **engine.words)
+    )
 
 
 def _fresh(problem: EngineError) -> EngineError:

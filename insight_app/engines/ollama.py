@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -21,21 +21,13 @@ from insight_app import errors
 from insight_app.engines import ollama_models
 from insight_app.engines.base import Done, Engine, Event, Model, Options, Stage, Stop, Task, Turn, full_name
 from insight_app.engines.interruptible import Grip
-from insight_app.engines.ollama_errors import meaning, refuses_thinking
-from insight_app.engines.ollama_lines import Lines, events
-from insight_app.engines.ollama_wire import Wire
+from insight_app.engines.lines import Lines
+from insight_app.engines.listening import Listening
+from insight_app.engines.ollama_errors import error_text, meaning, refuses_thinking
+from insight_app.engines.ollama_lines import events
+from insight_app.engines.wire import Wire, until
 from insight_app.errors import EngineError
 
-# While this many answers are written, nobody is woken for each token of each: pages are sent less often anyway. The
-# more there are, the more rarely each is read, so that all together ask for no more than one core can draw and send.
-MANY_ANSWERS = 20
-PAUSE_SECONDS = 0.06
-READS_PER_SECOND = 2500
-# Others get their turn while an engine is waited for. One that is quicker than we are would never let them, so whoever
-# has read from it for so long rests a moment.
-LONGEST_RUN_SECONDS = 0.02
-WAIT_SECONDS = 0.005
-REST_SECONDS = 0.001
 # A model that spoke so recently is in memory still, and nobody needs to be asked.
 STILL_LOADED_SECONDS = 5.0
 
@@ -52,10 +44,10 @@ class Ollama(Engine):
         may_run_elsewhere: bool = False,
         session: requests.Session | None = None,
     ) -> None:
-        self._wire = Wire(url, silence_seconds, session)
+        self._wire = Wire(url, silence_seconds, session, error_text=error_text)
+        self._listening = Listening(self._wire)
         self._may_run_elsewhere = may_run_elsewhere
         self.name, self.url = name, self._wire.url
-        self._under_way: set[Grip] = set()
         self._spoke: dict[str, float] = {}  # when each model last said something
         self._remote: dict[str, bool] = {}  # of each model that is listed, whether it runs elsewhere
         self._contexts: dict[str, int | None] = {}  # how many tokens each saw at once when /api/ps was last asked
@@ -64,13 +56,17 @@ class Ollama(Engine):
         return self._models(Grip())
 
     def prepare(self, model: str, options: Options, stop: Stop) -> Generator[Stage, None, None]:
-        with _until(stop) as grip:
+        with until(stop) as grip:
             yield from self._prepare(model, options, grip)
 
     def stream(self, task: Task, stop: Stop) -> Generator[Event, None, None]:
         """As Engine has it; closing it early closes the socket too."""
-        with _until(stop) as grip:
+        with until(stop) as grip:
             yield from self._answer(task, grip)
+
+    def continues(self, model: str, stop: Stop) -> bool:
+        """Ollama's templates leave the last turn open where it is the model's own."""
+        return True
 
     def _prepare(self, wanted: str, options: Options, grip: Grip) -> Iterator[Stage]:
         model = wanted or self._first(grip)
@@ -88,42 +84,20 @@ class Ollama(Engine):
         model = task.model or self._first(grip)
         self._runs_elsewhere(model, grip)
         response = self._chat(task, model, grip)
-        ended = False
-        self._under_way.add(grip)
-        try:
-            for event in self._events(response, model, grip):
-                ended = isinstance(event, Done)
-                yield event
-        finally:
-            self._under_way.discard(grip)
-            if ended:
-                self._wire.finish(response, grip)
-            response.close()  # which gives the connection back only where its last byte was read
+        yield from self._listening.to_the_end(response, grip, self._events(response, model, grip))
 
     def _events(self, response: requests.Response, model: str, grip: Grip) -> Iterator[Event]:
         lines = Lines()
-        waited = time.monotonic()
-        while True:
-            asked = time.monotonic()
-            data = self._wire.read(response)
-            if grip.broken:
-                return
-            self._spoke[model] = now = time.monotonic()
-            if now - asked > WAIT_SECONDS:
-                waited = now
-            elif now - waited > LONGEST_RUN_SECONDS:
-                time.sleep(REST_SECONDS)
-                waited = time.monotonic()
-            whole = lines.feed(data) if data else lines.last()
-            for event in events(whole, model=model, url=self.url, may_come_from_elsewhere=self._may_run_elsewhere):
-                yield event
-                if isinstance(event, Done):
-                    return
-            if not data:
-                raise errors.AnswerCut(url=self.url, because="no end mark")
-            if len(self._under_way) >= MANY_ANSWERS:
-                time.sleep(max(PAUSE_SECONDS, len(self._under_way) / READS_PER_SECOND))
-                waited = time.monotonic()
+        with closing(self._listening.to(response, grip)) as arriving:
+            for data in arriving:
+                self._spoke[model] = time.monotonic()
+                whole = lines.feed(data) if data else lines.last()
+                for event in events(whole, model=model, url=self.url, may_come_from_elsewhere=self._may_run_elsewhere):
+                    yield event
+                    if isinstance(event, Done):
+                        return
+        if not grip.broken:
+            raise errors.AnswerCut(url=self.url, because="no end mark")
 
     def _chat(self, task: Task, model: str, grip: Grip) -> requests.Response:
         """The response whose body is the answer; raises the EngineError that a refusal means."""
@@ -170,13 +144,19 @@ class Ollama(Engine):
 
     def _models(self, grip: Grip) -> list[Model]:
         try:
-            found = ollama_models.installed(self._wire.get("/api/tags", grip))
+            found = ollama_models.installed(self._get("/api/tags", grip))
         except ValueError:
             raise errors.EngineBroke(url=self.url, because="a list that is not Ollama's") from None
         self._remote = {full_name(model.name).casefold(): model.remote for model in found}
         known = [replace(model, refused=model.remote and not self._may_run_elsewhere) for model in found]
         # What cannot answer is never chosen unasked while there is something else here.
         return sorted(known, key=lambda model: (ollama_models.judges_only(model.name), model.remote))
+
+    def _get(self, path: str, grip: Grip) -> bytes:
+        status, body = self._wire.get(path, grip)
+        if status != 200:
+            raise meaning(error_text(body), status, model="", url=self.url)
+        return body
 
     def _load(self, model: str, options: Options, grip: Grip) -> None:
         """Has the model loaded, as the answer's own request will want it; a server that cannot is not asked again."""
@@ -190,7 +170,7 @@ class Ollama(Engine):
     def _is_ready(self, model: str, options: Options, grip: Grip) -> bool:
         """Whether the model is in memory, or nobody can tell; notes how many tokens it sees at once."""
         try:
-            running = ollama_models.running(model, self._wire.get("/api/ps", grip))
+            running = ollama_models.running(model, self._get("/api/ps", grip))
         except (EngineError, ValueError):
             return True
         if running is None:
@@ -202,20 +182,6 @@ class Ollama(Engine):
     def _spoke_lately(self, model: str) -> bool:
         spoke = self._spoke.get(model)
         return spoke is not None and time.monotonic() - spoke < STILL_LOADED_SECONDS
-
-
-@contextmanager
-def _until(stop: Stop) -> Iterator[Grip]:
-    """A grip for requests that end when stop is asked, without an error then."""
-    grip = Grip()
-    forget = stop.then(grip.break_off)
-    try:
-        yield grip
-    except EngineError:
-        if not stop.asked:
-            raise
-    finally:
-        forget()
 
 
 def _request(task: Task, model: str, think: bool | str | None) -> bytes:
@@ -244,22 +210,13 @@ def _message(turn: Turn) -> dict[str, Any]:
 
 
 def _body(model: str, options: Options, **said: Any) -> bytes:
-    wanted = {
-        "num_predict": options.max_tokens,
-        "num_ctx": options.num_ctx,
-        "temperature": options.temperature,
-        "top_p": options.top_p,
-        "seed": options.seed,
-        "stop": options.stop,
-        "frequency_penalty": options.frequency_penalty,
-        "presence_penalty": options.presence_penalty,
-    }
+    wanted = {"num_predict": options.max_tokens, "num_ctx": options.num_ctx}
     request: dict[str, Any] = {
         "model": model,
         **said,
         # What does not fit is for us to leave out, and to say so: Ollama would drop the oldest messages silently.
         "truncate": False,
-        "options": {name: value for name, value in wanted.items() if value is not None},
+        "options": {name: value for name, value in wanted.items() if value is not None} | options.sampling,
     }
     if options.keep_alive is not None:
         request["keep_alive"] = _duration(options.keep_alive)

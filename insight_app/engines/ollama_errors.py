@@ -11,7 +11,7 @@ import json
 from insight_app import errors
 from insight_app.errors import EngineError
 
-_NO_MEMORY = (
+NO_MEMORY = (
     "out of memory",
     "outofmemory",
     "outofdevicememory",
@@ -44,7 +44,7 @@ def refuses_thinking(status: int, text: str) -> bool:
 def meaning(text: str, status: int = 200, *, model: str, url: str) -> EngineError:
     """The error that a lower case `text` stands for; a line in a stream that had begun has status 200."""
     facts = {"model": model, "url": url, "because": f"HTTP {status}"}
-    if any(words in text for words in _NO_MEMORY):
+    if any(words in text for words in NO_MEMORY):
         return errors.OutOfMemory(**facts)
     if any(words in text for words in _TOO_LONG):
         return errors.ContextFull(**facts)

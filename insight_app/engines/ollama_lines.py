@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from insight_app.engines.base import MOST_TOKENS, Done, Event, Piece
+from insight_app.engines.base import Done, Event
+from insight_app.engines.lines import Said, count, joined, whole
 from insight_app.engines.ollama_errors import meaning
 from insight_app.engines.tools import ToolCall, calls_in, each_text
-from insight_app.errors import EngineBroke, EngineError, RanElsewhere
+from insight_app.errors import EngineBroke, RanElsewhere
 
 _NANOSECONDS = 1e9
 _LONGEST = 2**63  # nanoseconds, as Ollama counts them
-# In bytes. A line is a token, or at most a whole answer; what goes on for longer is neither, and would fill the memory.
-LONGEST_LINE = 2**24
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -42,67 +41,15 @@ class _Line(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-class Lines:
-    """Cuts a stream at newlines only, wherever it was cut before."""
-
-    def __init__(self) -> None:
-        self._begun: list[bytes] = []
-        self._length = 0  # of what has begun
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are whole now. Raises EngineBroke where one has more than LONGEST_LINE bytes."""
-        *whole, rest = data.split(b"\n")
-        if whole and self._begun:
-            whole[0] = b"".join((*self._begun, whole[0]))
-            self._begun.clear()
-            self._length = 0
-        if rest:
-            self._begun.append(rest)
-            self._length += len(rest)
-            if self._length > LONGEST_LINE:
-                raise EngineBroke(because="a line without an end")
-        return whole
-
-    def last(self) -> list[bytes]:
-        """What stood at the end of the stream without a newline, if it is whole: half a line says nothing."""
-        line = b"".join(self._begun)
-        try:
-            json.loads(line.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            return []
-        return [line]
-
-
 def events(lines: Iterable[bytes], *, model: str, url: str, may_come_from_elsewhere: bool = False) -> Iterator[Event]:
     """What the lines say, up to the end mark; raises EngineError at an error line, after what came before it.
 
     A line that another machine wrote is such an error too, unless it may come from elsewhere.
-
-    Neighbours of one kind are joined: whoever fell behind catches up with one event instead of hundreds.
     """
-    joined: list[str] = []
-    thought = False
-    try:
-        for said in _each(lines, model, url, may_come_from_elsewhere):
-            if joined and not (isinstance(said, tuple) and said[0] is thought):
-                yield Piece("".join(joined), thought)
-                joined.clear()
-            if isinstance(said, tuple):
-                thought = said[0]
-                joined.append(said[1])
-            else:
-                yield said
-    except EngineError:
-        if joined:
-            yield Piece("".join(joined), thought)
-        raise
-    if joined:
-        yield Piece("".join(joined), thought)
+    return joined(_each(lines, model, url, may_come_from_elsewhere))
 
 
-def _each(
-    lines: Iterable[bytes], model: str, url: str, from_elsewhere: bool
-) -> Iterator[tuple[bool, str] | ToolCall | Done]:
+def _each(lines: Iterable[bytes], model: str, url: str, from_elsewhere: bool) -> Iterator[Said]:
     """Each text, with whether it is reasoning, each call of a tool, and the end mark."""
     for raw in lines:
         if not raw or raw.isspace():
@@ -133,7 +80,7 @@ def _each(
 def _calls(said: object) -> list[ToolCall]:
     """The calls, with texts that are valid and not nested beyond all measure. Raises EngineBroke."""
     try:
-        return calls_in(each_text(said, _whole))
+        return calls_in(each_text(said, whole))
     except (ValueError, RecursionError):
         raise EngineBroke(because="a line that is not Ollama's") from None
 
@@ -141,16 +88,12 @@ def _calls(said: object) -> list[ToolCall]:
 def _done(line: _Line) -> Done:
     return Done(
         reason="length" if line.done_reason == "length" else "stop",
-        prompt_tokens=_count(line.prompt_eval_count),
-        answer_tokens=_count(line.eval_count),
+        prompt_tokens=count(line.prompt_eval_count),
+        answer_tokens=count(line.eval_count),
         load_seconds=_seconds(line.load_duration),
         prompt_seconds=_seconds(line.prompt_eval_duration),
         answer_seconds=_seconds(line.eval_duration),
     )
-
-
-def _count(said: int | None) -> int | None:
-    return said if said is not None and 0 <= said <= MOST_TOKENS else None
 
 
 def _seconds(nanoseconds: int | None) -> float | None:
@@ -171,8 +114,4 @@ def _decode_leniently(raw: bytes) -> _Line:
 
 
 def _valid(text: str | None) -> str | None:
-    return None if text is None else _whole(text)
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return None if text is None else whole(text)

@@ -46,7 +46,7 @@ def judges_only(name: str) -> bool:
 def shown_elsewhere(body: bytes) -> bool:
     """Whether /api/show says so of a model; a body that says nothing that can be read does not."""
     try:
-        return _is_remote(_object(body))
+        return _is_remote(object_in(body))
     except ValueError:
         return False
 
@@ -72,11 +72,11 @@ def _is_remote(entry: dict[str, Any]) -> bool:
 
 
 def _entries(body: bytes) -> list[dict[str, Any]]:
-    entries = _object(body).get("models") or []
+    entries = object_in(body).get("models") or []
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def object_in(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body.decode("utf-8", "replace"))
     except RecursionError:

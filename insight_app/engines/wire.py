@@ -1,21 +1,22 @@
-"""The wire to Ollama: one pooled session, and every failure of the layers below as one of the product's errors."""
+"""The wire to a model server: one pooled session, and every failure of the layers below as one of our errors."""
 
 from __future__ import annotations
 
 import re
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException, RemoteDisconnected
 
 import requests
 import urllib3
 
 from insight_app import errors
+from insight_app.engines.base import Stop
 from insight_app.engines.interruptible import Grip, interruptible_session
-from insight_app.engines.ollama_errors import error_text, meaning
 from insight_app.errors import EngineError
 
 CONNECT_SECONDS = 3.0
-QUICK_SECONDS = 1.0  # for what Ollama answers from memory
+QUICK_SECONDS = 1.0  # for what a server answers from memory
 LINGER_SECONDS = 0.25  # for the last bytes behind the end mark, without which a connection is not used again
 MOST_BYTES = 65536
 
@@ -25,23 +26,35 @@ _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPExcept
 
 
 class Wire:
-    """To the server at `url`, which may be silent for `silence_seconds` where it answers a prompt."""
+    """To the server at `url`, which may be silent for `silence_seconds` where it answers a prompt.
 
-    def __init__(self, url: str, silence_seconds: float, session: requests.Session | None) -> None:
+    `error_text` reads what the body of a refusal says; `words` are facts that every error gets along.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        silence_seconds: float,
+        session: requests.Session | None,
+        *,
+        error_text: Callable[[bytes], str],
+        headers: Mapping[str, str] | None = None,
+        words: Mapping[str, str] | None = None,
+    ) -> None:
         self._address = url.rstrip("/")
         self.url = re.sub(r"//[^/]*@", "//", self._address)  # is shown, so without name and password
         self._silence_seconds = silence_seconds
         self._session = session or interruptible_session()
+        self._error_text = error_text
+        self._headers = _HEADERS | dict(headers or {})
+        self.facts = {"url": self.url, **(words or {})}
         self._composed: dict[tuple[str, str], requests.PreparedRequest] = {}
 
-    def get(self, path: str, grip: Grip) -> bytes:
-        """The body of a quick answer; waits a second at most."""
+    def get(self, path: str, grip: Grip) -> tuple[int, bytes]:
+        """Status and body of a quick answer; waits a second at most."""
         response = self._ask("GET", path, grip, connect=QUICK_SECONDS, silence=QUICK_SECONDS)
         with closing(response):
-            body = self._body(response, silence=QUICK_SECONDS)
-        if response.status_code != 200:
-            raise meaning(error_text(body), response.status_code, model="", url=self.url)
-        return body
+            return response.status_code, self._body(response, silence=QUICK_SECONDS)
 
     def post(self, path: str, grip: Grip, body: bytes) -> requests.Response:
         """The response, its body still to come; refusals too."""
@@ -50,7 +63,7 @@ class Wire:
     def refusal(self, response: requests.Response) -> str:
         """The error text of a response that is not the answer; "" where there is none."""
         with closing(response):
-            return error_text(self._body(response, silence=self._silence_seconds, most=MOST_BYTES))
+            return self._error_text(self._body(response, silence=self._silence_seconds, most=MOST_BYTES))
 
     def whole(self, response: requests.Response) -> bytes:
         """The body of a response that is no stream."""
@@ -77,7 +90,7 @@ class Wire:
         self, method: str, path: str, grip: Grip, *, connect: float, silence: float, body: bytes | None = None
     ) -> requests.Response:
         if grip.broken:
-            raise errors.AnswerCut(url=self.url, because="stopped")
+            raise errors.AnswerCut(**self.facts, because="stopped")
         try:
             with grip.around():
                 return self._session.send(
@@ -92,7 +105,7 @@ class Wire:
     def _request(self, method: str, path: str, body: bytes | None) -> requests.PreparedRequest:
         """A request to that path, composed but once: that takes as long as sending it."""
         if (method, path) not in self._composed:
-            request = requests.Request(method, self._address + path, headers=_HEADERS)
+            request = requests.Request(method, self._address + path, headers=self._headers)
             self._composed[method, path] = self._session.prepare_request(request)
         prepared = self._composed[method, path].copy()
         prepared.prepare_body(body, None)
@@ -116,7 +129,21 @@ class Wire:
     def _facts(self, problem: Exception) -> tuple[BaseException, dict[str, str]]:
         # Only the name of its class: the text of an error below may hold what was on the wire.
         root = _root(problem)
-        return root, {"url": self.url, "because": type(root).__name__}
+        return root, {**self.facts, "because": type(root).__name__}
+
+
+@contextmanager
+def until(stop: Stop) -> Iterator[Grip]:
+    """A grip for requests that end when stop is asked, without an error then."""
+    grip = Grip()
+    forget = stop.then(grip.break_off)
+    try:
+        yield grip
+    except EngineError:
+        if not stop.asked:
+            raise
+    finally:
+        forget()
 
 
 def _root(problem: BaseException) -> BaseException:
