@@ -22,7 +22,7 @@ try:
         app = create_app(outside=lambda work: get_hub().threadpool.apply(work))
         logs.take_over()
 except ConfigError as error:
-    print(error, file=sys.stderr)
+    logs.cannot_start(error)
     sys.exit(3)  # the status at which gunicorn gives up instead of trying again
 
 if __name__ == "__main__":  # where gunicorn does not run (Windows), gevent's own server does

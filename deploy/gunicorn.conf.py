@@ -4,8 +4,11 @@ launch.py adds the address (--bind), which is a setting of the product: APP_HOST
 """
 
 import gc
+import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import FrameType
@@ -35,11 +38,19 @@ keepalive = 30
 graceful_timeout = 10
 timeout = 60
 loglevel = "warning"
+logger_class = "insight_app.telemetry.server_log.ServerLog"  # gunicorn's own lines, in the form of all others
 # Who is believed what is decided in one place, the app (TRUSTED_PROXIES): gunicorn believes its own machine unasked.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 header_map = "drop"  # X_Forwarded_For would be taken for X-Forwarded-For
+
+# Where the processes' figures meet (telemetry/metrics.py), new at each start of the master and kept over its SIGHUP.
+FIGURES = "PROMETHEUS_MULTIPROC_DIR"
+FOLDER = f"insight-figures-{os.getpid()}-"
+if workers > 1 and FOLDER not in os.environ.get(FIGURES, ""):
+    os.environ[FIGURES] = tempfile.mkdtemp(prefix=FOLDER, dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 _in_flight: set[int] = set()
@@ -60,15 +71,18 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
-    say_nothing_of_requests(worker)
     end_streams_at_sigterm(worker)
 
 
-def say_nothing_of_requests(worker: Any) -> None:
-    """In a worker gunicorn quotes the requests that it cannot read: its messages go where those of all libraries go."""
-    log = worker.log.error_log
-    log.handlers.clear()
-    log.propagate = True
+def child_exit(server: Any, worker: Any) -> None:
+    """What was going on in a worker is over, however it ended; what it counted stays."""
+    for live in Path(os.environ.get(FIGURES, os.devnull)).glob(f"gauge_live*_{worker.pid}.db"):
+        live.unlink(missing_ok=True)
+
+
+def on_exit(server: Any) -> None:
+    if FOLDER in os.environ.get(FIGURES, ""):
+        shutil.rmtree(os.environ[FIGURES], ignore_errors=True)
 
 
 def end_streams_at_sigterm(worker: Any) -> None:

@@ -136,6 +136,20 @@ def _secret_key(value: str) -> str:
     return value
 
 
+def _metrics_token(value: str) -> str:
+    if value and not re.fullmatch(r"[!-~]{16,}", value):
+        raise ValueError("at least 16 characters long, without spaces, or empty")
+    return value
+
+
+def _public_url(value: str) -> str:
+    with suppress(ValueError):
+        parts = urlsplit(value)
+        if not value or (re.fullmatch(r"https?://[^\s@?#]+", value) and parts.hostname and parts.port != 0):
+            return value.rstrip("/")
+    raise ValueError("an address such as https://chat.example.org, or empty")
+
+
 def _networks(value: str) -> tuple[str, ...]:
     """`value` as networks, of which a single address is one too."""
     try:
@@ -397,6 +411,21 @@ class Settings:
         "1",
         _whole(1, 64),
         "How many server processes share the work. Without REDIS_URL it is always one.",
+    )
+    public_url: str = _variable(
+        "PUBLIC_URL",
+        "",
+        _public_url,
+        "The address by which people reach this server, such as https://chat.example.org. Settings, Health and "
+        "“flask doctor” then look whether answers stream through it.",
+    )
+    metrics_token: str = _variable(
+        "METRICS_TOKEN",
+        "",
+        _metrics_token,
+        "What Prometheus sends to read /metrics (Authorization: Bearer …), from wherever it asks; at least 16 "
+        "characters. Empty: it is read on this machine only.",
+        secret=True,
     )
     log_level: str = _variable(
         "LOG_LEVEL",

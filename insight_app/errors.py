@@ -27,6 +27,7 @@ InsightError
 │   └── KeyRefused       a program's key is missing, wrong, revoked or expired
 ├── AdminsOnly           it is everybody's, so that only an admin may see or change it
 │   └── KeyTooNarrow     the key is not for this
+├── MetricsTokenNeeded   /metrics was asked without METRICS_TOKEN
 ├── LinkOver             an invitation, or a link to a new password, that holds no longer
 ├── SignUpClosed         nobody new is let in
 ├── AccountOff           an admin switched the account off
@@ -306,6 +307,13 @@ class KeyTooNarrow(AdminsOnly):
     code = "key_too_narrow"
     cause = "This key is not for that: it lacks “{scope}”."
     next_step = "Make another one on the account page, with what is needed."
+
+
+class MetricsTokenNeeded(InsightError):
+    status = 401
+    code = "metrics_token_needed"
+    cause = "The figures are for who has the token of this server."
+    next_step = "Have Prometheus send what METRICS_TOKEN is, in the header “Authorization: Bearer …”."
 
 
 class LinkOver(InsightError):

@@ -28,7 +28,9 @@ from insight_app.errors import (
     FormExpired,
     InputError,
     InsightError,
+    MetricsTokenNeeded,
     NotThere,
+    QuotaReached,
     SignedOut,
     SignInNeeded,
     TemporaryOver,
@@ -42,6 +44,7 @@ from insight_app.limits import rates
 from insight_app.limits.quotas import lasting
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
+from insight_app.telemetry.request_ids import REQUEST_ID
 from insight_app.web import draw, from_htmx, services
 
 
@@ -55,7 +58,9 @@ def _translate(error: Exception) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
         return show(FormExpired())
     if isinstance(error, RateLimitExceeded):
-        is_door = error.limit is not None and str(error.limit.scope).startswith(rates.SIGNING_IN)
+        scope = "" if error.limit is None else str(error.limit.scope)
+        is_door = scope.startswith(rates.SIGNING_IN)
+        services().metrics.limited.labels(rates.setting_of(scope)).inc()
         kind = TooManyTries if is_door else TooManyRequests
         seconds = rates.seconds_left()
         return show(kind(retry_after=seconds, wait=lasting(seconds)))
@@ -84,9 +89,13 @@ def _translate(error: Exception) -> ResponseReturnValue:
 
 def show(error: InsightError) -> Response:
     """The error as every route shows it, for one that has nothing better; says when to come back, if that is known."""
+    if isinstance(error, QuotaReached):
+        services().metrics.limited.labels("quota").inc()
     response = make_response(_shown(error))
     if "retry_after" in error.facts:
         response.headers["Retry-After"] = error.facts["retry_after"]
+    if isinstance(error, MetricsTokenNeeded):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 
@@ -102,10 +111,15 @@ def _shown(error: InsightError) -> ResponseReturnValue:
         return notice(error), error.status
     g.tells_an_error = True
     try:
-        return render_template("error.html", error=error, **_begun(error)), error.status
+        return render_template("error.html", error=error, reference=_reference(), **_begun(error)), error.status
     except Exception as fault:  # or the server would tell of it, with its message and the address that was asked for
         current_app.extensions["log"].error("error page broke", exc_info=fault)
         return Response(f"{error}\n", error.status, content_type="text/plain; charset=utf-8")
+
+
+def _reference() -> str:
+    """By which whoever runs the server finds the request in the log."""
+    return str(request.environ.get(REQUEST_ID, ""))
 
 
 def _way_in() -> ResponseReturnValue | None:

@@ -111,13 +111,12 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
 
     `outside` runs what would hold up all threads, where they are greenlets.
     """
-    replies, counting = _shared(settings)
-    metrics = Metrics(redis_up=replies.connected)
+    replies, counting, metrics = _shared(settings)
     address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
-    database = Database(address, metrics.database_failed)
+    database = Database(address, metrics.database_failed, metrics.database_took)
     database.bring_up_to_date()
     conversations = Conversations(database, _in_memory(settings, address, metrics))
-    engine = Fallback(_engines(settings), preferred=settings.ollama_model)
+    engine = Fallback(_engines(settings), preferred=settings.ollama_model, report=metrics.engine_failed)
     engine.start()
     rules = ModerationStore(database)
     rule_list.begin(rules)
@@ -149,11 +148,15 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         refused=metrics.too_many_waiting.inc,
         count=tally.ended,
         watching=diagnostics.watching,
+        living=metrics.live.inc,
     )
     passing = Passing(
-        writing=answering.writing, moderation=moderation, instructions=instructions, options=_options(settings)
+        writing=answering.writing,
+        moderation=moderation,
+        instructions=instructions,
+        options=_options(settings),
+        living=metrics.live.inc,
     )
-    metrics.watch_live_answers(lambda: replies.count() + passing.count())
     answering.carry_on()
     pruning = Pruning(database, retention, is_idle=lambda: not replies.count())
     pruning.start()
@@ -182,14 +185,16 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     )
 
 
-def _shared(settings: Settings) -> tuple[Replies, dict[str, Any]]:
-    """What several processes share, if there may be several: the replies, and how rates are counted."""
+def _shared(settings: Settings) -> tuple[Replies, dict[str, Any], Metrics]:
+    """What several processes share, if there may be several: replies, how rates are counted, and what tells of it."""
     if not settings.redis_url:
-        return RepliesInMemory(), rates.in_memory()
+        return RepliesInMemory(), rates.in_memory(), Metrics()
     # Imported here: who has no Redis need not wait for its library, nor keep it in memory.
     from insight_app.chat.replies_redis import RepliesInRedis
 
-    return RepliesInRedis(settings.redis_url), rates.in_redis(settings.redis_url)
+    metrics = Metrics(redis_up=lambda: replies.connected())
+    replies = RepliesInRedis(settings.redis_url, metrics.redis_seconds.observe)
+    return replies, rates.in_redis(settings.redis_url), metrics
 
 
 def _line(settings: Settings, replies: Replies, conversations: Conversations) -> Line:

@@ -23,6 +23,7 @@ from insight_app.config import Settings
 from insight_app.incoming import KeptInMemory, KnownMethods, Sessions
 from insight_app.limits import rates
 from insight_app.services import Services
+from insight_app.telemetry.request_ids import NamedRequests
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -141,7 +142,7 @@ def configure(app: Flask, settings: Settings) -> None:
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"csrf_token": csrf_token})  # after the extension's own
-    app.wsgi_app = BehindProxies(KnownMethods(app.wsgi_app), settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = BehindProxies(NamedRequests(KnownMethods(app.wsgi_app)), settings.trusted_proxies)  # type: ignore[method-assign]
     app.after_request(_secure)
 
 

@@ -442,6 +442,36 @@ def test_what_bob_downloads_is_bobs(world: World) -> None:
     assert not [each for each in SECRETS if each in json.dumps(everything)]
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"])
+@pytest.mark.parametrize("mode", ["local", "accounts", "proxy"])
+def test_figures_are_for_nobody_for_whom_a_proxy_asks(settings: Settings, mode: str, header: str) -> None:
+    trusted = ("127.0.0.1",) if header == "X-Forwarded-For" and mode == "proxy" else ("10.0.0.1",)
+    app = create_app(replace(settings, auth_mode=mode, trusted_proxies=trusted))
+    client, far = app.test_client(), {"REMOTE_ADDR": "203.0.113.7"}
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 404
+    assert client.get("/metrics", environ_overrides=far).status_code == 404
+    app.extensions["insight"].close()
+    app.extensions["insight"].database.close()
+
+
+@pytest.mark.parametrize("mode", ["local", "accounts"])
+def test_with_a_token_figures_are_for_who_has_it_wherever_they_are(settings: Settings, mode: str) -> None:
+    app = create_app(replace(settings, auth_mode=mode, metrics_token="sixteen-characters"))
+    client, far = app.test_client(), {"REMOTE_ADDR": "203.0.113.7"}
+    for said in ("", "Bearer", "Bearer sixteen-character", "Bearer ö", "Basic sixteen-characters"):
+        refused = client.get("/metrics", headers={"Authorization": said})
+        assert (refused.status_code, "METRICS_TOKEN" in refused.text) == (401, True), said
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert "insight_" not in refused.text
+    token = {"Authorization": "Bearer sixteen-characters"}
+    assert client.get("/metrics", headers=token).status_code == 200
+    assert client.get("/metrics", headers={**token, "X-Forwarded-For": "1.2.3.4"}).status_code == 200
+    assert client.get("/metrics", headers=token, environ_overrides=far).status_code == 200
+    app.extensions["insight"].close()
+    app.extensions["insight"].database.close()
+
+
 def test_figures_are_for_admins_and_for_this_machine(world: World) -> None:
     bob, near, far = signed_in(world.app, BOB).client, world.app.test_client(), {"REMOTE_ADDR": "203.0.113.7"}
     assert near.get("/metrics").status_code == 200

@@ -92,6 +92,7 @@ def for_strangers(client: Any) -> dict[str, bytes]:
     for url in ("/metrics", "/readyz", "/healthz", "/nowhere", "/api/nowhere", "/c/nothing", "/c/temporary-nothing"):
         response = client.get(url)
         page = re.sub(r'(?s)<nav id="sidebar".*?</nav>|<select.*?</select>', "", response.text)
+        page = page.replace(f'model="{PLAIN}"', "")  # figures name models, but only those that an engine has
         found[url] = page.encode() + repr(response.headers).encode()
     return found
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
+# Nothing in them is believed; but who sends one was handed the request by somebody.
+HANDED_ON = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP")
 # In the environment of a request: whether a proxy that we know handed it over, and whether anybody says one did.
 BY_PROXY, SAID_SO = "insight.by_proxy", "insight.said_forwarded"
 
@@ -53,8 +55,10 @@ class BehindProxies:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         said = {name: environ.pop(name, "") for name in FORWARDED}
         peer = environ.get("REMOTE_ADDR", "")
-        environ[SAID_SO] = any(said.values())
+        environ[SAID_SO] = any(said.values()) or any(name in environ for name in HANDED_ON)
         environ[BY_PROXY] = self._proxies.include(peer)
+        if not environ[BY_PROXY]:
+            environ.pop("HTTP_X_REQUEST_ID", None)
         if environ[BY_PROXY]:
             environ["REMOTE_ADDR"] = self._proxies.client(peer, said["HTTP_X_FORWARDED_FOR"])
             if (scheme := _last(said["HTTP_X_FORWARDED_PROTO"]).lower()) in ("http", "https"):

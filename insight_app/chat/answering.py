@@ -20,7 +20,7 @@ from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
 from insight_app.chat.replies import Activity, Replies, Reply
 from insight_app.chat.temporary import Conversations
-from insight_app.chat.writing import Count, Report, Writing, broken, last_prompt
+from insight_app.chat.writing import Count, Living, Report, Writing, broken, last_prompt
 from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
@@ -33,6 +33,7 @@ from insight_app.errors import (
     TooManyWaiting,
 )
 from insight_app.moderation.moderating import Hold, Moderation
+from insight_app.telemetry.request_ids import in_its_name
 
 CHECKPOINT_SECONDS = 1.0
 # How long the end of a server waits for what is kept or read just then.
@@ -61,6 +62,7 @@ class Answering:
         refused: Callable[[], object] = lambda: None,
         count: Count = lambda owner, model, figures: None,
         watching: Watching = lambda reply, task: nullcontext(),
+        living: Living = lambda more: None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -74,6 +76,7 @@ class Answering:
         self._report = report
         self._refused = refused
         self._watching = watching
+        self._living = living
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
@@ -91,8 +94,11 @@ class Answering:
         if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
             reply.begin_with(answer.thinking, answer.text)
         patience = Patience(self._patience_seconds if patient else 0)
+        self._living(1)
         arguments = (reply, answer, history, patience, wanted)
-        threading.Thread(target=self._write, args=arguments, name=f"answer-{answer.id}", daemon=True).start()
+        threading.Thread(
+            target=in_its_name(self._write), args=arguments, name=f"answer-{answer.id}", daemon=True
+        ).start()
         return reply
 
     def expect_room(self, person: str, choice: str, *, is_there: Callable[[], bool] = lambda: False) -> None:
@@ -157,7 +163,8 @@ class Answering:
         ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
         outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, figures=answer.figures)
         self._store.finish(answer.id, outcome, answer.run + 1)
-        self._report(ended.value, outcome.problem, max(0.0, time.time() - answer.created_at), {})
+        seconds = max(0.0, time.time() - answer.created_at)
+        self._report(ended.value, outcome.problem, seconds, {}, self.writing.known(answer.model))
 
     def _write(
         self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience, wanted: bool
@@ -232,6 +239,7 @@ class Answering:
                     break
         # Readers look into the database once the reply has ended, so it must be there first.
         self._replies.close(reply)
+        self._living(-1)
         reply.end(outcome)
         self.writing.report(reply, outcome, seconds)
 

@@ -17,11 +17,12 @@ import structlog
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.messages import Outcome, State
 from insight_app.chat.replies import Reply
-from insight_app.chat.writing import Writing, broken, last_prompt
+from insight_app.chat.writing import Living, Writing, broken, last_prompt
 from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.tools import ToolCall, each_text
 from insight_app.errors import EngineBroke, InsightError
 from insight_app.moderation.moderating import Hold, Moderation
+from insight_app.telemetry.request_ids import in_its_name
 
 # What JSON Schema, and the form of a tool, say by themselves: a rule on one of them would take away the whole format.
 _WORDS = """
@@ -36,12 +37,19 @@ class Passing:
     """Starts answers of which nothing stays."""
 
     def __init__(
-        self, *, writing: Writing, moderation: Moderation, instructions: Instructions, options: Options
+        self,
+        *,
+        writing: Writing,
+        moderation: Moderation,
+        instructions: Instructions,
+        options: Options,
+        living: Living = lambda more: None,
     ) -> None:
         self._writing = writing
         self._moderation = moderation
         self._instructions = instructions
         self._options = options
+        self._living = living
         self._live: set[Reply] = set()
         self._log = structlog.get_logger("answer")
 
@@ -60,7 +68,8 @@ class Passing:
         task = replace(task, turns=tuple(turns), options=self._all(task.options))
         reply = Reply(0, "", task.model, owner=owner)
         self._live.add(reply)
-        threading.Thread(target=self._write, args=(reply, task), name="passing", daemon=True).start()
+        self._living(1)
+        threading.Thread(target=in_its_name(self._write), args=(reply, task), name="passing", daemon=True).start()
         return reply
 
     def count(self) -> int:
@@ -89,6 +98,7 @@ class Passing:
             outcome = broken(reply, EngineBroke())
         reply.receipt = outcome.figures
         self._live.discard(reply)
+        self._living(-1)
         try:
             self._writing.report(reply, outcome, time.monotonic() - reply.began)
         finally:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -22,11 +23,12 @@ Command = tuple[str | bytes | int, ...]
 class Link:
     """Thread-safe. `up` says whether Redis answered last; while it did not, only commands that probe are tried.
 
-    Raises ConfigError for an address that cannot be one.
+    `took` is told how long each answer took. Raises ConfigError for an address that cannot be one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, took: Callable[[float], object] = lambda seconds: None) -> None:
         self.up = False
+        self._took = took
         self._said: bool | None = None
         self._log = structlog.get_logger("redis")
         self._lock = threading.Lock()
@@ -48,6 +50,7 @@ class Link:
             return []
         if not (self.up or probing):
             return None
+        began = time.monotonic()
         try:
             with self._redis.pipeline() as pipe:
                 for command in commands:
@@ -56,6 +59,7 @@ class Link:
         except (RedisError, OSError) as error:
             self._note(error)
             return None
+        self._took(time.monotonic() - began)
         self._note(None)
         return results
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from insight_app.chat import redis_keys as keys
 from insight_app.chat.redis_link import Command, Link
@@ -25,8 +25,9 @@ CLAIM_SECONDS = 30
 class RepliesInRedis:
     """The protocol Replies for one of many processes. Raises ConfigError for an address that cannot be one."""
 
-    def __init__(self, url: str) -> None:
-        self._link = Link(url)
+    def __init__(self, url: str, took: Callable[[float], object] = lambda seconds: None) -> None:
+        """`took` is told how long Redis took, each time."""
+        self._link = Link(url, took)
         self._token = secrets.token_hex(8)
         self._open: dict[int, Reply] = {}
         self._silent: dict[int, float] = {}  # answers without a living writer, and since when

@@ -18,8 +18,11 @@ from insight_app.errors import AnswerRefused, ContextEnded, EngineError, Insight
 from insight_app.moderation.judging import Pieces
 from insight_app.moderation.moderating import Moderation
 
-# Told of every answer's end: state, problem, seconds in all, and the figures that are known. Never of its text.
-Report = Callable[[str, str, float, Mapping[str, Any]], None]
+# Told of every answer's end: state, problem, seconds in all, the figures that are known, and the model, "" where no
+# engine has it: then it is what somebody typed. Never of its text.
+Report = Callable[[str, str, float, Mapping[str, Any], str], None]
+# Told 1 when an answer begins, and -1 when it is over, before anybody else hears of its end.
+Living = Callable[[int], object]
 # Told of every answer's end too: whose it was, the model, and the figures that are known or estimated.
 Count = Callable[[str, str, Mapping[str, Any]], None]
 
@@ -95,10 +98,14 @@ class Writing:
 
     def report(self, reply: Reply, outcome: Outcome, seconds: float) -> None:
         """Tells of a reply's end, so long after its beginning, and counts what it took."""
-        self._report(outcome.state.value, outcome.problem, seconds, _known(outcome.figures))
+        self._report(outcome.state.value, outcome.problem, seconds, _known(outcome.figures), self.known(outcome.model))
         if reply.prompt_tokens and outcome.state is not State.FAILED:
             # Else nothing was read, and perhaps there is no such model.
             self._count(reply.owner, outcome.model, _known(_taken(reply, outcome)))
+
+    def known(self, model: str) -> str:
+        """A model as an engine names it, "" where none has it."""
+        return self._engine.resolved(model) if model and self._engine.has(model) else ""
 
     def _call(self, reply: Reply, call: ToolCall, prompt: str) -> str | None:
         """Shows a call as the rules let it through; returns what a rule or the judge that refuses it says."""

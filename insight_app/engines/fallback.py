@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -48,9 +48,13 @@ class Fallback(Engine):
     """`engines`, the best first; a task for model "" goes to `preferred` where one of them has it.
 
     A model that would run on another machine is never chosen for "", unless it is the preferred one and may be asked.
+    `report` is told the code of each error of an engine that was asked to prepare or to answer.
     """
 
-    def __init__(self, engines: Sequence[Engine], preferred: str = "") -> None:
+    def __init__(
+        self, engines: Sequence[Engine], preferred: str = "", report: Callable[[str], None] = lambda problem: None
+    ) -> None:
+        self._report = report
         self.name, self.url = engines[0].name, engines[0].url
         self._preferred = preferred
         self._views = tuple(_View(engine) for engine in engines)
@@ -142,8 +146,10 @@ class Fallback(Engine):
     def _looking_after_losses(self) -> Iterator[None]:
         try:
             yield
-        except (EngineUnreachable, ModelMissing):
-            self.look_now()
+        except EngineError as error:
+            self._report(error.code)
+            if isinstance(error, (EngineUnreachable, ModelMissing)):
+                self.look_now()
             raise
 
     def _engine_for(self, model: str) -> tuple[Engine, str]:

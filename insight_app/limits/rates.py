@@ -90,6 +90,13 @@ def arriving(view: View) -> View:
     return cast(View, limiter.shared_limit(_tenfold, scope=f"{SIGNING_IN} arriving", key_func=_address)(view))
 
 
+def setting_of(scope: str) -> str:
+    """The limit that a scope belongs to, in the words of its setting."""
+    if scope.startswith(SIGNING_IN):
+        return "sign_in"
+    return {"sending with a key": "key", "sending from an address": "address"}.get(scope, "send")
+
+
 def seconds_left() -> int:
     """How long who was just refused has to wait; a minute where nobody can say it now."""
     with suppress(StorageError):

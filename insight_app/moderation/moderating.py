@@ -97,11 +97,14 @@ class Unmoderated:
 class Moderating:
     """The rules of the store, and the judge that `ask` reaches, read anew whenever they changed.
 
-    `report` is told how often each action was taken.
+    `report` is told how often each action was taken, and by which rules.
     """
 
     def __init__(
-        self, store: ModerationStore, ask: Ask, report: Callable[[Mapping[str, int]], None] = lambda actions: None
+        self,
+        store: ModerationStore,
+        ask: Ask,
+        report: Callable[[Mapping[str, int], Mapping[str, int]], None] = lambda actions, hits: None,
     ) -> None:
         self._store = store
         self._ask = ask
@@ -200,7 +203,7 @@ class Moderating:
         actions: Counter[str] = Counter(by_judge)
         for rule in self._book.rules if self._book else ():
             actions[rule.action.value] += hits.get(rule.id, 0)
-        self._report(+actions)
+        self._report(+actions, hits)
         try:
             self._store.count(hits)
         except DatabaseError as error:

@@ -37,11 +37,17 @@ UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malform
 class Database:
     """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date.
 
-    Every transaction raises a DatabaseError where that is what is wrong; `report` is told its code.
+    Every transaction raises a DatabaseError where that is what is wrong; `report` is told its code. `took` is told of
+    each how long it took in seconds, and whether it is of the kind "read" or "write".
     """
 
-    def __init__(self, url: str | URL, report: Callable[[str], None] = lambda problem: None) -> None:
-        self._report = report
+    def __init__(
+        self,
+        url: str | URL,
+        report: Callable[[str], None] = lambda problem: None,
+        took: Callable[[str, float], None] = lambda kind, seconds: None,
+    ) -> None:
+        self._report, self._took = report, took
         try:
             self.url = make_url(url)
             self._is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -58,13 +64,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self._translated(), self.engine.connect() as connection:
+        with self._timed("read"), self._translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is kept when the block ends and undone when it raises."""
-        with self._turn() as until, self._writer.begin() as connection:
+        with self._timed("write"), self._turn() as until, self._writer.begin() as connection:
             if self._is_sqlite:
                 _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
             yield connection
@@ -185,6 +191,14 @@ class Database:
                 yield until
             finally:
                 self._writing.release()
+
+    @contextmanager
+    def _timed(self, kind: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._took(kind, time.monotonic() - began)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
