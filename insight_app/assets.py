@@ -1,19 +1,23 @@
 """The files a browser needs: style sheets, a script and a mark, compressed once and named by their content.
 
 The style sheets and scripts are separate files for their readers and one file for the network; a name that holds
-the content's digest can be kept by a browser for ever.
+the content's digest can be kept by a browser for ever. `python -m insight_app.assets FOLDER` writes them for a web
+server in front.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask, Response, abort, request, url_for
 
 from insight_app.accounts.guards import for_everybody
+from insight_app.config import PROJECT
 
 BUNDLES = {
     "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
@@ -40,6 +44,21 @@ def read_bundle(folder: Path, name: str) -> Asset:
     return Asset(f"{stem}-{digest}.{ending}", plain, gzip.compress(plain, 9, mtime=0), TYPES["." + ending])
 
 
+def write(source: Path, folder: Path) -> None:
+    """Puts every asset of `source` into `folder`, plain and packed (NAME.gz), for everybody to read.
+
+    Those of earlier versions stay: pages of before an upgrade ask for them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    for asset in (read_bundle(source, name) for name in BUNDLES):
+        for name, content in ((asset.name, asset.plain), (f"{asset.name}.gz", asset.packed)):
+            unfinished = folder / f".{name}.{os.getpid()}"
+            unfinished.write_bytes(content)
+            unfinished.chmod(0o644)
+            unfinished.replace(folder / name)  # whole or not at all, as it may be asked for just now
+
+
 def register(app: Flask) -> None:
     """Serves /assets/NAME and gives templates `asset("site.css")`, its address."""
     folder = Path(app.root_path) / "static"
@@ -62,3 +81,9 @@ def register(app: Flask) -> None:
         return url_for("asset_file", name=bundles[name].name)
 
     app.jinja_env.globals["asset"] = address
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m insight_app.assets FOLDER")
+    write(PROJECT / "static", Path(sys.argv[1]))

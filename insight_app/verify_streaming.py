@@ -12,6 +12,7 @@ import os
 import statistics
 import sys
 import time
+from contextlib import closing
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -38,19 +39,20 @@ def arrivals(
     began = clock()
     sign = {"Authorization": f"Bearer {key}"} if key else {}
     body = json.dumps({"message": question})
-    connection.request("POST", f"{base}/api/chat", body, {"Content-Type": "application/json", **sign})
-    response = _expect_answer(connection.getresponse())
+    with closing(connection):
+        connection.request("POST", f"{base}/api/chat", body, {"Content-Type": "application/json", **sign})
+        response = _expect_answer(connection.getresponse())
 
-    def kept_now() -> str:
-        other = kind(parts.hostname or "localhost", parts.port, timeout=timeout)
-        other.request("GET", f"{base}/api/answers/{response.headers['X-Answer-Id']}", headers=sign)
-        return str(json.loads(_expect_answer(other.getresponse()).read())["text"])
+        def kept_now() -> str:
+            with closing(kind(parts.hostname or "localhost", parts.port, timeout=timeout)) as other:
+                other.request("GET", f"{base}/api/answers/{response.headers['X-Answer-Id']}", headers=sign)
+                return str(json.loads(_expect_answer(other.getresponse()).read())["text"])
 
-    found, kept_at_first = [], ""
-    while chunk := response.read1(65536):
-        found.append((clock() - began, chunk))
-        kept_at_first = kept_at_first if found[1:] else kept_now()
-    return found, kept_at_first, kept_now()
+        found, kept_at_first = [], ""
+        while chunk := response.read1(65536):
+            found.append((clock() - began, chunk))
+            kept_at_first = kept_at_first if found[1:] else kept_now()
+        return found, kept_at_first, kept_now()
 
 
 def _expect_answer(response: http.client.HTTPResponse) -> http.client.HTTPResponse:
