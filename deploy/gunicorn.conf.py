@@ -15,17 +15,15 @@ import gevent
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from insight_app.config import load
+from insight_app.config import expect_redis, load
 from insight_app.errors import ConfigError
 
 
 def processes() -> int:
-    """Without Redis one: what is being written is in the memory of its process."""
     try:
-        settings = load()
+        return load().web_concurrency
     except ConfigError:
         return 1  # the app says what is wrong
-    return settings.web_concurrency if settings.redis_url else 1
 
 
 worker_class = "gevent"
@@ -43,6 +41,20 @@ header_map = "drop"  # X_Forwarded_For would be taken for X-Forwarded-For
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 _in_flight: set[int] = set()
+
+
+def nworkers_changed(server: Any, new: int, old: int | None) -> None:
+    """Also hears of `-w`, GUNICORN_CMD_ARGS and SIGTTIN, which set the number past WEB_CONCURRENCY."""
+    try:
+        expect_redis(load(), new, f"A server of {new} workers")
+    except ConfigError as error:
+        if new == 1:
+            return  # something else is wrong, and the app says what
+        if old is None:
+            print(error, file=sys.stderr)
+            sys.exit(3)  # the status at which nobody tries again
+        server.log.warning("One worker stays one: %s", error)
+        server.num_workers = old
 
 
 def pre_request(worker: Any, request: Any) -> None:

@@ -364,7 +364,7 @@ class Settings:
         "WEB_CONCURRENCY",
         "1",
         _whole(1, 64),
-        "How many server processes share the work. Without REDIS_URL it is always one.",
+        "How many server processes share the work. More than one need REDIS_URL.",
     )
     log_level: str = _variable(
         "LOG_LEVEL",
@@ -404,7 +404,17 @@ def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJEC
     return settings
 
 
+def expect_redis(settings: Settings, processes: int, asked: str) -> None:
+    """Raises ConfigError where so many processes, asked for in those words, would know nothing of each other."""
+    if processes > 1 and not settings.redis_url:
+        raise ConfigError(
+            f"{asked} needs REDIS_URL: without Redis no process knows what another one writes.",
+            "Set REDIS_URL to a Redis of your own, or run one process: it serves a thousand open pages.",
+        )
+
+
 def _check_together(settings: Settings) -> None:
+    expect_redis(settings, settings.web_concurrency, f"WEB_CONCURRENCY={settings.web_concurrency}")
     if settings.auth_mode == "local" and not _is_loopback(settings.app_host):
         raise ConfigError(
             f"APP_HOST={settings.app_host} would let anybody in, as AUTH_MODE=local knows no accounts.",
