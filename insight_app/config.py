@@ -366,6 +366,13 @@ class Settings:
         _whole(1, 64),
         "How many server processes share the work. More than one need REDIS_URL.",
     )
+    graceful_seconds: int = _variable(
+        "GRACEFUL_SECONDS",
+        "30",
+        _whole(0, 3_600),
+        "How many seconds answers get to end when the server is asked to stop (SIGTERM). What is not ready then is "
+        "kept, and another process, or the next start, goes on with it. Ctrl-C gives none.",
+    )
     log_level: str = _variable(
         "LOG_LEVEL",
         "info",
@@ -484,7 +491,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    names = ("app_host", "app_port", "allowed_hosts", "ollama_base_url", "embedded_engine")
+    names = ("app_host", "app_port", "allowed_hosts", "ollama_base_url", "embedded_engine", "graceful_seconds")
     print(json.dumps({name: getattr(settings, name) for name in names}))
     return 0
 

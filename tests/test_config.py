@@ -314,6 +314,7 @@ def test_the_command_prints_what_the_launcher_needs_as_one_line() -> None:
         "allowed_hosts": [],
         "ollama_base_url": "http://host:1",
         "embedded_engine": "off",
+        "graceful_seconds": 30,
     }
     assert (ran.returncode, ran.stdout.count("\n"), KEY in ran.stdout) == (0, 1, False)
 
