@@ -33,7 +33,7 @@ PYTHON = os.path.join(VENV, "Scripts", "python.exe") if os.name == "nt" else os.
 OLDEST = (3, 10)
 THIS = "{}.{}".format(*sys.version_info)
 START_SECONDS = 60  # a slow disk needs its time when everything is read for the first time
-END_SECONDS = 12  # the server gives open pages 10
+END_SECONDS = 15  # what the server takes to keep everything, beyond GRACEFUL_SECONDS
 
 
 class Trouble(Exception):
@@ -41,7 +41,14 @@ class Trouble(Exception):
 
 
 class Ended(BaseException):
-    """Somebody asked for the end: Ctrl-C, SIGTERM, or the terminal was closed."""
+    """Somebody asked for the end: Ctrl-C, SIGTERM, or the terminal was closed.
+
+    `waits`: for what is being written. A person at a terminal does not: it goes on at the next start.
+    """
+
+    def __init__(self, waits: bool) -> None:
+        super().__init__()
+        self.waits = waits
 
 
 # ---- What the person sees ----
@@ -280,14 +287,17 @@ class Children:
     def forget(self, name: str) -> None:
         self._running.pop(name)
 
-    def end(self) -> None:
-        """The server first, so that the engine outlives what is being written."""
+    def end(self, graceful_seconds: int = 0) -> None:
+        """The server first, so that the engine outlives what is being written, which gets so long to end."""
         for name in sorted(self._running, reverse=True):
             child = self._running[name]
             with contextlib.suppress(OSError):
-                child.terminate()
+                if name == "server" and not graceful_seconds and os.name != "nt":
+                    child.send_signal(signal.SIGINT)  # gunicorn's word for an end without grace
+                else:
+                    child.terminate()
             try:
-                child.wait(END_SECONDS)
+                child.wait(END_SECONDS + graceful_seconds)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
@@ -484,6 +494,7 @@ def run(options: argparse.Namespace) -> None:
     settings = read_settings()
     check_port(settings["app_host"], settings["app_port"])
     children = Children()
+    graceful_seconds = 0
     try:
         start_server(children, settings, start_engine(children, settings))
         wait_until_it_answers(children, settings)
@@ -491,14 +502,17 @@ def run(options: argparse.Namespace) -> None:
         if not options.no_browser:
             open_browser(address)
         watch(children)
+    except Ended as ended:
+        graceful_seconds = settings["graceful_seconds"] if ended.waits else 0
+        raise
     finally:
         ignore_signals()
-        children.end()
+        children.end(graceful_seconds)
 
 
 def end_on_signals() -> None:
     def end(number: int, frame: object) -> None:
-        raise Ended
+        raise Ended(waits=number == signal.SIGTERM)
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):

@@ -1,42 +1,43 @@
-"""gunicorn's settings. An open stream costs a greenlet, not a thread, so one worker has thousands.
+"""gunicorn's settings, each with its reason. launch.py adds the address (--bind): APP_HOST and APP_PORT.
 
-launch.py adds the address (--bind), which is a setting of the product: APP_HOST and APP_PORT.
+What stands in the command line or in GUNICORN_CMD_ARGS wins over this file.
 """
 
 import gc
 import os
 import shutil
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
-
-import gevent
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from insight_app.config import load
+from deploy.worker import CLOSE_SECONDS, LAST_REQUESTS_SECONDS, Worker
+from insight_app.config import expect_redis, load
 from insight_app.errors import ConfigError
 
+try:
+    processes, graceful_seconds = load().web_concurrency, load().graceful_seconds
+except ConfigError:  # the app says what is wrong
+    processes, graceful_seconds = 1, 0
 
-def processes() -> int:
-    """Without Redis one: what is being written is in the memory of its process."""
-    try:
-        settings = load()
-    except ConfigError:
-        return 1  # the app says what is wrong
-    return settings.web_concurrency if settings.redis_url else 1
-
-
-worker_class = "gevent"
-workers = processes()
+# gevent: an open stream costs a greenlet, not a thread. What is ours about it is how it ends.
+worker_class = Worker
+# One serves a thousand open pages on one core. More are for more cores, and need Redis: WEB_CONCURRENCY, REDIS_URL.
+workers = processes
+# Open connections of one worker, streams and idle browsers together; more wait in the system's queue (backlog, 2048).
+# Each stream is a file too: where `ulimit -n` is 1024, that ends it first.
 worker_connections = 4000
+# Browsers and proxies use a connection again within this time. Longer than the 15 s between heartbeats of a stream
+# need not be; a proxy in front must not keep idle ones for longer, or it sends into a connection that was just closed.
 keepalive = 30
-graceful_timeout = 10
+# A worker that says nothing to the master for so long hangs, and is killed: its answers go on elsewhere. It says
+# something each second, whatever streams do; so this is not about long answers.
 timeout = 60
+# From SIGTERM to SIGKILL: what answers get (GRACEFUL_SECONDS), and then what keeping and the last requests take.
+# Whoever stops gunicorn must wait longer than that: TimeoutStopSec of systemd, stop_grace_period of compose.
+graceful_timeout = graceful_seconds + int(CLOSE_SECONDS + LAST_REQUESTS_SECONDS)
 loglevel = "warning"
 logger_class = "insight_app.telemetry.server_log.ServerLog"  # gunicorn's own lines, in the form of all others
 # Who is believed what is decided in one place, the app (TRUSTED_PROXIES): gunicorn believes its own machine unasked.
@@ -53,25 +54,28 @@ if workers > 1 and FOLDER not in os.environ.get(FIGURES, ""):
 
 control_socket_disable = True  # a second server of the same person would fight over its place
 
-_in_flight: set[int] = set()
 
-
-def pre_request(worker: Any, request: Any) -> None:
-    _in_flight.add(id(request))
-
-
-def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
-    _in_flight.discard(id(request))
+def nworkers_changed(server: Any, new: int, old: int | None) -> None:
+    """Also hears of `-w`, GUNICORN_CMD_ARGS and SIGTTIN, which set the number past WEB_CONCURRENCY."""
+    try:
+        expect_redis(load(), new, f"A server of {new} workers")
+    except ConfigError as error:
+        if new == 1:
+            return  # something else is wrong, and the app says what
+        if old is None:
+            print(error, file=sys.stderr)
+            sys.exit(3)  # the status at which nobody tries again
+        server.log.warning("One worker stays one: %s", error)
+        server.num_workers = old
 
 
 def post_worker_init(worker: Any) -> None:
-    """Keeps the collector of garbage small, and has streams end at SIGTERM."""
+    """Keeps the collector of garbage small, and gunicorn's words apart from people's."""
     # What is there now stays. Looking through it, and through everything that belongs to open streams, after every
     # few thousand new objects took a seventh of the time at 500 streams, a fifth of a second each time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
-    end_streams_at_sigterm(worker)
 
 
 def child_exit(server: Any, worker: Any) -> None:
@@ -83,22 +87,3 @@ def child_exit(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     if FOLDER in os.environ.get(FIGURES, ""):
         shutil.rmtree(os.environ[FIGURES], ignore_errors=True)
-
-
-def end_streams_at_sigterm(worker: Any) -> None:
-    """Streams stay open for minutes: they are told to end, and their pages connect again elsewhere."""
-    services = worker.wsgi.extensions["insight"]
-
-    def leave() -> None:
-        services.close()
-        # gunicorn itself would wait for idle connections too, and every open browser keeps one.
-        deadline = time.monotonic() + graceful_timeout - 2
-        while _in_flight and time.monotonic() < deadline:
-            gevent.sleep(0.02)
-        sys.exit(0)
-
-    def end(number: int, frame: FrameType | None) -> None:
-        gevent.spawn(leave)  # a signal handler must not wait for locks itself
-        worker.handle_exit(number, frame)
-
-    signal.signal(signal.SIGTERM, end)

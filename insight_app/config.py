@@ -410,7 +410,14 @@ class Settings:
         "WEB_CONCURRENCY",
         "1",
         _whole(1, 64),
-        "How many server processes share the work. Without REDIS_URL it is always one.",
+        "How many server processes share the work. More than one need REDIS_URL.",
+    )
+    graceful_seconds: int = _variable(
+        "GRACEFUL_SECONDS",
+        "30",
+        _whole(0, 3_600),
+        "How many seconds answers get to end when the server is asked to stop (SIGTERM). What is not ready then is "
+        "kept, and another process, or the next start, goes on with it. Ctrl-C gives none.",
     )
     public_url: str = _variable(
         "PUBLIC_URL",
@@ -477,7 +484,17 @@ def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJEC
     return settings
 
 
+def expect_redis(settings: Settings, processes: int, asked: str) -> None:
+    """Raises ConfigError where so many processes, asked for in those words, would know nothing of each other."""
+    if processes > 1 and not settings.redis_url:
+        raise ConfigError(
+            f"{asked} needs REDIS_URL: without Redis no process knows what another one writes.",
+            "Set REDIS_URL to a Redis of your own, or run one process: it serves a thousand open pages.",
+        )
+
+
 def _check_together(settings: Settings) -> None:
+    expect_redis(settings, settings.web_concurrency, f"WEB_CONCURRENCY={settings.web_concurrency}")
     if settings.engine == "openai" and not settings.openai_base_url:
         raise ConfigError(
             "ENGINE=openai needs to know where the model server is.",
@@ -552,7 +569,7 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    names = ("app_host", "app_port", "allowed_hosts", "engine", "engine_url", "embedded_engine")
+    names = ("app_host", "app_port", "allowed_hosts", "engine", "engine_url", "embedded_engine", "graceful_seconds")
     print(json.dumps({name: getattr(settings, name) for name in names}))
     return 0
 

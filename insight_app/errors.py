@@ -37,6 +37,9 @@ InsightError
 │   └── TooManyTries     more than SIGN_IN_RATE_LIMIT
 ├── TooManyWaiting       MAX_WAITING_ANSWERS are in line for the model already
 │   └── TooManyOfYours   and half of them are of the one who asks
+├── TakesNothingNew      no answer can begin now, whoever asks
+│   ├── RedisAway        Redis, through which processes know what each writes, does not answer
+│   └── ServerEnding     the process was asked to end, and lets what it writes end first
 ├── QuotaReached         as many answers or tokens as a day or a month allows
 ├── ModelNotAllowed      people of this role may not ask this model
 │   └── NoModelAllowed   none of the models that they may ask is there
@@ -399,6 +402,30 @@ class TooManyOfYours(TooManyWaiting):
     code = "too_many_of_yours"
     cause = "Too many answers of yours are waiting for this model already."
     next_step = "Your text is kept: send it again when some of them are written, or stop some."
+
+
+class TakesNothingNew(InsightError):
+    """What can be read can be read, and what is being written is written on."""
+
+    status = 503
+    code = "takes_nothing_new"
+    seconds: ClassVar[int] = 5  # after which it makes sense to try again
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(retry_after=self.seconds, **facts)
+
+
+class RedisAway(TakesNothingNew):
+    code = "redis_away"
+    cause = "Redis does not answer, and without it no new answer can begin."
+    next_step = "Your text is kept: send it again in a moment; if it lasts, whoever runs this server looks after Redis."
+
+
+class ServerEnding(TakesNothingNew):
+    code = "server_ending"
+    seconds = 2
+    cause = "This server is just being stopped or started anew."
+    next_step = "Your text is kept: send it again in a moment."
 
 
 class NotThere(InsightError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import structlog
 from insight_app.accounts.passwords import Outside, Passwords
 from insight_app.accounts.people import Account
 from insight_app.accounts.signing_in import Accounts
+from insight_app.chat.alone import Alone
 from insight_app.chat.answering import Answering
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
@@ -42,10 +45,13 @@ from insight_app.storage.database import NEWEST, Database, sqlite_url
 from insight_app.storage.temporary import InMemory, InSharedMemory, folder_in_memory
 from insight_app.telemetry.metrics import Metrics
 
+# How often the end of a server looks whether its answers have ended.
+LOOK_SECONDS = 0.05
+
 
 @dataclass
 class Services:
-    """One running product. `closing` is true from the moment the server is asked to end."""
+    """One running product. `draining`: it begins no answers any more; `closing`: what it writes goes on elsewhere."""
 
     settings: Settings
     database: Database
@@ -68,7 +74,10 @@ class Services:
     pruning: Pruning
     metrics: Metrics
     rates: dict[str, Any]  # how Flask-Limiter counts
+    draining: bool = False
     closing: bool = False
+    _ending: threading.Lock = field(default_factory=threading.Lock)
+    _closed: bool = False
 
     def engine_facts(self, model: str, context: int | None = None) -> dict[str, object]:
         """What the texts of engine errors need to know; `context` is how many tokens the model sees."""
@@ -92,14 +101,29 @@ class Services:
         self.accounts.store.delete(account.id)
         self.delete_everything_of(account.id)
 
+    def drain(self, seconds: float) -> None:
+        """Takes nothing new, has streams of what others write end, and gives what is written here so long to end."""
+        self.draining = True
+        self.answering.take_no_more()
+        self.replies.wake()
+        until = time.monotonic() + seconds
+        while (self.replies.here() or self.passing.count()) and not self.closing and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+
     def close(self) -> None:
-        """Lets every stream end and keeps what is written."""
+        """Lets every stream end and keeps what is written; done once, however often it is asked for."""
         self.closing = True
-        self.pruning.close()
+        with self._ending:
+            if not self._closed:
+                self._close()
+            self._closed = True
+
+    def _close(self) -> None:
+        self.answering.close()
         self.replies.wake()
         self.passing.wake()
+        self.pruning.close()
         self.engine.close()
-        self.answering.close()
         self.counting.close()
         self.conversations.close()
         self.line.leave()
@@ -188,7 +212,8 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
 def _shared(settings: Settings) -> tuple[Replies, dict[str, Any], Metrics]:
     """What several processes share, if there may be several: replies, how rates are counted, and what tells of it."""
     if not settings.redis_url:
-        return RepliesInMemory(), rates.in_memory(), Metrics()
+        alone = Alone(Path(settings.data_dir) / "writing.lock")
+        return RepliesInMemory(alone, alone.leave), rates.in_memory(), Metrics()
     # Imported here: who has no Redis need not wait for its library, nor keep it in memory.
     from insight_app.chat.replies_redis import RepliesInRedis
 

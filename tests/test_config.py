@@ -232,6 +232,15 @@ def test_a_short_key_is_refused_without_showing_it() -> None:
     assert "hunter2" not in said
 
 
+def test_several_processes_need_redis() -> None:
+    said = refusal({"WEB_CONCURRENCY": "2"})
+    assert said.startswith(
+        "WEB_CONCURRENCY=2 needs REDIS_URL: without Redis no process knows what another one writes. "
+    )
+    assert "run one process" in said
+    assert loaded({"WEB_CONCURRENCY": "2", "REDIS_URL": "redis://cache"}).web_concurrency == 2
+
+
 def test_secrets_never_appear_in_the_repr() -> None:
     settings = loaded({"DATABASE_URL": "sqlite:///pa55.db", "REDIS_URL": "redis://:pa55@cache"})
     assert "pa55" not in repr(settings)
@@ -336,6 +345,7 @@ def test_the_command_prints_what_the_launcher_needs_as_one_line() -> None:
         "engine": "ollama",
         "engine_url": "http://host:1",
         "embedded_engine": "off",
+        "graceful_seconds": 30,
     }
     assert (ran.returncode, ran.stdout.count("\n"), KEY in ran.stdout) == (0, 1, False)
 

@@ -274,6 +274,8 @@ import os
 
 class Stub:
     class Services:
+        class settings: graceful_seconds = 1
+        def drain(self, seconds): print(f"waited {seconds} s", flush=True)
         def close(self): print("closed what was open", flush=True)
     extensions = {"insight": Services()}
     def __call__(self, environ, start_response):
@@ -335,13 +337,16 @@ class Running:
 
 
 @on_posix
-@pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_it_says_where_it_is_and_ends_everything_quietly_when_asked(ready: Path, wish: signal.Signals) -> None:
+@pytest.mark.parametrize(("wish", "grace"), [(signal.SIGINT, 0), (signal.SIGTERM, 1), (signal.SIGHUP, 0)])
+def test_it_says_where_it_is_and_ends_everything_quietly_when_asked(
+    ready: Path, wish: signal.Signals, grace: int
+) -> None:
+    """Who is at a terminal need not wait for answers: they go on at the next start."""
     running = Running(ready)
     assert running.first_line() == f"InsightSphere AI is ready at http://127.0.0.1:{running.port} (Ctrl-C ends it)"
     assert running.get("/healthz") == 200
     running.process.send_signal(wish)
-    assert running.rest() == (0, "closed what was open\n")
+    assert running.rest() == (0, f"waited {grace} s\nclosed what was open\n")
 
 
 @on_posix
@@ -368,7 +373,7 @@ def test_everything_ends_even_when_it_is_killed(ready: Path) -> None:
     running = Running(ready)
     running.first_line()
     running.process.kill()
-    assert running.rest() == (-signal.SIGKILL, "closed what was open\n")
+    assert running.rest() == (-signal.SIGKILL, "waited 1 s\nclosed what was open\n")
 
 
 @on_linux

@@ -16,7 +16,7 @@ LOOK_SECONDS = 1.0
 def wait_for(reply: Reply, said: Callable[[], object], is_gone: Callable[[], bool], seconds: float | None) -> None:
     """Waits until there is something, or the reply has ended, or so long; who goes away meanwhile ends the answer."""
     until = None if seconds is None else time.monotonic() + seconds
-    while not reply.ended and not said() and (until is None or time.monotonic() < until):
+    while not (reply.ended or reply.lost) and not said() and (until is None or time.monotonic() < until):
         if is_gone():
             reply.stop.ask()
         reply.wait(reply.version, LOOK_SECONDS)
@@ -37,7 +37,7 @@ def pieces(reply: Reply, is_gone: Callable[[], bool]) -> Iterator[Piece | ToolCa
             for call in reply.tool_calls[called:]:
                 called += 1
                 yield call
-            if ended or is_gone():
+            if ended or reply.lost or is_gone():
                 return
             if not reply.wait(version, LOOK_SECONDS):
                 yield None

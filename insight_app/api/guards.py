@@ -11,7 +11,7 @@ from flask import request
 from insight_app.accounts.guards import still_in
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Reply
-from insight_app.errors import BodyCompressed, ForeignPage, InsightError, KeyRefused, explain
+from insight_app.errors import BodyCompressed, ForeignPage, InsightError, KeyRefused, ServerStopped, explain
 from insight_app.web import services
 
 
@@ -59,6 +59,8 @@ class Door:
         """What went wrong with the reply, ended it early, or shut the door; None for nothing."""
         if (reply.state is State.STOPPED or not reply.ended) and not self._is_still_in():
             return KeyRefused()
+        if not reply.ended and (reply.lost or services().closing):
+            return ServerStopped()
         return problem_of(reply)
 
 

@@ -29,17 +29,22 @@ from insight_app.errors import (
     EngineBroke,
     EngineError,
     InsightError,
+    ServerEnding,
     ServerStopped,
+    TakesNothingNew,
     TooManyWaiting,
 )
 from insight_app.moderation.moderating import Hold, Moderation
 from insight_app.telemetry.request_ids import in_its_name
 
-CHECKPOINT_SECONDS = 1.0
+# What a page has shown for a second is kept, also where the machine loses its power: so often, and what that takes.
+CHECKPOINT_SECONDS = 0.8
 # How long the end of a server waits for what is kept or read just then.
 END_SECONDS = 1.0
 # For an engine that would answer its own last turn instead of going on with it.
 GO_ON = "Go on with your answer exactly where it breaks off. Begin with the very next word, and repeat nothing."
+# How often answers are looked for that nobody writes.
+SUSPECT_SECONDS = 5.0
 # Around each exchange with the engine, for who asked that it be recorded.
 Watching = Callable[[Reply, Task], AbstractContextManager[object]]
 
@@ -79,7 +84,11 @@ class Answering:
         self._living = living
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
+        self._unfinished: set[int] = set()  # those of the last look that are not written here
+        self._look_at = 0.0
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
+        self._takes_new = True
+        self._writers: dict[Reply, threading.Thread] = {}
         self._closed = threading.Event()
         self._keeping = threading.Thread(target=self._keep_and_carry_on, name="keeping", daemon=True)
         self._keeping.start()
@@ -96,21 +105,25 @@ class Answering:
         patience = Patience(self._patience_seconds if patient else 0)
         self._living(1)
         arguments = (reply, answer, history, patience, wanted)
-        threading.Thread(
-            target=in_its_name(self._write), args=arguments, name=f"answer-{answer.id}", daemon=True
-        ).start()
+        writing = in_its_name(self._write)
+        writer = threading.Thread(target=writing, args=arguments, name=f"answer-{answer.id}", daemon=True)
+        self._writers[reply] = writer
+        writer.start()
         return reply
 
     def expect_room(self, person: str, choice: str, *, is_there: Callable[[], bool] = lambda: False) -> None:
         """Raises TooManyWaiting where an answer of theirs, not stored yet, would find no place in the line.
 
-        `is_there` is asked then: whether it is stored after all, and so in the line itself.
+        Raises TakesNothingNew where none can begin at all. `is_there` is asked then: whether it is stored after all.
         """
         try:
+            if not self._takes_new:
+                raise ServerEnding
             self._line.expect_room(person, self._engine.resolved(choice))
-        except TooManyWaiting:
+        except (TooManyWaiting, TakesNothingNew) as error:
             if not is_there():
-                self._refused()
+                if isinstance(error, TooManyWaiting):
+                    self._refused()
                 raise
 
     def carry_on(self) -> None:
@@ -119,6 +132,7 @@ class Answering:
         One that ended two servers, perhaps by its own doing, is interrupted.
         """
         try:
+            self._look_for_suspects()
             orphans = self._replies.orphans(self._suspects)
             self._suspects.update(orphans)  # until they go on: the disk may be full, and each is given to us but once
             for answer_id in orphans:
@@ -131,6 +145,18 @@ class Answering:
                 self._suspects.discard(answer_id)
         except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
             self._log.error("answers not carried on", exc_info=error)
+
+    def _look_for_suspects(self) -> None:
+        """Also finds what was left by processes that died while Redis was gone, and by one that ended after our start.
+
+        Twice, since a prompt is stored a moment before its answer is begun.
+        """
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + SUSPECT_SECONDS
+        found = set(self._store.unfinished()) - {reply.id for reply in self._replies.here()}
+        self._suspects = found & (self._suspects | self._unfinished)
+        self._unfinished = found
 
     def stop(self, answer_id: int) -> None:
         """Ends an answer now, at the engine too; one that has ended stays as it is."""
@@ -149,15 +175,32 @@ class Answering:
         """Nothing stays of answers that were deleted, wherever they were written."""
         self._replies.forget(answers)
 
+    def take_no_more(self) -> None:
+        """Begins no answer any more, new or left by others, and gives up those that wait for their turn."""
+        self._takes_new = False
+        self._let_go([reply for reply in self._replies.here() if reply.state is State.QUEUED])
+
     def close(self) -> None:
-        """Keeps what is written, if it can, and takes no more checkpoints: the server is about to end, in peace."""
+        """Keeps what is written, if it can, and gives it up: the server is about to end, in peace."""
+        self._takes_new = False
         self._closed.set()
-        self._try_to_checkpoint()
-        try:
-            self._store.hand_over([reply.id for reply in self._replies.here()])
-        except DatabaseError as error:
-            self._log.error("answers not handed over", exc_info=error)
+        self._let_go(self._replies.here())
         self._keeping.join(END_SECONDS)  # databases are closed next, and one that is being read breaks with that
+
+    def _let_go(self, some: Sequence[Reply]) -> None:
+        """Others go on with these, from the last character that anybody saw."""
+        for reply in some:
+            reply.lose()  # first: a reply that is lost is not ended by being stopped
+            reply.stop.ask()
+        until = time.monotonic() + END_SECONDS
+        for writer in [self._writers[reply] for reply in some if reply in self._writers]:
+            writer.join(max(0.0, until - time.monotonic()))
+        try:
+            self._keep(some)
+            self._store.hand_over([reply.id for reply in some])
+        except Exception as error:  # who goes on finds the last checkpoint
+            self._log.error("answers not handed over", exc_info=error)
+        self._replies.give_up([reply.id for reply in some])
 
     def _give_up(self, answer: Message) -> None:
         ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
@@ -176,7 +219,11 @@ class Answering:
         except Exception as error:  # a fault of ours must not leave an answer that never ends
             self._log.error("answer broke", answer=reply.id, exc_info=error)
             outcome = broken(reply, EngineBroke())
-        self._end(reply, outcome)
+        if reply.lost:
+            self._replies.close(reply)
+        else:
+            self._end(reply, outcome)
+        del self._writers[reply]
 
     def _outcome(
         self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience, wanted: bool
@@ -247,7 +294,8 @@ class Answering:
         while not self._closed.wait(CHECKPOINT_SECONDS):
             self._try_to_checkpoint()
             self._moderation.refresh()
-            self.carry_on()
+            if self._takes_new:
+                self.carry_on()
             self._end_idle()
 
     def _end_idle(self) -> None:
@@ -265,12 +313,24 @@ class Answering:
     def _checkpoint(self) -> None:
         live = self._replies.here()
         lengths = {reply.id: reply.position for reply in live}
-        grown = [reply for reply in live if lengths[reply.id] != self._kept.get(reply.id, 0)]
+        self._keep([reply for reply in live if lengths[reply.id] != self._kept.get(reply.id, 0)])
+        self._kept = lengths
+        if live and not self._replies.connected():
+            self._give_in(live)
+
+    def _give_in(self, live: Sequence[Reply]) -> None:
+        """Writes no more of what others go on with, who took this process for dead while they saw each other."""
+        taken = set(self._store.taken({reply.id: reply.run for reply in live}))
+        for reply in live:
+            if reply.id in taken:
+                reply.lose()
+                reply.stop.ask()
+
+    def _keep(self, grown: Sequence[Reply]) -> None:
         if grown:
             self._store.checkpoint(
                 [(each.id, each.run, each.thinking.since(0), each.answer.since(0)) for each in grown]
             )
-        self._kept = lengths
 
 
 def _held(turn: Turn, hold: Hold) -> Turn:

@@ -180,7 +180,8 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         status=lambda activity, changed: _status(reply.id, activity, changed=changed),
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
-        closing=lambda: found.closing,
+        # What is written here is followed to its end, also by a server that takes nothing new.
+        closing=lambda: found.closing or (found.draining and reply not in found.replies.here()),
         leaving=lambda: "" if is_still_in() else signed_out(reply.id),
     )
 

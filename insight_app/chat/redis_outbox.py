@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 
 import structlog
 
@@ -79,15 +80,22 @@ class Outbox:
         """Whether this process writes it, or has not yet told of its end."""
         return answer_id in self._parcels
 
+    def give_up(self, answers: Collection[int]) -> None:
+        """Sends no more of those of these that are still its own, so that others need not wait to take them."""
+        commands: list[Command] = []
+        with self._sending:
+            for answer_id in answers:
+                if self._parcels.pop(answer_id, None) is not None:
+                    commands += [("HSET", keys.WRITING, answer_id, ""), ("DEL", keys.claim(answer_id))]
+            self._link.transact(commands)
+
     def leave(self) -> None:
-        """Sends no more, and gives up what is unfinished, so that others need not wait to take it."""
+        """Sends no more, and gives up what is unfinished."""
         self._closed.set()
         self._changed.set()
         self._thread.join()
-        given_up: list[Command] = []
-        for answer_id in list(self._parcels):
-            given_up += [("HSET", keys.WRITING, answer_id, ""), ("DEL", keys.claim(answer_id))]
-        self._link.transact([*given_up, ("DEL", keys.lease(self._token))])
+        self.give_up(list(self._parcels))
+        self._link.transact([("DEL", keys.lease(self._token))])
 
     def _run(self) -> None:
         while not self._closed.is_set():

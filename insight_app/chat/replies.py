@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -205,6 +205,10 @@ class Replies(Protocol):
         """The answer is in the database; readers that hold the reply finish reading it."""
         ...
 
+    def give_up(self, answers: Iterable[int]) -> None:
+        """This process does not go on with these: others may, from what is in the database."""
+        ...
+
     def stop(self, answer_id: int) -> None:
         """Asks whichever process writes it to end it; soon, where that cannot be reached now."""
         ...
@@ -224,7 +228,8 @@ class Replies(Protocol):
     def orphans(self, suspects: Collection[int]) -> list[int]:
         """The answers that this process is to go on with, since their writers have ended.
 
-        `suspects` are answers that were unfinished when this process began. Each orphan is given to one process, once.
+        `suspects` are answers that were unfinished for a while, and not written here. Each orphan is given to one
+        process, once.
         """
         ...
 
@@ -242,10 +247,12 @@ class Replies(Protocol):
 
 
 class RepliesInMemory:
-    """Replies of one process."""
+    """Replies of one process; `is_alone` says whether no other one writes answers of the same database any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_alone: Callable[[], bool] = lambda: True, leave: Callable[[], object] = lambda: None) -> None:
         self._open: dict[int, Reply] = {}
+        self._is_alone = is_alone
+        self._leave = leave
 
     def open(self, answer_id: int, conversation_id: str, model: str, run: int = 0, owner: str = "") -> Reply:
         reply = self._open[answer_id] = Reply(answer_id, conversation_id, model, run, owner)
@@ -256,6 +263,10 @@ class RepliesInMemory:
 
     def close(self, reply: Reply) -> None:
         self._open.pop(reply.id, None)
+
+    def give_up(self, answers: Iterable[int]) -> None:
+        for answer_id in answers:
+            self._open.pop(answer_id, None)
 
     def stop(self, answer_id: int) -> None:
         if (reply := self.get(answer_id)) is not None:
@@ -272,6 +283,8 @@ class RepliesInMemory:
         return len(self._open)
 
     def orphans(self, suspects: Collection[int]) -> list[int]:
+        if not self._is_alone():
+            return []
         return [answer_id for answer_id in suspects if answer_id not in self._open]
 
     def connected(self) -> bool:
@@ -282,4 +295,4 @@ class RepliesInMemory:
             reply.wake()
 
     def leave(self) -> None:
-        pass
+        self._leave()

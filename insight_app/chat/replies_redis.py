@@ -57,7 +57,14 @@ class RepliesInRedis:
         return None if self._outbox.has(answer_id) else self._mirrors.get(answer_id)
 
     def close(self, reply: Reply) -> None:
-        self._open.pop(reply.id, None)
+        if self._open.get(reply.id) is reply:  # else this process goes on with what it lost before
+            del self._open[reply.id]
+
+    def give_up(self, answers: Iterable[int]) -> None:
+        given_up = list(answers)
+        for answer_id in given_up:
+            self._open.pop(answer_id, None)
+        self._outbox.give_up(given_up)
 
     def stop(self, answer_id: int) -> None:
         if not self._stop_here(answer_id):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from statistics import median
 from typing import Any
@@ -288,6 +288,12 @@ class ConversationStore:
             row = connection.execute(select(*_MESSAGE).where(left)).first()
             connection.execute(update(messages).where(left).values(problem=ServerStopped.code, run=messages.c.run + 1))
         return None if row is None else _message(row)
+
+    def taken(self, runs: Mapping[int, int]) -> list[int]:
+        """Those of these answers, each given with its run, that are another run's by now."""
+        query = select(messages.c.id, messages.c.run).where(messages.c.id.in_(runs))
+        with self._database.reading() as connection:
+            return [found for found, run in connection.execute(query) if run != runs[found]]
 
     def hand_over(self, answers: Iterable[int]) -> None:
         """Notes that these are not to blame for the end of their server."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -149,6 +149,13 @@ class Conversations(ConversationStore):
     def left_behind(self, message_id: int) -> Message | None:
         with self._home(message_id) as store:
             return store.left_behind(message_id)
+
+    def taken(self, runs: Mapping[int, int]) -> list[int]:
+        return [
+            found
+            for store, some in self._homes((each, each) for each in runs)
+            for found in store.taken({each: runs[each] for each in some})
+        ]
 
     def hand_over(self, answers: Iterable[int]) -> None:
         for store, some in self._homes((each, each) for each in answers):

@@ -87,7 +87,8 @@ class Writing:
                             break
             except EngineError as error:
                 broken = error
-            _show(reply, screen.end())
+            if not reply.lost:  # else whoever goes on writes it anew, and what was held back must not be seen
+                _show(reply, screen.end())
         if refusal := refusal or screen.refusal:
             return reply.outcome(State.REFUSED, problem=AnswerRefused.code, reason=refusal)
         if broken:

@@ -46,7 +46,9 @@ def register(app: Flask) -> None:
             "database": services().database.answers(),
             "engine": standing.problem is None and bool(standing.models),
         }
-        ready = all(parts.values())
+        if services().settings.redis_url:
+            parts["redis"] = services().replies.connected()
+        ready = all(parts.values()) and not services().draining
         answer = {**parts, "ready": ready, "engine_name": standing.engine_name, "models": len(standing.models)}
         if standing.problem is not None and _may_see_more():  # it says where the engine is
             answer["problem"] = str(standing.problem)

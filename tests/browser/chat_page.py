@@ -55,6 +55,7 @@ def started(folder: Path, port: int, **environ: str) -> subprocess.Popen[bytes]:
         "APP_PORT": str(port),
         "SEND_RATE_LIMIT": "1000 per minute",
         "MAX_CONCURRENT_ANSWERS": "4",
+        "GRACEFUL_SECONDS": "0",
         **environ,
     }
     with (folder / "server.log").open("ab") as log:

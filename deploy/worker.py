@@ -1,0 +1,88 @@
+"""A gunicorn worker that ends without losing an answer: it takes no new ones, lets those that are written end.
+
+SIGTERM gives them GRACEFUL_SECONDS; SIGINT, SIGQUIT and the end of gunicorn's master process give them none.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.workers.ggevent import GeventWorker
+
+# How long what is kept may take at the end, and how long requests may that do not end by themselves.
+CLOSE_SECONDS = 8.0
+LAST_REQUESTS_SECONDS = 2.0
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._servers: list[StreamServer] = []
+        self._busy: set[socket.socket] = set()  # connections with a request
+        self._between: set[socket.socket] = set()  # those that had one, and wait for the next
+        self._is_leaving = False
+
+    def server_class(self, listener: socket.socket, *, spawn: Pool, **_: Any) -> StreamServer:
+        """As gunicorn's own, but known here: it stops listening at once, not within a second."""
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=spawn)
+        if self.cfg.workers > 1:
+            server.max_accept = 1
+        self._servers.append(server)
+        return server
+
+    def handle(self, listener: socket.socket, client: socket.socket, address: Any) -> None:
+        try:
+            super().handle(listener, client, address)
+        finally:
+            self._between.discard(client)
+
+    def handle_request(self, listener: Any, request: Any, client: socket.socket, address: Any) -> None:
+        self._between.discard(client)
+        self._busy.add(client)
+        try:
+            super().handle_request(listener, request, client, address)
+        finally:
+            self._busy.discard(client)
+            self._between.add(client)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        gevent.spawn(self._leave, self.wsgi.extensions["insight"].settings.graceful_seconds)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        self.alive = False
+        gevent.spawn(self._leave, 0)  # a signal handler must not wait for locks itself
+
+    def notify(self) -> None:
+        if self.ppid != os.getppid():
+            self.wsgi.extensions["insight"].close()
+        super().notify()
+
+    def run(self) -> None:
+        super().run()
+        while self._is_leaving:  # nobody is connected, but answers are being written
+            self.notify()
+            gevent.sleep(1.0)
+
+    def _leave(self, seconds: float) -> None:
+        self._is_leaving = True
+        for server in self._servers:
+            server.close()  # who connects now comes to another worker, or to the next server
+        for client in list(self._between):  # so does who has a connection: it would bring a prompt that nobody takes
+            client.shutdown(socket.SHUT_RD)
+        services = self.wsgi.extensions["insight"]
+        services.drain(seconds)
+        services.close()
+        until = time.monotonic() + LAST_REQUESTS_SECONDS
+        while self._busy and time.monotonic() < until:
+            gevent.sleep(0.02)
+        sys.exit(0)

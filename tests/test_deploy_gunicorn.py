@@ -1,0 +1,56 @@
+"""gunicorn's settings: a server that several workers would tear apart does not start, and does not become one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+KEY = {"SECRET_KEY": "only for these tests"}
+
+
+@contextmanager
+def gunicorn(tmp_path: Path, *options: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """It, on a port that nobody needs to know."""
+    env: Mapping[str, str] = {**os.environ, **KEY, "DATA_DIR": str(tmp_path), **environ}
+    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "-b", "127.0.0.1:0", *options]
+    with subprocess.Popen([*command, "wsgi:app"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "environ"),
+    [((), {"WEB_CONCURRENCY": "2"}), (("-w", "2"), {}), ((), {"GUNICORN_CMD_ARGS": "--workers=2"})],
+    ids=["WEB_CONCURRENCY", "-w", "GUNICORN_CMD_ARGS"],
+)
+def test_several_workers_without_redis_do_not_start_and_say_why(
+    tmp_path: Path, options: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    with gunicorn(tmp_path, *options, **environ) as process:
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert "needs REDIS_URL: without Redis no process knows what another one writes. Set REDIS_URL" in said
+    assert "Traceback" not in said
+
+
+def test_a_signal_makes_no_second_worker_without_redis(tmp_path: Path) -> None:
+    with gunicorn(tmp_path) as process:
+        while len(children(process.pid)) != 1:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTTIN)
+        assert process.stderr is not None
+        assert "One worker stays one" in process.stderr.readline()
+        assert len(children(process.pid)) == 1
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
