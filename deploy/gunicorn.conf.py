@@ -6,6 +6,7 @@ What stands in the command line or in GUNICORN_CMD_ARGS wins over this file.
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -67,6 +68,16 @@ def nworkers_changed(server: Any, new: int, old: int | None) -> None:
             sys.exit(3)  # the status at which nobody tries again
         server.log.warning("One worker stays one: %s", error)
         server.num_workers = old
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A worker that has not begun ends at once: gunicorn would lose the signal, and wait for it all of its time."""
+    ends = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    for each in ends:
+        signal.signal(each, lambda number, frame: sys.exit(0))
+    while not server.SIG_QUEUE.empty():  # what came before this line went to the master's copy
+        if server.SIG_QUEUE.get() in ends:
+            sys.exit(0)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -54,6 +54,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self._busy.discard(client)
             self._between.add(client)
 
+    def init_signals(self) -> None:
+        """Later, in run(): until there is an app, the signals that end a worker do so at once (gunicorn.conf.py)."""
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         gevent.spawn(self._leave, self.wsgi.extensions["insight"].settings.graceful_seconds)
@@ -68,6 +71,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().notify()
 
     def run(self) -> None:
+        super().init_signals()
         super().run()
         while self._is_leaving:  # nobody is connected, but answers are being written
             self.notify()
