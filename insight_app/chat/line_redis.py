@@ -139,5 +139,4 @@ class LineInRedis(LineInMemory):
             silent = [process for process, there in zip(processes, leases, strict=True) if not there]
             now = time.monotonic()
             self._silent = {process: self._silent.get(process, now) for process in silent}
-            grace = 2 * keys.RENEW_SECONDS
-            self._dead = {process for process, since in self._silent.items() if now - since >= grace}
+            self._dead = {process for process, since in self._silent.items() if now - since >= keys.GRACE_SECONDS}
