@@ -13,6 +13,8 @@ STOP = f"{PREFIX}stop"
 # by its token that it changed it.
 LINE = f"{PREFIX}line:1"
 LINE_NEWS = f"{PREFIX}line:news"
+# Written before each prompt, to know whether Redis takes anything.
+ASKED = f"{PREFIX}asked"
 # How long it stays, with the times that turns took, after its last change.
 LINE_SECONDS = 24 * 3600
 # How long a process counts as alive after it was heard of, and how often it is heard of.
