@@ -21,14 +21,16 @@ from gunicorn.workers.ggevent import GeventWorker
 # How long what is kept may take at the end, and how long requests may that do not end by themselves.
 CLOSE_SECONDS = 8.0
 LAST_REQUESTS_SECONDS = 2.0
+# A connection that is older and brought nothing was opened in advance, as browsers do.
+FRESH_SECONDS = 1.0
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._servers: list[StreamServer] = []
-        self._busy: set[socket.socket] = set()  # connections with a request
-        self._between: set[socket.socket] = set()  # those that had one, and wait for the next
+        self._busy: dict[socket.socket, str] = {}  # connections with a request, and its method
+        self._idle: dict[socket.socket, float] = {}  # those without, and since when
         self._is_leaving = False
 
     def server_class(self, listener: socket.socket, *, spawn: Pool, **_: Any) -> StreamServer:
@@ -40,19 +42,20 @@ class Worker(GeventWorker):  # type: ignore[misc]
         return server
 
     def handle(self, listener: socket.socket, client: socket.socket, address: Any) -> None:
+        self._idle[client] = time.monotonic()
         try:
             super().handle(listener, client, address)
         finally:
-            self._between.discard(client)
+            self._idle.pop(client, None)
 
     def handle_request(self, listener: Any, request: Any, client: socket.socket, address: Any) -> None:
-        self._between.discard(client)
-        self._busy.add(client)
+        self._idle.pop(client, None)
+        self._busy[client] = request.method
         try:
             super().handle_request(listener, request, client, address)
         finally:
-            self._busy.discard(client)
-            self._between.add(client)
+            self._busy.pop(client, None)
+            self._idle[client] = 0.0
 
     def init_signals(self) -> None:
         """Later, in run(): until there is an app, the signals that end a worker do so at once (gunicorn.conf.py)."""
@@ -63,7 +66,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         self.alive = False
-        gevent.spawn(self._leave, 0)  # a signal handler must not wait for locks itself
+        gevent.spawn(self._leave, None)  # a signal handler must not wait for locks itself
 
     def notify(self) -> None:
         if self.ppid != os.getppid():
@@ -77,14 +80,29 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self.notify()
             gevent.sleep(1.0)
 
-    def _leave(self, seconds: float) -> None:
+    def _close_idle(self) -> None:
+        """Has who has a connection already bring the next prompt elsewhere too; browsers notice, and connect anew."""
+        fresh = time.monotonic() - FRESH_SECONDS
+        for client, since in list(self._idle.items()):
+            if since <= fresh:
+                client.shutdown(socket.SHUT_RD)
+
+    def _may_bring_a_prompt(self) -> bool:
+        """What was on its way when the end came still counts as come before."""
+        fresh = time.monotonic() - FRESH_SECONDS
+        return "POST" in self._busy.values() or any(since > fresh for since in self._idle.values())
+
+    def _leave(self, seconds: float | None) -> None:
+        """`seconds` for answers; None: not even for what is on its way."""
         self._is_leaving = True
         for server in self._servers:
             server.close()  # who connects now comes to another worker, or to the next server
-        for client in list(self._between):  # so does who has a connection: it would bring a prompt that nobody takes
-            client.shutdown(socket.SHUT_RD)
+        until = time.monotonic() + FRESH_SECONDS
+        self._close_idle()
+        while seconds is not None and self._may_bring_a_prompt() and time.monotonic() < until:
+            gevent.sleep(0.02)
         services = self.wsgi.extensions["insight"]
-        services.drain(seconds)
+        services.drain(seconds or 0)
         services.close()
         until = time.monotonic() + LAST_REQUESTS_SECONDS
         while self._busy and time.monotonic() < until:

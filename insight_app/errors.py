@@ -425,7 +425,7 @@ class ServerEnding(TakesNothingNew):
     code = "server_ending"
     seconds = 2
     cause = "This server is just being stopped or started anew."
-    next_step = "Your text is kept: send it again in a moment."
+    next_step = "Send this again in a moment."
 
 
 class NotThere(InsightError):

@@ -103,8 +103,8 @@ class Services:
 
     def drain(self, seconds: float) -> None:
         """Takes nothing new, has streams of what others write end, and gives what is written here so long to end."""
-        self.draining = True
         self.answering.take_no_more()
+        self.draining = True
         self.replies.wake()
         until = time.monotonic() + seconds
         while (self.replies.here() or self.passing.count()) and not self.closing and time.monotonic() < until:

@@ -1,14 +1,28 @@
-"""The table of faults in the documentation is the one that is tested."""
+"""The tables of faults in the documentation are those that are tested."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from faults import table
+from faults_of_operation import OPERATION_FAULTS, Row, operation_table
 
-DOC = Path(__file__).parent.parent / "docs" / "faults.md"
+TESTS = Path(__file__).parent
+DOCS = TESTS.parent / "docs"
 
 
-def test_the_table_in_the_documentation_is_the_one_that_is_tested() -> None:
-    found = "".join(entry + "\n" for entry in DOC.read_text(encoding="utf-8").splitlines() if entry.startswith("|"))
-    assert found == table(), "docs/faults.md: put there what “python tests/faults.py” prints"
+@pytest.mark.parametrize(
+    ("page", "tested", "program"),
+    [("faults.md", table(), "faults.py"), ("operating.md", operation_table(), "faults_of_operation.py")],
+)
+def test_the_table_in_the_documentation_is_the_one_that_is_tested(page: str, tested: str, program: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = "".join(entry + "\n" for entry in text.splitlines() if entry.startswith("|"))
+    assert found == tested, f"docs/{page}: put there what “python tests/{program}” prints"
+
+
+@pytest.mark.parametrize("row", OPERATION_FAULTS, ids=lambda row: f"{row.part}, {row.fault}")
+def test_every_row_about_operation_names_a_test_that_there_is(row: Row) -> None:
+    file, name = row.test
+    assert f"def test_{name}(" in (TESTS / file).read_text(encoding="utf-8")

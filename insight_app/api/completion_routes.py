@@ -46,7 +46,7 @@ def complete() -> ResponseReturnValue:
     door = Door()
     with an_answer(asked.task.model) as taken:
         services().engine.expect(taken.model)
-        services().answering.expect_room(me().id, taken.model)
+        services().answering.expect_room(me().id, taken.model, stays=True)
         reply = services().passing.start(replace(asked.task, model=taken.model), me().id)
     try:
         wait_for(reply, lambda: _has_said(reply), door.is_shut, HEADERS_SECONDS if asked.stream else None)

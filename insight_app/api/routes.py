@@ -47,7 +47,7 @@ def chat() -> ResponseReturnValue:
     with an_answer(model) as taken:
         services().engine.expect(taken.model)
         text = services().moderation.prompt(text)
-        answering.expect_room(me().id, taken.model)
+        answering.expect_room(me().id, taken.model, stays=True)
         prompt, answer = store.ask(
             text,
             model=taken.model,

@@ -102,6 +102,9 @@ class Answering:
         reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run, answer.owner)
         if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
             reply.begin_with(answer.thinking, answer.text)
+        if not self._takes_new:  # it was on its way when this server was asked to end
+            self._let_go([reply])
+            return reply
         patience = Patience(self._patience_seconds if patient else 0)
         self._living(1)
         arguments = (reply, answer, history, patience, wanted)
@@ -111,13 +114,16 @@ class Answering:
         writer.start()
         return reply
 
-    def expect_room(self, person: str, choice: str, *, is_there: Callable[[], bool] = lambda: False) -> None:
+    def expect_room(
+        self, person: str, choice: str, *, is_there: Callable[[], bool] = lambda: False, stays: bool = False
+    ) -> None:
         """Raises TooManyWaiting where an answer of theirs, not stored yet, would find no place in the line.
 
         Raises TakesNothingNew where none can begin at all. `is_there` is asked then: whether it is stored after all.
+        `stays`: a program waits for it here, and cannot go where it would be handed over to.
         """
         try:
-            if not self._takes_new:
+            if stays and not self._takes_new:
                 raise ServerEnding
             self._line.expect_room(person, self._engine.resolved(choice))
         except (TooManyWaiting, TakesNothingNew) as error:

@@ -35,7 +35,8 @@ class Line(Protocol):
         ...
 
     def expect_room(self, person: str, model: str) -> None:
-        """Raises TooManyWaiting where one more answer would have to wait and there is no room for it.
+        """Raises TooManyWaiting where one more answer would have to wait and there is no room for it; RedisAway where
+        other processes would know nothing of it.
 
         Those who ask at the same moment may all find the last place.
         """

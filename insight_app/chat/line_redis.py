@@ -1,7 +1,8 @@
 """One line over all processes: the whole queue is one value in Redis, which each may change if nobody else just did.
 
 What a process knows best, its own answers, it puts into whatever value there is; so an emptied Redis, a lost command
-and a process that slept mend themselves. Where Redis is gone, each process goes on with a line of its own.
+and a process that slept mend themselves. Where Redis is gone nobody new comes, and who waits goes on in a line of the
+own process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from insight_app.chat import redis_keys as keys
 from insight_app.chat.line import LineInMemory, Usual
 from insight_app.chat.queue import Queue
 from insight_app.chat.redis_link import Link
+from insight_app.errors import RedisAway
 
 # Notices may be lost, and processes may die, so that often the queue is looked at without one.
 LOOK_SECONDS = 1.0
@@ -54,6 +56,15 @@ class LineInRedis(LineInMemory):
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="redis-line", daemon=True)
         self._thread.start()
+
+    def expect_room(self, person: str, model: str) -> None:
+        """Also raises RedisAway: an answer that begins now could be followed, stopped and carried on by nobody else.
+
+        Asks by writing, as a Redis that is full or a replica reads well.
+        """
+        if self._link.transact([("SET", keys.ASKED, "", "EX", keys.KEPT_SECONDS)]) is None:
+            raise RedisAway
+        super().expect_room(person, model)
 
     def leave(self) -> None:
         with self._sharing:
@@ -139,5 +150,4 @@ class LineInRedis(LineInMemory):
             silent = [process for process, there in zip(processes, leases, strict=True) if not there]
             now = time.monotonic()
             self._silent = {process: self._silent.get(process, now) for process in silent}
-            grace = 2 * keys.RENEW_SECONDS
-            self._dead = {process for process, since in self._silent.items() if now - since >= grace}
+            self._dead = {process for process, since in self._silent.items() if now - since >= keys.GRACE_SECONDS}

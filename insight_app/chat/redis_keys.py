@@ -13,11 +13,15 @@ STOP = f"{PREFIX}stop"
 # by its token that it changed it.
 LINE = f"{PREFIX}line:1"
 LINE_NEWS = f"{PREFIX}line:news"
+# Written before each prompt, to know whether Redis takes anything.
+ASKED = f"{PREFIX}asked"
 # How long it stays, with the times that turns took, after its last change.
 LINE_SECONDS = 24 * 3600
 # How long a process counts as alive after it was heard of, and how often it is heard of.
 LEASE_SECONDS = 3.0
 RENEW_SECONDS = 1.0
+# How long after that nobody takes what it wrote: perhaps it only slept.
+GRACE_SECONDS = 2.0
 # How long an answer that a process gave up is left alone: perhaps all are about to end.
 GIVEN_UP_SECONDS = 1.0
 # How long a text stays that nobody renews, and one that has ended: who reads it must hear of the end.

@@ -94,11 +94,11 @@ class RepliesInRedis:
         silent = self._without_writer(suspects)
         now = time.monotonic()
         self._silent = {answer_id: self._silent.get(answer_id, now) for answer_id in silent}
-        # A lease may have run out while everything slept, or Redis was gone: its owner has the time of another one.
+        # A lease may have run out while everything slept, or Redis was gone: its owner has time to renew it.
         ripe = [
             answer_id
             for answer_id, token in silent.items()
-            if now - self._silent[answer_id] >= (keys.GIVEN_UP_SECONDS if token == b"" else keys.LEASE_SECONDS)
+            if now - self._silent[answer_id] >= (keys.GIVEN_UP_SECONDS if token == b"" else keys.GRACE_SECONDS)
         ]
         claims = [("SET", keys.claim(answer_id), self._token, "NX", "EX", CLAIM_SECONDS) for answer_id in ripe]
         won = self._link.transact(claims) or []

@@ -264,7 +264,7 @@ def prepare_sqlite(connection: Any, _record: Any) -> None:
     with suppress(sqlite3.OperationalError):  # locked: another process is just doing it, for the file and so for all
         connection.execute("PRAGMA journal_mode=WAL")
     for pragma in (
-        "synchronous=NORMAL",
+        "synchronous=FULL",  # or what was said to be kept is lost where the machine loses its power
         "foreign_keys=ON",
         "secure_delete=ON",
         "temp_store=MEMORY",  # what is sorted holds people's words, and SQLite's own place for it is /var/tmp

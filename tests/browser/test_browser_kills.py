@@ -18,7 +18,7 @@ from chat_page import Chat, chat_in, free_port, started
 from own_redis import OwnRedis
 from playwright.sync_api import BrowserContext, expect
 from redis import Redis
-from steady_ollama import SteadyOllama, Story, children
+from steady_ollama import SteadyOllama, Story, children, is_open
 
 RUNS = int(os.environ.get("KILL_RUNS", "3"))
 SEED = int(os.environ.get("KILL_SEED", "6"))
@@ -33,26 +33,23 @@ def steady() -> Iterator[SteadyOllama]:
 
 
 class Fleet:
-    """One gunicorn with two workers, its Redis, and its engine."""
+    """One gunicorn with its engine; with two workers where there is a Redis."""
 
-    def __init__(self, folder: Path, redis: OwnRedis, ollama: SteadyOllama) -> None:
+    def __init__(self, folder: Path, redis: OwnRedis | None, ollama: SteadyOllama, **environ: str) -> None:
         self.folder, self.redis, self.ollama, self.port = folder, redis, ollama, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        shared = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "2"} if redis else {}
+        self._environ = {"OLLAMA_BASE_URL": ollama.url, **shared, **environ}
         self.start()
 
-    def start(self, **environ: str) -> None:
-        self.master: subprocess.Popen[bytes] = started(
-            self.folder,
-            self.port,
-            OLLAMA_BASE_URL=self.ollama.url,
-            REDIS_URL=self.redis.url,
-            WEB_CONCURRENCY="2",
-            **environ,
-        )
-        self.wait_for_workers(2)
+    def start(self) -> None:
+        self.master: subprocess.Popen[bytes] = started(self.folder, self.port, **self._environ)
+        if self.redis:
+            self.wait_for_workers(2)
 
     def wait_for_workers(self, count: int) -> None:
         """Until so many, and no others, have a lease."""
+        assert self.redis is not None
         redis: Redis = self.redis.client
         until = time.monotonic() + 30
         while len(redis.keys("insight:process:*")) != count or len(children(self.master.pid)) != count:
@@ -109,3 +106,96 @@ def test_an_answer_outlives_every_kill_of_its_worker(context: BrowserContext, fl
         fleet.wait_for_workers(2)
         print(f"run {run}: killed at piece {story.moment} of {PIECES}, {len(story.writers)} writers")
     print(f"{RUNS} kills, the slowest went on after {slowest:.1f} s")
+
+
+def test_an_answer_outlives_its_whole_server(context: BrowserContext, fleet: Fleet) -> None:
+    """Killed with all its workers, and started anew."""
+    story = tell(fleet, "all", random.Random(SEED))
+    chat, other = (chat_in(context, fleet.url) for _ in range(2))
+    chat.open()
+    chat.ask("all")
+    other.page.goto(chat.page.url)
+    assert story.reached.wait(20)
+    os.killpg(fleet.master.pid, signal.SIGKILL)
+    fleet.master.wait()
+    killed = time.monotonic()
+    fleet.start()
+    while len(story.writers) < 2:
+        assert time.monotonic() - killed < AT_MOST_SECONDS + 5  # with the start
+    expect_whole(chat, other, story, fleet)
+
+
+def test_a_worker_without_its_master_keeps_what_it_wrote_and_goes(context: BrowserContext, fleet: Fleet) -> None:
+    story = tell(fleet, "master", random.Random(SEED + 1))
+    chat, other = (chat_in(context, fleet.url) for _ in range(2))
+    chat.open()
+    chat.ask("master")
+    other.page.goto(chat.page.url)
+    assert story.reached.wait(20)
+    fleet.master.kill()
+    fleet.master.wait()
+    while is_open(fleet.port):
+        pass  # until its workers are gone, and the next server can listen
+    fleet.start()
+    expect_whole(chat, other, story, fleet)
+
+
+def test_a_worker_that_slept_until_it_was_taken_for_dead_writes_no_more(context: BrowserContext, fleet: Fleet) -> None:
+    story = tell(fleet, "asleep", random.Random(SEED + 2))
+    chat, other = (chat_in(context, fleet.url) for _ in range(2))
+    chat.open()
+    chat.ask("asleep")
+    other.page.goto(chat.page.url)
+    assert story.reached.wait(20)
+    sleeper = story.writers_process(children(fleet.master.pid))
+    os.kill(sleeper, signal.SIGSTOP)
+    try:
+        while len(story.writers) < 2:
+            pass  # until the other one goes on
+        story.at_once = 0  # an engine does not know that who listens to it sleeps
+    finally:
+        os.kill(sleeper, signal.SIGCONT)
+    assert story.writers[0].client_gone.wait(5) or story.writers[0].over.is_set()
+    expect_whole(chat, other, story, fleet)
+    assert len(story.writers) == 2
+
+
+@pytest.mark.parametrize(("grace", "writers"), [("30", 1), ("0", 2)], ids=["in time", "handed over"])
+def test_an_upgrade_in_mid_answer_is_seen_by_nobody(
+    context: BrowserContext, tmp_path: Path, redis: OwnRedis, steady: SteadyOllama, grace: str, writers: int
+) -> None:
+    """kill -HUP: workers with new code take the place of the old ones, which write their answers to the end."""
+    fleet = Fleet(tmp_path, redis, steady, GRACEFUL_SECONDS=grace)
+    try:
+        upgrade(context, fleet, writers)
+        fleet.wait_for_workers(2)
+    finally:
+        fleet.end()
+
+
+def test_so_is_one_of_a_single_worker_without_redis(
+    context: BrowserContext, tmp_path: Path, steady: SteadyOllama
+) -> None:
+    fleet = Fleet(tmp_path, None, steady, GRACEFUL_SECONDS="30")
+    try:
+        upgrade(context, fleet, 1)
+    finally:
+        fleet.end()
+
+
+def upgrade(context: BrowserContext, fleet: Fleet, writers: int) -> None:
+    story, meanwhile = (tell(fleet, name, random.Random(SEED + 3)) for name in ("upgraded", "meanwhile"))
+    chat, other, third = (chat_in(context, fleet.url) for _ in range(3))
+    third.open()  # with a connection to one of the old workers
+    chat.open()
+    chat.ask("upgraded")
+    other.page.goto(chat.page.url)
+    old = children(fleet.master.pid)
+    assert story.reached.wait(20)
+    fleet.master.send_signal(signal.SIGHUP)
+    third.ask("meanwhile")
+    expect_whole(chat, other, story, fleet)
+    expect_whole(third, third, meanwhile, fleet)
+    assert len(story.writers) == writers
+    assert not set(old) & set(children(fleet.master.pid))
+    assert not [each for page in (chat, other, third) for each in page.complaints]
