@@ -59,7 +59,7 @@ def test_every_alert_says_what_is_seen_why_and_what_to_do() -> None:
     for alert in alerts:
         for word in ("severity: ", "summary: ", "cause: ", "next_step: ", "runbook: docs/operating.md#"):
             assert word in alert, alert
-    assert len(alerts) == len(set(alert.split()[0] for alert in alerts))
+    assert len(alerts) == len({alert.split()[0] for alert in alerts})
 
 
 @pytest.mark.parametrize(

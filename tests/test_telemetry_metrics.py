@@ -9,17 +9,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 from chat_page import free_port, started
+from conftest import running
 from flask import Flask
 from own_redis import OwnRedis
 from prometheus_client.parser import text_string_to_metric_families
 from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import RealClient, Visitor
 
+from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.telemetry.metrics import MOST_MODELS, OTHER, Few, Metrics
 
@@ -124,6 +127,17 @@ def test_who_meets_a_limit_is_counted_by_the_setting(scope: str, limit: str) -> 
     from insight_app.limits import rates
 
     assert rates.setting_of(scope) == limit
+
+
+def test_who_meets_a_limit_or_a_rule_is_counted(settings: Settings, ollama: ScriptedOllama) -> None:
+    with running(replace(settings, send_rate_limit="1 per minute")) as app:
+        client = app.test_client()
+        sent = [client.post("/api/chat", json={"message": "Hi"}) for _ in range(3)]
+        assert [each.status_code for each in sent] == [200, 429, 429]
+        for each in sent:
+            each.close()
+        found = figures(client.get("/metrics").text)
+    assert found["insight_limited_total", (("limit", "send"),)] == 2
 
 
 class Server:
