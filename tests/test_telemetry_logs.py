@@ -98,6 +98,7 @@ def test_in_a_terminal_lines_are_for_people(tmp_path: Path, ollama: ScriptedOlla
         deadline = time.monotonic() + 10
         while b"SIGKILL" not in said:
             assert time.monotonic() < deadline
+        wait_for(f"http://127.0.0.1:{port}/healthz", master)
     finally:
         master.terminate()
         master.wait(timeout=20)
