@@ -67,7 +67,16 @@ def nworkers_changed(server: Any, new: int, old: int | None) -> None:
         server.num_workers = old
         return
     if new > 1 and FOLDER not in os.environ.get(FIGURES, ""):  # one that was alone before is counted after a SIGHUP
-        os.environ[FIGURES] = tempfile.mkdtemp(prefix=FOLDER, dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+        os.environ[FIGURES] = figures_folder()
+
+
+def figures_folder() -> str:
+    """A new one, in memory where there is such a place; those of masters that were killed are taken away."""
+    place = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
+    for left in place.glob("insight-figures-*"):
+        if Path("/proc/self").exists() and not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=FOLDER, dir=place)
 
 
 def post_worker_init(worker: Any) -> None:

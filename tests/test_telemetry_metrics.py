@@ -145,6 +145,10 @@ class Server:
     """Two real processes that share a Redis, with the means to ask each of them."""
 
     def __init__(self, folder: Path, ollama: ScriptedOllama, redis: OwnRedis) -> None:
+        self.left = Path(
+            f"/dev/shm/insight-figures-{2**22 + 1}-left"
+        )  # of a master that was killed: no pid is that large
+        self.left.mkdir(exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environ = {"OLLAMA_BASE_URL": ollama.url, "REDIS_URL": redis.url, "WEB_CONCURRENCY": "2"}
@@ -220,6 +224,7 @@ def test_whichever_process_is_asked_says_the_same_and_a_killed_ones_counts_stay(
         pass
     first, second = two.of_each_worker()
     assert counts(first) == counts(second)
+    assert not two.left.exists()
     assert first["insight_answers_total", (("problem", ""), ("state", "done"))] == 6
     assert first["insight_model_answers_total", (("model", "llama3.2:latest"), ("state", "done"))] == 6
     for name in ("insight_live_answers", "insight_running_answers"):
