@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from deploy.worker import CLOSE_SECONDS, LAST_REQUESTS_SECONDS, Worker
 from insight_app.config import expect_redis, load
 from insight_app.errors import ConfigError
+from insight_app.telemetry import logs
 
 try:
     processes, graceful_seconds = load().web_concurrency, load().graceful_seconds
@@ -50,9 +51,6 @@ header_map = "drop"  # X_Forwarded_For would be taken for X-Forwarded-For
 # Where the processes' figures meet (telemetry/metrics.py), new at each start of the master and kept over its SIGHUP.
 FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 FOLDER = f"insight-figures-{os.getpid()}-"
-if workers > 1 and FOLDER not in os.environ.get(FIGURES, ""):
-    os.environ[FIGURES] = tempfile.mkdtemp(prefix=FOLDER, dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
-
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 
@@ -64,10 +62,22 @@ def nworkers_changed(server: Any, new: int, old: int | None) -> None:
         if new == 1:
             return  # something else is wrong, and the app says what
         if old is None:
-            print(error, file=sys.stderr)
+            logs.cannot_start(error)
             sys.exit(3)  # the status at which nobody tries again
         server.log.warning("One worker stays one: %s", error)
         server.num_workers = old
+        return
+    if new > 1 and FOLDER not in os.environ.get(FIGURES, ""):  # one that was alone before is counted after a SIGHUP
+        os.environ[FIGURES] = figures_folder()
+
+
+def figures_folder() -> str:
+    """A new one, in memory where there is such a place; those of masters that were killed are taken away."""
+    place = Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
+    for left in place.glob("insight-figures-*"):
+        if Path("/proc/self").exists() and not Path("/proc", left.name.split("-")[2]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=FOLDER, dir=place)
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -36,6 +36,7 @@ def create_app(
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
     from insight_app.config import PROJECT, load
+    from insight_app.health import routes as health
     from insight_app.library import routes as library
     from insight_app.limits import rates
     from insight_app.moderation import judge_routes as judge
@@ -52,7 +53,7 @@ def create_app(
     web.configure(app, settings)
     app.extensions["insight"] = services or (build_services(settings, outside) if outside else build_services(settings))
     parts = (refusals, assets, telemetry, rates, accounts, doors, chat, library, account, people, roles, instructions)
-    for part in (*parts, moderation, judge, usage, privacy, api, completions, programs):
+    for part in (*parts, moderation, judge, usage, privacy, health, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -15,10 +16,14 @@ from insight_app.accounts.passwords import Passwords
 from insight_app.accounts.people import Role, clean_email
 from insight_app.accounts.signing_in import Accounts
 from insight_app.config import PROJECT, Settings, load
-from insight_app.errors import EmailTaken, InsightError
+from insight_app.errors import ConfigError, EmailTaken, InsightError
+from insight_app.health import findings
+from insight_app.health.checks import Parts, all_checks
+from insight_app.health.findings import Checked, State, wrong
 from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
+from insight_app.services import engines_of
 from insight_app.storage.database import PATIENCE_SECONDS, Database, sqlite_url
 from insight_app.telemetry import logs
 
@@ -69,6 +74,42 @@ def create_account(email: str, admin: bool, password_stdin: bool) -> None:
     click.echo(f"{address} has an account now, as {'an admin' if role is Role.ADMIN else 'a member'}.")
     if settings.auth_mode != "accounts":
         click.echo(f"AUTH_MODE is {settings.auth_mode}: people sign in with passwords once it is accounts.")
+
+
+@app.cli.command("doctor")
+@click.option("--url", default="", help="The address by which people reach the server; else PUBLIC_URL.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each check.")
+@click.option("--seconds", default=findings.PATIENCE_SECONDS, help="How long to wait for each check.")
+def doctor(url: str, as_json: bool, seconds: float) -> None:
+    """Look at everything that the server stands on, and say what is wrong and what to do. Status 1 where it is."""
+    try:
+        settings = load()
+        logs.configure("error")
+        checked = findings.run(all_checks(_parts(settings, url)), seconds)
+    except ConfigError as error:
+        checked = [Checked("Settings", wrong(error.cause, error.next_step), 0.0)]
+    for each in checked:
+        click.echo(json.dumps(each.as_json()) if as_json else _line(each))
+    if findings.worst(checked) is State.WRONG:
+        raise click.exceptions.Exit(1)
+
+
+def _line(each: Checked) -> str:
+    found = each.finding
+    step = f"\n{'':9}{found.next_step}" if found.next_step else ""
+    return f"{found.state.value:<8} {each.name}: {found.said} ({each.seconds * 1000:.0f} ms){step}"
+
+
+def _parts(settings: Settings, url: str) -> Parts:
+    """What the doctor looks at: nothing is set up or brought up to date by looking."""
+
+    def database() -> Database:
+        file = Path(settings.data_dir) / "insight.db"
+        if not settings.database_url and not file.exists():
+            raise ConfigError(f"There is no database in {settings.data_dir} yet.", "Start the server: it makes one.")
+        return Database(settings.database_url or sqlite_url(file))
+
+    return Parts(settings, database, engines_of(settings), (url or settings.public_url).rstrip("/"))
 
 
 def _from_stdin() -> str:

@@ -140,7 +140,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     database = Database(address, metrics.database_failed, metrics.database_took)
     database.bring_up_to_date()
     conversations = Conversations(database, _in_memory(settings, address, metrics))
-    engine = Fallback(_engines(settings), preferred=settings.ollama_model, report=metrics.engine_failed)
+    engine = Fallback(engines_of(settings), preferred=settings.ollama_model, report=metrics.engine_failed)
     engine.start()
     rules = ModerationStore(database)
     rule_list.begin(rules)
@@ -250,7 +250,8 @@ def _in_memory(settings: Settings, address: str, metrics: Metrics) -> Database |
         return None
 
 
-def _engines(settings: Settings) -> list[Engine]:
+def engines_of(settings: Settings) -> list[Engine]:
+    """What can write answers, the best first."""
     silence = float(settings.request_timeout_seconds)
     engines: list[Engine] = [
         OpenAICompatible(settings.openai_base_url, key=settings.openai_api_key, silence_seconds=silence)

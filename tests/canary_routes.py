@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,8 @@ from canary import PLAIN, WORD, WORDS
 from flask import Flask
 from visitor import RealClient, Visitor
 from werkzeug.routing import Rule
+
+from insight_app.health.streaming import address
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Way:
 
     form: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
-    query: str = ""
+    query: str | Callable[[], str] = ""
     path: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -137,6 +139,9 @@ WAYS: dict[str, Way] = {
     "POST /v1/chat/completions": Way(json=COMPLETION),
     "GET /v1/models": NOTHING,
     "GET /v1/models/<path:model>": Way(path={"model": PLAIN}),
+    "GET /settings/health": NOTHING,
+    "GET /settings/health/streamed": NOTHING,
+    "GET /health/stream": Way(query=lambda: address("only for these tests").partition("?")[2]),
     "GET /settings/api": NOTHING,
     "GET /assets/<name>": NOTHING,
     "GET /healthz": NOTHING,
@@ -236,7 +241,7 @@ def _requests(world: World, rule: Rule, way: Way, method: str) -> Iterator[dict[
         yield {"path": url, "method": "PUT", "data": WORDS.encode(), "headers": HEADERS}
         yield {"path": url, "headers": {"Host": f"{PLAIN}.example"}}
         if method == "GET":
-            yield {"path": f"{url}?{way.query}"}
+            yield {"path": f"{url}?{way.query() if callable(way.query) else way.query}"}
             yield {"path": url + QUERY}
             yield {"path": url + QUERY, "headers": {"HX-Request": "true"}}
             yield {"path": url + QUERY, "headers": HEADERS}

@@ -134,6 +134,9 @@ TABLE: dict[str, For] = {
     "GET /settings/privacy/download": For.ONESELF,
     "POST /settings/privacy/delete": For.ONESELF,
     "GET /settings/privacy/kept": For.ONESELF,
+    "GET /settings/health": For.ADMINS,
+    "GET /settings/health/streamed": For.ADMINS,
+    "GET /health/stream": For.EVERYBODY,  # who can sign its address
     "GET /settings/api": For.ONESELF,
     "GET /api/openapi.json": For.EVERYBODY,
     "POST /api/chat": For.PROGRAMS,

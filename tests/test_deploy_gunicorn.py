@@ -38,7 +38,8 @@ def test_several_workers_without_redis_do_not_start_and_say_why(
     with gunicorn(tmp_path, *options, **environ) as process:
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert "needs REDIS_URL: without Redis no process knows what another one writes. Set REDIS_URL" in said
+    assert "needs REDIS_URL: without Redis no process knows what another one writes." in said
+    assert '"next_step": "Set REDIS_URL' in said
     assert "Traceback" not in said
 
 

@@ -290,6 +290,24 @@ def test_each_security_header_is_there_once(ways: dict[str, InsightNginx], way: 
     assert {name: response.headers[name] for name in HEADERS} == HEADERS
 
 
+@pytest.mark.parametrize("way", ["one", "two"])
+def test_the_doctor_finds_that_it_holds_no_stream_back(
+    ways: dict[str, InsightNginx], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ssl
+
+    from insight_app.health import http_view, streaming
+
+    path = streaming.address("only for these tests")  # the app's key
+    with pytest.raises(http_view.AddressAway, match="certificate is not valid"):
+        http_view.streamed(ways[way].url, path)
+    monkeypatch.setattr(ssl, "_create_default_https_context", ssl._create_unverified_context)
+    found = http_view.streamed(ways[way].url, path)
+    assert len(found.pieces) == streaming.PIECES
+    assert streaming.held_back(found.pieces) < 2 * streaming.GAP_SECONDS
+    assert abs(found.ahead_seconds or 99) < 2
+
+
 def test_figures_are_not_for_the_public(one: InsightNginx, app: str) -> None:
     assert Browser(one.url).get("/metrics").status_code == 404
     assert httpx2.get(f"{app}/metrics").status_code == 200

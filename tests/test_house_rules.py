@@ -65,6 +65,8 @@ LICENCES: dict[str, set[str]] = {
     "engines/interruptible.py": HTTP,
     "engines/embedded.py": HTTP,
     "engines/embedded_model.py": HTTP,
+    "health/http_view.py": HTTP,
+    "health/redis_view.py": REDIS,
     "verify_streaming.py": HTTP,
     "api/completion_routes.py": WEB,
     "api/examples_routes.py": WEB,
@@ -78,7 +80,7 @@ LICENCES: dict[str, set[str]] = {
 }
 # Imports go downwards only; a folder may import those after it.
 LAYERS = (
-    ("api", "privacy", "usage"),
+    ("api", "privacy", "usage", "health"),
     ("chat", "library"),
     ("moderation", "accounts"),
     ("limits",),

@@ -93,11 +93,14 @@ def test_in_a_terminal_lines_are_for_people(tmp_path: Path, ollama: ScriptedOlla
         wait_for(f"http://127.0.0.1:{port}/healthz", master)
         client = RealClient(f"http://127.0.0.1:{port}")
         client.get("/")
+        deadline = time.monotonic() + 20
+        while b"rule=/ " not in said:
+            assert time.monotonic() < deadline
         (worker,) = Path(f"/proc/{master.pid}/task/{master.pid}/children").read_text().split()
         os.kill(int(worker), signal.SIGKILL)
-        deadline = time.monotonic() + 10
         while b"SIGKILL" not in said:
             assert time.monotonic() < deadline
+        wait_for(f"http://127.0.0.1:{port}/healthz", master)
     finally:
         master.terminate()
         master.wait(timeout=20)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import RealClient, Visitor
 
+from insight_app import create_app
+from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.telemetry.metrics import MOST_MODELS, OTHER, Few, Metrics
 
@@ -126,13 +129,30 @@ def test_who_meets_a_limit_is_counted_by_the_setting(scope: str, limit: str) -> 
     assert rates.setting_of(scope) == limit
 
 
+def test_who_meets_a_limit_is_counted(settings: Settings, ollama: ScriptedOllama) -> None:
+    app = create_app(replace(settings, send_rate_limit="1 per minute"))
+    client = app.test_client()
+    for expected in (200, 429, 429):
+        with client.post("/api/chat", json={"message": "Hi"}) as sent:
+            assert (sent.status_code, bool(sent.get_data())) == (expected, True)
+    found = figures(client.get("/metrics").text)
+    app.extensions["insight"].close()
+    app.extensions["insight"].database.close()
+    assert found["insight_limited_total", (("limit", "send"),)] == 2
+
+
 class Server:
     """Two real processes that share a Redis, with the means to ask each of them."""
 
     def __init__(self, folder: Path, ollama: ScriptedOllama, redis: OwnRedis) -> None:
+        self.left = Path(
+            f"/dev/shm/insight-figures-{2**22 + 1}-left"
+        )  # of a master that was killed: no pid is that large
+        self.left.mkdir(exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environ = {"OLLAMA_BASE_URL": ollama.url, "REDIS_URL": redis.url, "WEB_CONCURRENCY": "2"}
+        environ["GRACEFUL_SECONDS"] = "1"  # what still waits at the end need not
         self.master = started(folder, self.port, **environ)
         until = time.monotonic() + 20
         while self.figures()["insight_processes", ()] < 2:
@@ -204,6 +224,7 @@ def test_whichever_process_is_asked_says_the_same_and_a_killed_ones_counts_stay(
         pass
     first, second = two.of_each_worker()
     assert counts(first) == counts(second)
+    assert not two.left.exists()
     assert first["insight_answers_total", (("problem", ""), ("state", "done"))] == 6
     assert first["insight_model_answers_total", (("model", "llama3.2:latest"), ("state", "done"))] == 6
     for name in ("insight_live_answers", "insight_running_answers"):

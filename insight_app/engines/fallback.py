@@ -64,6 +64,11 @@ class Fallback(Engine):
         self._thread = threading.Thread(target=self._keep_looking, name="engines", daemon=True)
 
     @property
+    def engines(self) -> tuple[Engine, ...]:
+        """All of them, the best first."""
+        return tuple(view.engine for view in self._views)
+
+    @property
     def standing(self) -> Standing:
         """What was found when last looked; never waits."""
         return self._standing

@@ -98,4 +98,4 @@ def _is_signed_in_admin() -> bool:
     return services().settings.auth_mode != "local" and person is not None and person.is_admin
 
 
-QUIET = {"/healthz", "/metrics", "/assets/<name>"}
+QUIET = {"/health/stream", "/healthz", "/metrics", "/assets/<name>"}

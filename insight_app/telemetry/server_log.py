@@ -10,7 +10,7 @@ from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from insight_app.telemetry import logs
 
 # What these files say is about processes and addresses to listen on; all others may quote a request.
-ABOUT_PROCESSES = {"arbiter.py", "sock.py"}
+ABOUT_PROCESSES = {"arbiter.py", "sock.py", "gunicorn.conf.py"}
 
 
 class ServerLog(Logger):  # type: ignore[misc]

@@ -1,0 +1,60 @@
+"""The page Health, the test stream that it asks for, and one that people see with their own eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
+
+from insight_app.accounts.guards import expect_admin, for_everybody
+from insight_app.errors import NotThere
+from insight_app.health import findings, streaming
+from insight_app.health.checks import Parts, all_checks
+from insight_app.web import add_settings_page, guarded, services
+
+health = Blueprint("health", __name__)
+NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
+MARK = "<!-- here they come -->"
+
+
+@health.get("/settings/health")
+def page() -> str:
+    expect_admin()
+    found = services()
+    parts = Parts(found.settings, lambda: found.database, found.engine.engines, found.settings.public_url)
+    checked = findings.run(all_checks(parts))
+    return render_template("health/page.html", checked=checked, worst=findings.worst(checked).value)
+
+
+@health.get("/settings/health/streamed")
+def seen() -> Response:
+    """A page whose lines come one by one, where nothing between here and the browser holds them back."""
+    expect_admin()
+    before, _, after = render_template("health/streamed.html", mark=MARK, gap=streaming.GAP_SECONDS).partition(MARK)
+
+    def parts() -> Iterator[str]:
+        yield before
+        for number, _ in enumerate(streaming.pieces(), 1):
+            sent = datetime.now(timezone.utc).isoformat(timespec="milliseconds")[11:23]
+            yield f"<li>Line {number} of {streaming.PIECES}, sent at {sent} (UTC)</li>\n"
+        yield after
+
+    kind = "text/html; charset=utf-8"
+    return Response(stream_with_context(guarded(parts())), content_type=kind, headers=NOT_HELD_BACK)
+
+
+@health.get(streaming.PATH)
+@for_everybody
+def stream() -> Response:
+    """The test, for who can sign its address. Raises NotThere for everybody else."""
+    secret = services().settings.secret_key
+    if not streaming.is_allowed(secret, request.args.get("at", ""), request.args.get("by", "")):
+        raise NotThere
+    pieces = guarded(streaming.pieces())
+    return Response(pieces, content_type="text/event-stream; charset=utf-8", headers=NOT_HELD_BACK)
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(health)
+    add_settings_page(app, "Health", "health.page", for_admins=True)
