@@ -45,6 +45,7 @@ def create_app(
     from insight_app.services import build_services
     from insight_app.telemetry import logs
     from insight_app.telemetry import routes as telemetry
+    from insight_app.telemetry import trace_routes as traces
     from insight_app.usage import routes as usage
 
     settings = settings or load()
@@ -52,8 +53,8 @@ def create_app(
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or (build_services(settings, outside) if outside else build_services(settings))
-    parts = (refusals, assets, telemetry, rates, accounts, doors, chat, library, account, people, roles, instructions)
-    for part in (*parts, moderation, judge, usage, privacy, health, api, completions, programs):
+    parts = (refusals, assets, telemetry, traces, rates, accounts, doors, chat, library, account, people, roles)
+    for part in (*parts, instructions, moderation, judge, usage, privacy, health, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

@@ -110,6 +110,12 @@ def _server_url(value: str) -> str:
     raise ValueError("an address such as http://127.0.0.1:8080, without a user name or password, or empty")
 
 
+def _collector(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s@?#]+", value):
+        raise ValueError("an address such as http://127.0.0.1:4318, or empty")
+    return value.rstrip("/")
+
+
 def _header_value(value: str) -> str:
     if not re.fullmatch(r"[!-~]*", value):
         raise ValueError("a key without spaces")
@@ -433,6 +439,13 @@ class Settings:
         "What Prometheus sends to read /metrics (Authorization: Bearer …), from wherever it asks; at least 16 "
         "characters. Empty: it is read on this machine only.",
         secret=True,
+    )
+    otel_exporter_otlp_endpoint: str = _variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        _collector,
+        "Where an OpenTelemetry collector takes traces, such as http://127.0.0.1:4318. Never what people write. Needs "
+        "requirements-tracing.txt. Empty: none.",
     )
     log_level: str = _variable(
         "LOG_LEVEL",

@@ -21,13 +21,14 @@ from insight_app.chat.line import Line, LineInMemory
 from insight_app.chat.passing import Passing
 from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.temporary import Conversations
+from insight_app.chat.traced import TracedEngine, TracedModeration
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
 from insight_app.engines.base import Engine, Options, Stop, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
 from insight_app.engines.openai_compatible import OpenAICompatible
-from insight_app.errors import ENGINE_WORDS
+from insight_app.errors import ENGINE_WORDS, ConfigError
 from insight_app.limits import rates
 from insight_app.limits.counting import Counting
 from insight_app.limits.store import LimitStore
@@ -44,6 +45,7 @@ from insight_app.privacy.store import PersonalStore
 from insight_app.storage.database import NEWEST, Database, sqlite_url
 from insight_app.storage.temporary import InMemory, InSharedMemory, folder_in_memory
 from insight_app.telemetry.metrics import Metrics
+from insight_app.telemetry.traces import Tracing
 
 # How often the end of a server looks whether its answers have ended.
 LOOK_SECONDS = 0.05
@@ -73,6 +75,7 @@ class Services:
     retention: Retention
     pruning: Pruning
     metrics: Metrics
+    tracing: Tracing
     rates: dict[str, Any]  # how Flask-Limiter counts
     draining: bool = False
     closing: bool = False
@@ -128,6 +131,7 @@ class Services:
         self.conversations.close()
         self.line.leave()
         self.replies.leave()  # after the last checkpoint: others go on from there
+        self.tracing.close()
 
 
 def build_services(settings: Settings, outside: Outside[object] = lambda work: work()) -> Services:
@@ -140,7 +144,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     database = Database(address, metrics.database_failed, metrics.database_took)
     database.bring_up_to_date()
     conversations = Conversations(database, _in_memory(settings, address, metrics))
-    engine = Fallback(engines_of(settings), preferred=settings.ollama_model, report=metrics.engine_failed)
+    tracing = _tracing(settings)
+    engines = _traced(engines_of(settings), tracing)
+    engine = Fallback(engines, preferred=settings.ollama_model, report=metrics.engine_failed)
     engine.start()
     rules = ModerationStore(database)
     rule_list.begin(rules)
@@ -149,6 +155,8 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         if settings.enable_moderation
         else Unmoderated()
     )
+    if tracing.is_on:
+        moderation = TracedModeration(moderation, tracing)
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)
     diagnostics = Records(
@@ -173,6 +181,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         count=tally.ended,
         watching=diagnostics.watching,
         living=metrics.live.inc,
+        tracing=tracing,
     )
     passing = Passing(
         writing=answering.writing,
@@ -205,6 +214,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         retention=retention,
         pruning=pruning,
         metrics=metrics,
+        tracing=tracing,
         rates=counting,
     )
 
@@ -265,6 +275,24 @@ def engines_of(settings: Settings) -> list[Engine]:
     if settings.embedded_base_url:
         engines.append(Ollama(settings.embedded_base_url, name="embedded", silence_seconds=silence))
     return engines
+
+
+def _tracing(settings: Settings) -> Tracing:
+    if not settings.otel_exporter_otlp_endpoint:
+        return Tracing()
+    # Imported here: who collects no traces need not have its libraries, nor keep them in memory.
+    try:
+        from insight_app.telemetry.traces_collected import Collecting
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but what sends traces is not installed.",
+            "Run “.venv/bin/python -m pip install -r requirements-tracing.txt”, or leave the variable out.",
+        ) from None
+    return Collecting(settings.otel_exporter_otlp_endpoint)
+
+
+def _traced(engines: list[Engine], tracing: Tracing) -> list[Engine]:
+    return [TracedEngine(each, tracing) for each in engines] if tracing.is_on else engines
 
 
 def _asking(engine: Fallback, settings: Settings) -> Ask:

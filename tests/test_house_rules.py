@@ -28,6 +28,7 @@ WEB = {
 SQL = {"sqlalchemy", "alembic"}
 HTTP = {"requests", "urllib3", "http", "socket"}
 REDIS = {"redis"}
+TRACES = {"opentelemetry"}
 LICENCES: dict[str, set[str]] = {
     "routes.py": WEB,
     "pages.py": {"flask"},
@@ -55,6 +56,8 @@ LICENCES: dict[str, set[str]] = {
     "accounts/role_routes.py": WEB,
     "limits/rates.py": WEB | REDIS,
     "limits/usage_store.py": SQL,
+    "telemetry/trace_routes.py": WEB,
+    "telemetry/traces_collected.py": TRACES,
     "moderation/judge_routes.py": WEB,
     "moderation/judge_forms.py": {"flask_wtf", "wtforms"},
     "engines/ollama.py": HTTP,
@@ -87,7 +90,7 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
-    ("errors", "words"),
+    ("errors", "words", "traceparent"),
 )
 # Above the layers: what puts the product together, and what all routes share.
 TOP = {"__init__", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
@@ -107,7 +110,7 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_file_imports_only_what_its_name_allows(path: Path) -> None:
     allowed = LICENCES.get(path.as_posix(), LICENCES.get(path.name, set()))
-    used = {name.split(".")[0] for name in imports(path)} & (WEB | SQL | HTTP | REDIS | {"gevent"})
+    used = {name.split(".")[0] for name in imports(path)} & (WEB | SQL | HTTP | REDIS | TRACES | {"gevent"})
     assert used <= allowed, f"{path} may not import {', '.join(sorted(used - allowed))}"
 
 

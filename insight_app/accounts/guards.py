@@ -70,6 +70,11 @@ def is_near() -> bool:
     return request.remote_addr in ("127.0.0.1", "::1") and not request.environ[SAID_SO]
 
 
+def is_handed_on() -> bool:
+    """Whether a proxy that we know handed the request over."""
+    return bool(request.environ[BY_PROXY])
+
+
 def expect_admin() -> None:
     """Before the views of a blueprint that is about everybody. Raises AdminsOnly."""
     if not me().is_admin:

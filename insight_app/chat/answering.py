@@ -36,6 +36,7 @@ from insight_app.errors import (
 )
 from insight_app.moderation.moderating import Hold, Moderation
 from insight_app.telemetry.request_ids import in_its_name
+from insight_app.telemetry.traces import Tracing
 
 # What a page has shown for a second is kept, also where the machine loses its power: so often, and what that takes.
 CHECKPOINT_SECONDS = 0.8
@@ -68,6 +69,7 @@ class Answering:
         count: Count = lambda owner, model, figures: None,
         watching: Watching = lambda reply, task: nullcontext(),
         living: Living = lambda more: None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -76,7 +78,9 @@ class Answering:
         self._instructions = instructions
         self._options = options
         self._line = line
-        self.writing = Writing(engine=engine, moderation=moderation, line=line, report=report, count=count)
+        self.writing = Writing(
+            engine=engine, moderation=moderation, line=line, report=report, count=count, tracing=tracing
+        )
         self._patience_seconds = patience_seconds
         self._report = report
         self._refused = refused
@@ -100,6 +104,7 @@ class Answering:
         engine that does not do so by itself is told to in words; unasked that could double what was written.
         """
         reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run, answer.owner)
+        reply.be_traced(self.writing.tracing.span("answer"))
         if answer.text:  # thoughts alone cannot be gone on with: the engine thinks anew
             reply.begin_with(answer.thinking, answer.text)
         if not self._takes_new:  # it was on its way when this server was asked to end
@@ -108,7 +113,7 @@ class Answering:
         patience = Patience(self._patience_seconds if patient else 0)
         self._living(1)
         arguments = (reply, answer, history, patience, wanted)
-        writing = in_its_name(self._write)
+        writing = in_its_name(reply.span.around(self._write))
         writer = threading.Thread(target=writing, args=arguments, name=f"answer-{answer.id}", daemon=True)
         self._writers[reply] = writer
         writer.start()

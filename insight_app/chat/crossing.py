@@ -10,6 +10,7 @@ from typing import Any
 
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Activity, Reply
+from insight_app.telemetry.traces import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,20 @@ class Written(Reply):
             if activity is not self._stamped[0]:
                 # The time of day is the only clock that others have too.
                 facts = {**asdict(activity), "since": time.time() - activity.seconds}
-                facts |= {"conversation": self.conversation_id, "run": self.run, "owner": self.owner}
+                facts |= {
+                    "conversation": self.conversation_id,
+                    "run": self.run,
+                    "owner": self.owner,
+                    "trace": self.trace,
+                }
                 self._stamped = activity, json.dumps(facts)
             return News(
                 self.version, self._stamped[1], self.thinking.since(thought), self.answer.since(said), self.ended
             )
+
+    def be_traced(self, span: Span) -> None:
+        self._stamped = None, ""
+        super().be_traced(span)
 
     def _tell(self) -> None:
         super()._tell()
@@ -56,6 +66,7 @@ class Mirror(Reply):
 
     def __init__(self, answer_id: int, facts: dict[str, Any]) -> None:
         super().__init__(answer_id, facts["conversation"], run=facts["run"], owner=facts["owner"])
+        self.trace = facts.get("trace", "")
         self.sizes = (0, 0)  # of the reasoning and of the answer, in bytes
         self._facts: dict[str, Any] = {}
 
@@ -74,6 +85,7 @@ class Mirror(Reply):
                 self.sizes = (self.sizes[0] + len(thinking), self.sizes[1] + len(answer))
                 if facts != self._facts:
                     self._facts = facts
+                    self.trace = facts.get("trace", "")
                     self.activity = _activity(facts)
                 self._tell()
 

@@ -22,6 +22,7 @@ from insight_app.refusals import signed_out
 from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
+from insight_app.traceparent import here
 from insight_app.web import draw, guarded, services
 
 
@@ -213,12 +214,13 @@ def _removal(answer_id: int, gone: NotThere) -> str:
     return swap(f"#a{answer_id}", "delete", "") + told
 
 
-def counted(events: Iterator[bytes]) -> Iterator[bytes]:
-    """The same events, with the reader in the metrics while they last."""
+def counted(events: Iterator[bytes], trace: str = "") -> Iterator[bytes]:
+    """The same events, with the reader in the metrics while they last, and in the trace of the answer."""
     readers = services().metrics.readers
     readers.inc()
     try:
-        yield from guarded(events)
+        with services().tracing.span("reader", within=trace or None, beside=here.get() if trace else ""):
+            yield from guarded(events)
     finally:
         readers.dec()
 

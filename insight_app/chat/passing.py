@@ -67,9 +67,12 @@ class Passing:
             turns[last] = replace(turns[last], text=held)
         task = replace(task, turns=tuple(turns), options=self._all(task.options))
         reply = Reply(0, "", task.model, owner=owner)
+        reply.be_traced(self._writing.tracing.span("answer"))
         self._live.add(reply)
         self._living(1)
-        threading.Thread(target=in_its_name(self._write), args=(reply, task), name="passing", daemon=True).start()
+        threading.Thread(
+            target=in_its_name(reply.span.around(self._write)), args=(reply, task), name="passing", daemon=True
+        ).start()
         return reply
 
     def count(self) -> int:

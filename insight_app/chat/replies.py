@@ -17,6 +17,7 @@ from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.engines.base import Done, Stop
 from insight_app.engines.tools import ToolCall
 from insight_app.rendering.progress import GrowingText
+from insight_app.telemetry.traces import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class Reply:
         self.spent: dict[State, float] = {}  # the seconds of each state that is over
         self.receipt = Figures()  # what of the conversation is read
         self.prompt_tokens = 0  # about how many tokens that is
+        self.span = Span()
+        self.trace = ""  # by which its readers know its span, also in other processes
         self.begun = 0  # the position from which on it was written by this run
         self._news = threading.Event()  # set when `version` grows; a new one each time
         self._changing = threading.Lock()
@@ -102,6 +105,12 @@ class Reply:
             self.thinking.append(thinking)
             self.answer.append(text)
             self.begun = self.position
+            self._tell()
+
+    def be_traced(self, span: Span) -> None:
+        """It is written within this span."""
+        with self._changing:
+            self.span, self.trace = span, span.traceparent
             self._tell()
 
     def append(self, text: str, *, thought: bool = False) -> None:

@@ -120,7 +120,7 @@ def stream(answer_id: int) -> Response:
     is_mine = reply is not None and reply.owner == me().id
     events = pages.follow(reply, place) if reply and is_mine else pages.ended(answer_id)
     return Response(
-        stream_with_context(pages.counted(events)),
+        stream_with_context(pages.counted(events, reply.trace if reply and is_mine else "")),
         content_type="text/event-stream; charset=utf-8",
         headers={"X-Accel-Buffering": "no"},
     )

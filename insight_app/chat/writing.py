@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from insight_app.engines.tools import ToolCall, each_text
 from insight_app.errors import AnswerRefused, ContextEnded, EngineError, InsightError, LengthReached
 from insight_app.moderation.judging import Pieces
 from insight_app.moderation.moderating import Moderation
+from insight_app.telemetry.traces import Tracing
 
 # Told of every answer's end: state, problem, seconds in all, the figures that are known, and the model, "" where no
 # engine has it: then it is what somebody typed. Never of its text.
@@ -38,16 +39,25 @@ class Writing:
         line: Line,
         report: Report,
         count: Count = lambda owner, model, figures: None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self.tracing = tracing or Tracing()
         self._engine = engine
         self._moderation = moderation
         self._line = line
         self._report = report
         self._count = count
 
-    def turn(self, reply: Reply, choice: str) -> AbstractContextManager[bool]:
+    @contextmanager
+    def turn(self, reply: Reply, choice: str) -> Iterator[bool]:
         """The reply's turn in the line of its model, once it comes, for the block; False where it was stopped first."""
-        return self._line.turn(reply.owner, self._engine.resolved(choice), reply.stop, reply.queue_at)
+        waiting = self.tracing.span("queue")
+        try:
+            with self._line.turn(reply.owner, self._engine.resolved(choice), reply.stop, reply.queue_at) as my_turn:
+                waiting.end()
+                yield my_turn
+        finally:
+            waiting.end()
 
     def prepare(
         self, reply: Reply, model: str, options: Options, usual: Callable[[str], float | None] = lambda model: None
@@ -99,7 +109,9 @@ class Writing:
 
     def report(self, reply: Reply, outcome: Outcome, seconds: float) -> None:
         """Tells of a reply's end, so long after its beginning, and counts what it took."""
-        self._report(outcome.state.value, outcome.problem, seconds, _known(outcome.figures), self.known(outcome.model))
+        figures, model = _known(outcome.figures), self.known(outcome.model)
+        reply.span.note(state=outcome.state.value, problem=outcome.problem or None, model=model or None, **figures)
+        self._report(outcome.state.value, outcome.problem, seconds, figures, model)
         if reply.prompt_tokens and outcome.state is not State.FAILED:
             # Else nothing was read, and perhaps there is no such model.
             self._count(reply.owner, outcome.model, _known(_taken(reply, outcome)))

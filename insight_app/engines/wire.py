@@ -14,6 +14,7 @@ from insight_app import errors
 from insight_app.engines.base import Stop
 from insight_app.engines.interruptible import Grip, interruptible_session
 from insight_app.errors import EngineError
+from insight_app.traceparent import here
 
 CONNECT_SECONDS = 3.0
 QUICK_SECONDS = 1.0  # for what a server answers from memory
@@ -109,6 +110,8 @@ class Wire:
             self._composed[method, path] = self._session.prepare_request(request)
         prepared = self._composed[method, path].copy()
         prepared.prepare_body(body, None)
+        if traced := here.get():
+            prepared.headers["traceparent"] = traced
         return prepared
 
     def _body(self, response: requests.Response, *, silence: float, most: int | None = None) -> bytes:
