@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gunicorn.systemd import sd_notify
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from deploy.worker import CLOSE_SECONDS, LAST_REQUESTS_SECONDS, Worker
@@ -52,6 +54,11 @@ FOLDER = f"insight-figures-{os.getpid()}-"
 if workers > 1 and FOLDER not in os.environ.get(FIGURES, ""):
     os.environ[FIGURES] = tempfile.mkdtemp(prefix=FOLDER, dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 
+# gunicorn tells systemd that it is ready before it knows whether the app can start. A worker says it, once it has.
+NOTIFY = "INSIGHT_NOTIFY_SOCKET"
+if "NOTIFY_SOCKET" in os.environ:
+    os.environ[NOTIFY] = os.environ.pop("NOTIFY_SOCKET")
+
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 
@@ -70,12 +77,15 @@ def nworkers_changed(server: Any, new: int, old: int | None) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Keeps the collector of garbage small, and gunicorn's words apart from people's."""
+    """Keeps the collector of garbage small, and tells systemd that there is somebody to answer."""
     # What is there now stays. Looking through it, and through everything that belongs to open streams, after every
     # few thousand new objects took a seventh of the time at 500 streams, a fifth of a second each time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
+    if NOTIFY in os.environ:
+        os.environ["NOTIFY_SOCKET"] = os.environ[NOTIFY]
+        sd_notify("READY=1\nSTATUS=Answering", worker.log, unset_environment=True)
 
 
 def child_exit(server: Any, worker: Any) -> None:
