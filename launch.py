@@ -437,6 +437,7 @@ PROGRAMS = {
     "Postgres": (("pg_createcluster",), ("postgresql",)),
     "Nginx": (("nginx",), ("nginx-light",)),
     "Prometheus": (("promtool",), ("prometheus",)),
+    "systemd": (("systemd-analyze",), ("systemd",)),
 }
 
 

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gunicorn.systemd import sd_notify
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from deploy.worker import CLOSE_SECONDS, LAST_REQUESTS_SECONDS, Worker
@@ -51,6 +53,11 @@ header_map = "drop"  # X_Forwarded_For would be taken for X-Forwarded-For
 # Where the processes' figures meet (telemetry/metrics.py), new at each start of the master and kept over its SIGHUP.
 FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 FOLDER = f"insight-figures-{os.getpid()}-"
+# gunicorn tells systemd that it is ready before it knows whether the app can start. A worker says it, once it has.
+NOTIFY = "INSIGHT_NOTIFY_SOCKET"
+if "NOTIFY_SOCKET" in os.environ:
+    os.environ[NOTIFY] = os.environ.pop("NOTIFY_SOCKET")
+
 control_socket_disable = True  # a second server of the same person would fight over its place
 
 
@@ -91,12 +98,15 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Keeps the collector of garbage small, and gunicorn's words apart from people's."""
+    """Keeps the collector of garbage small, and tells systemd that there is somebody to answer."""
     # What is there now stays. Looking through it, and through everything that belongs to open streams, after every
     # few thousand new objects took a seventh of the time at 500 streams, a fifth of a second each time.
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
+    if NOTIFY in os.environ:
+        os.environ["NOTIFY_SOCKET"] = os.environ[NOTIFY]
+        sd_notify("READY=1\nSTATUS=Answering", worker.log, unset_environment=True)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -131,9 +131,11 @@ def pieces(ollama: ScriptedOllama, count: int = 4) -> list[threading.Event]:
 
 
 def in_step(chunks: Iterable[bytes], gates: list[threading.Event]) -> list[float]:
-    """When each piece was seen; none is sent before the one before it was. What holds back one byte never ends this."""
+    """When each piece was seen; none is sent before the one before it was. What is held back never comes."""
     text, seen = b"", []
+    until = time.monotonic() + 20  # signs of life come all the same
     for chunk in chunks:
+        assert time.monotonic() < until, f"only {len(seen)} pieces came"
         text += chunk
         while len(seen) < len(gates) and b"piece%d" % len(seen) in text:
             gates[len(seen)].set()

@@ -485,13 +485,15 @@ def test_programs_for_the_tests_are_installed_where_that_is_possible(
     monkeypatch.setattr(launch.subprocess, "run", run)
     launch.find_programs()
     assert calls == commands
-    assert capsys.readouterr().out.endswith("browser, Redis, Postgres, Nginx and Prometheus tests will be skipped.\n")
+    assert capsys.readouterr().out.endswith(
+        "browser, Redis, Postgres, Nginx, Prometheus and systemd tests will be skipped.\n"
+    )
 
 
 @on_posix
 def test_the_tests_status_is_handed_on(ready: Path) -> None:
     (ready / "test_one.py").write_text("def test_one(): assert False")
-    for program in ("chromium", "redis-server", "pg_createcluster", "nginx", "promtool"):
+    for program in ("chromium", "redis-server", "pg_createcluster", "nginx", "promtool", "systemd-analyze"):
         (ready / program).write_text("")
         (ready / program).chmod(0o755)
     ran = subprocess.run(
