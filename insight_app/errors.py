@@ -492,10 +492,8 @@ class DatabaseFull(DatabaseError):
 
 class BackupRefused(InsightError):
     code = "backup_refused"
-    cause = "The backup cannot be made or restored."
-    next_step = "Nothing was changed."
 
-    def __init__(self, cause: str = cause, next_step: str = next_step) -> None:
+    def __init__(self, cause: str, next_step: str) -> None:
         super().__init__()
         self.cause, self.next_step = cause, next_step
         self.args = (f"{cause} {next_step}",)
@@ -689,4 +687,4 @@ def every_error(root: type[InsightError] = InsightError) -> dict[str, type[Insig
 def explain(code: str, **facts: object) -> InsightError:
     """The error that a stored code stands for, its texts filled with `facts`; unknown codes read as a plain error."""
     kind = every_error().get(code, InsightError)
-    return InsightError(**facts) if kind is ConfigError else kind(**facts)
+    return InsightError(**facts) if issubclass(kind, ConfigError | BackupRefused) else kind(**facts)
