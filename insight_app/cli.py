@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from flask import Flask
@@ -24,8 +27,12 @@ from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
 from insight_app.services import engines_of
+from insight_app.storage.backup import back_up, is_empty
+from insight_app.storage.backup import restore as restore_all
+from insight_app.storage.backup_file import Backup
 from insight_app.storage.database import PATIENCE_SECONDS, Database, sqlite_url
 from insight_app.telemetry import logs
+from insight_app.words import counted
 
 # An app that does nothing but this: the whole one would go on with the answers that the server is writing.
 app = Flask(__name__, root_path=str(PROJECT), static_folder=None)
@@ -45,6 +52,34 @@ def prune() -> None:
     count = Retention(personal, diagnostics, settings.history_retention_days).prune()
     database.rewrite(PATIENCE_SECONDS)
     click.echo(f"{count} {'conversation was' if count == 1 else 'conversations were'} deleted.")
+
+
+@app.cli.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name.")
+def backup(file: Path, overwrite: bool) -> None:
+    """Write everything in the database into FILE, while the server runs, for “restore”."""
+    if file.exists() and not overwrite:
+        raise click.ClickException(f"There is a file {file}. Name another one, or give --overwrite.")
+    _, database = _connected()
+    with _said():
+        counts = back_up(database, file, _told)
+    size = file.stat().st_size / 2**20
+    click.echo(f"{counted(sum(counts.values()), 'row')} of {counted(len(counts), 'table')}: {file}, {size:.1f} MB.")
+
+
+@app.cli.command("restore")
+@click.argument("file", type=click.File("rb"))
+@click.option("--yes", is_flag=True, help="Replace what is there without asking.")
+def restore(file: BinaryIO, yes: bool) -> None:
+    """Put what FILE holds in the place of everything in the database, all or nothing. Stop the server before it."""
+    _, database = _connected()
+    with _said():
+        made = time.strftime("%d %B %Y, %H:%M", time.localtime(Backup(file).made_at))
+        if not (yes or is_empty(database)):
+            click.confirm(f"Replace everything in {database.product.place} by what there was on {made}?", abort=True)
+        counts = restore_all(database, file, _told)
+    click.echo(f"{counted(sum(counts.values()), 'row')} of {counted(len(counts), 'table')}, as of {made}.")
 
 
 @app.cli.command("create-account")
@@ -117,12 +152,31 @@ def _from_stdin() -> str:
 
 
 def _opened() -> tuple[Settings, Database]:
-    """What every command begins with."""
-    try:
+    """What a command begins with that works with the tables."""
+    settings, database = _connected()
+    with _said():
+        database.bring_up_to_date()
+    return settings, database
+
+
+def _connected() -> tuple[Settings, Database]:
+    """The database as it is: before an upgrade a backup is one of what was there."""
+    with _said():
         settings = load()
         logs.configure(settings.log_level)
         database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
-        database.bring_up_to_date()
+    click.get_current_context().call_on_close(database.close)
+    return settings, database
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What cannot be done is told in a sentence."""
+    try:
+        yield
     except InsightError as error:
         raise click.ClickException(str(error)) from None
-    return settings, database
+
+
+def _told(table: str, rows: int) -> None:
+    click.echo(f"{table}: {counted(rows, 'row')}", err=True)

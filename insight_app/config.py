@@ -185,8 +185,10 @@ def _issuer(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    if value and not re.fullmatch(r"sqlite(\+pysqlite)?:///.+", value):
-        raise ValueError("an SQLite address such as sqlite:////path/to/file.db, or empty")
+    if value and not re.fullmatch(r"(sqlite(\+pysqlite)?:///|postgres(ql(\+psycopg)?)?://).+", value):
+        raise ValueError(
+            "an address such as postgresql://user:password@host/name or sqlite:////path/to/file.db, or empty"
+        )
     return value
 
 
@@ -400,7 +402,8 @@ class Settings:
         "DATABASE_URL",
         "",
         _database,
-        "An SQLite database, as SQLAlchemy writes it: sqlite:////path/to/file.db. Empty: insight.db in DATA_DIR.",
+        "Postgres 13 or newer, as postgresql://user:password@host/name, or an SQLite file, as "
+        "sqlite:////path/to/file.db. Empty: insight.db in DATA_DIR.",
         secret=True,
     )
     redis_url: str = _variable(

@@ -56,8 +56,10 @@ InsightError
 ├── LengthReached        the answer is as long as MAX_TOKEN_LIMIT lets it be
 ├── ContextEnded         the answer and what was read before it fill the model's context
 ├── DatabaseError        what is to be kept cannot be kept now
+│   ├── DatabaseAway     its server does not answer
 │   ├── DatabaseBusy     another program holds the database
 │   └── DatabaseFull     the disk has no room
+├── BackupRefused        a backup cannot be made, or not be restored, as it was asked for
 ├── StillAnswering       this conversation already has an answer that is being written
 └── EngineError          the engine did not write the answer, or not all of it
     ├── EngineUnreachable
@@ -469,6 +471,12 @@ class DatabaseError(InsightError):
     next_step = "Check that its disk is there, whole, and may be written to, then try again."
 
 
+class DatabaseAway(DatabaseError):
+    code = "database_away"
+    cause = "The database's server does not answer."
+    next_step = "Try again in a moment: all goes on by itself when it is back."
+
+
 class DatabaseBusy(DatabaseError):
     code = "database_busy"
     cause = "Another program holds the database."
@@ -480,6 +488,15 @@ class DatabaseFull(DatabaseError):
     code = "database_full"
     cause = "The disk is full, so nothing can be kept."
     next_step = "Make room on it and try again."
+
+
+class BackupRefused(InsightError):
+    code = "backup_refused"
+
+    def __init__(self, cause: str, next_step: str) -> None:
+        super().__init__()
+        self.cause, self.next_step = cause, next_step
+        self.args = (f"{cause} {next_step}",)
 
 
 class ChangedMeanwhile(InsightError):
@@ -670,4 +687,4 @@ def every_error(root: type[InsightError] = InsightError) -> dict[str, type[Insig
 def explain(code: str, **facts: object) -> InsightError:
     """The error that a stored code stands for, its texts filled with `facts`; unknown codes read as a plain error."""
     kind = every_error().get(code, InsightError)
-    return InsightError(**facts) if kind is ConfigError else kind(**facts)
+    return InsightError(**facts) if issubclass(kind, ConfigError | BackupRefused) else kind(**facts)

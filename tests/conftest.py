@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from own_postgres import EMPTY, OwnPostgres
 from own_redis import OwnRedis
 from people import ALICE, BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama
@@ -21,6 +23,7 @@ from visitor import Visitor
 from insight_app import create_app
 from insight_app.config import Settings
 from insight_app.services import Services
+from insight_app.storage.database import Database, sqlite_url
 
 hypothesis.settings.register_profile(
     "project", max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "60")), deadline=None, print_blob=True
@@ -53,9 +56,61 @@ def ollama() -> Iterator[ScriptedOllama]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[OwnPostgres]:
+    """One for all tests, with a database EMPTY whose copies are ready for use."""
+    found = OwnPostgres()
+    found.start()
+    found.run(f"CREATE DATABASE {EMPTY}")
+    with closing(Database(found.url(EMPTY))) as database:
+        database.bring_up_to_date()
+    yield found
+    found.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """In files that say ON_BOTH_DATABASES, what uses a database runs on each."""
+    if getattr(metafunc.module, "ON_BOTH_DATABASES", False) and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path, ollama: ScriptedOllama) -> Settings:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of the test's own. TEST_DATABASE=postgres runs all tests on Postgres that do not say otherwise."""
+    if getattr(request, "param", os.environ.get("TEST_DATABASE")) != "postgres":
+        yield sqlite_url(tmp_path / "insight.db")
+        return
+    server: OwnPostgres = request.getfixturevalue("postgres")
+    name = server.create(EMPTY)
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Database]]:
+    """Makes databases of a kind; `is_ready` False: without a table."""
+    with ExitStack() as stack:
+
+        def make(kind: str, is_ready: bool = True) -> Database:
+            if kind == "sqlite":
+                url = sqlite_url(tmp_path / f"{secrets.token_hex(4)}.db")
+            else:
+                server: OwnPostgres = request.getfixturevalue("postgres")
+                name = server.create(EMPTY if is_ready else "template0")
+                stack.callback(server.drop, name)
+                url = server.url(name)
+            database = stack.enter_context(closing(Database(url)))
+            if is_ready:
+                database.bring_up_to_date()
+            return database
+
+        yield make
+
+
+@pytest.fixture
+def settings(tmp_path: Path, ollama: ScriptedOllama, database_url: str) -> Settings:
     return Settings(
+        database_url="" if database_url.startswith("sqlite") else database_url,
         secret_key="only for these tests",
         data_dir=tmp_path,
         ollama_base_url=ollama.url,

@@ -16,6 +16,8 @@ from insight_app.services import Services
 
 NUMBERS = {"answers_per_day": "50", "answers_per_month": "1,000", "tokens_per_day": "", "tokens_per_month": "0"}
 
+ON_BOTH_DATABASES = True
+
 
 @pytest.fixture
 def found(shared: Flask) -> Services:

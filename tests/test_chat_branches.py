@@ -12,6 +12,8 @@ from insight_app.chat.messages import Message
 from insight_app.errors import NotThere
 from insight_app.services import Services
 
+ON_BOTH_DATABASES = True
+
 
 def turns_of(ollama: ScriptedOllama) -> list[tuple[str, str]]:
     return [(turn["role"], turn["content"]) for turn in ollama.talks()[-1]]

@@ -128,7 +128,7 @@ def test_the_page_asks_the_database_as_often_as_for_a_short_one(
     from sqlalchemy import event
 
     asked: list[str] = []
-    event.listen(services.database.engine, "before_cursor_execute", lambda *what: asked.append(what[2]))
+    event.listen(services.database.product.reader, "before_cursor_execute", lambda *what: asked.append(what[2]))
     visitor.open(long)
     assert len(asked) == 4, asked  # the conversation, its tree, the messages, the list beside it
 

@@ -13,6 +13,8 @@ from insight_app.services import Services
 
 MANY = 120
 
+ON_BOTH_DATABASES = True
+
 
 @pytest.fixture
 def many(services: Services) -> list[str]:

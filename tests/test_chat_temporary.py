@@ -320,8 +320,8 @@ def test_what_a_killed_process_left_is_gone_when_the_next_one_begins(memory: Pat
     with after.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM conversations").scalar() == 0
     after.close()
-    killed.engine.dispose()
-    killed._writer.dispose()
+    killed.product.reader.dispose()
+    killed.product.writer.dispose()
 
 
 def test_a_folder_that_others_can_look_into_is_not_used(memory: Path) -> None:

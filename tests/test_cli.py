@@ -114,3 +114,41 @@ def test_it_is_a_command_of_flasks(tmp_path: Path) -> None:
         "AUTH_MODE is local: people sign in with passwords once it is accounts.",
     ]
     assert there(tmp_path)[0].role is Role.ADMIN
+
+
+def test_a_backup_comes_back_and_nothing_is_replaced_unasked(
+    types: Types, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    run, file = cli.app.test_cli_runner().invoke, str(tmp_path / "backup")
+    types(ALICE)
+    done = run(args=["backup", file])
+    assert (done.exit_code, done.output.splitlines()[-1].split(":")[0]) == (0, "1 row of 12 tables")
+    again = run(args=["backup", file])
+    assert (again.exit_code, "give --overwrite" in again.output) == (1, True)
+    assert run(args=["backup", file, "--overwrite"]).exit_code == 0
+    types(BOB)
+    asked = run(args=["restore", file], input="n\n")
+    assert (asked.exit_code, "Replace everything in" in asked.output) == (1, True)
+    assert len(there(tmp_path)) == 2
+    done = run(args=["restore", file, "--yes"])
+    assert (done.exit_code, done.output.splitlines()[-1].split(",")[0]) == (0, "1 row of 12 tables")
+    assert [each.email for each in there(tmp_path)] == [ALICE]
+    Path(file).write_bytes(b"something else")
+    refused = run(args=["restore", file, "--yes"])
+    assert (refused.exit_code, "This is no backup of this program." in refused.output) == (1, True)
+    assert [each.email for each in there(tmp_path)] == [ALICE]
+
+
+def test_a_restore_into_a_new_database_asks_nothing_and_may_be_of_another_kind(
+    types: Types, new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, file = cli.app.test_cli_runner().invoke, str(tmp_path / "backup")
+    types(ALICE)
+    run(args=["backup", file])
+    database = new_database("postgres", is_ready=False)
+    monkeypatch.setenv("DATABASE_URL", database.url.render_as_string(hide_password=False))
+    done = run(args=["restore", file])
+    assert done.exit_code == 0, done.output
+    assert "never-shown" not in done.output
+    assert types(ALICE).exit_code == 1  # the address is taken
+    assert run(args=["prune"]).output == "0 conversations were deleted.\n"

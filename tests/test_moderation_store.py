@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,17 +14,18 @@ from insight_app.moderation.rule_list import ATTEMPTS, RuleList, begin
 from insight_app.moderation.rulebook import as_json, from_json, read
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry, ModerationStore
-from insight_app.storage.database import Database, sqlite_url
+from insight_app.storage.database import Database
 
+ON_BOTH_DATABASES = True
 RULE = Rule("rule-1", "Moons", Kind.WORDS, "moon", Scope.ANSWERS, Action.FLAG, is_on=False, reason="No moons.")
 FIRST = Entry("rule-1", 0, as_json(RULE))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    database = Database(sqlite_url(tmp_path / "insight.db"))
-    database.bring_up_to_date()
-    return database
+def database(database_url: str) -> Iterator[Database]:
+    with closing(Database(database_url)) as found:
+        found.bring_up_to_date()
+        yield found
 
 
 @pytest.fixture
@@ -40,10 +42,11 @@ def test_each_change_is_a_new_version(store: ModerationStore) -> None:
 
 
 def test_another_process_sees_a_change_at_once(store: ModerationStore, database: Database) -> None:
-    other = ModerationStore(Database(database.url))
-    store.change("Ann", {"rule-1": FIRST})
-    assert other.version() == store.version()
-    assert other.entries()[1] == [FIRST]
+    with closing(Database(database.url)) as process:
+        other = ModerationStore(process)
+        store.change("Ann", {"rule-1": FIRST})
+        assert other.version() == store.version()
+        assert other.entries()[1] == [FIRST]
 
 
 def test_a_change_is_kept_with_what_was_before_and_after(store: ModerationStore) -> None:

@@ -42,6 +42,8 @@ NOBODYS |= {"account_links", "roles"}
 SECRET = {"password", "digest"}
 TABLES = (accounts, account_sessions, api_keys, conversations, messages, preferences, usage)
 
+ON_BOTH_DATABASES = True
+
 
 def downloaded(visitor: Visitor) -> dict[str, Any]:
     response = visitor.client.get("/settings/privacy/download")

@@ -6,23 +6,26 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from rows import fill
+from sqlalchemy import MetaData, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from insight_app.chat.store import ConversationStore
 from insight_app.errors import ConfigError, DatabaseBusy
 from insight_app.storage import database as storage
-from insight_app.storage.database import MIGRATIONS, NEWEST, Database, sqlite_url
+from insight_app.storage.database import MIGRATIONS, NEWEST, Database, migrate, sqlite_url
 from insight_app.storage.tables import metadata
 
+New = Callable[..., Database]
+each_kind = pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 ROOT = Path(__file__).parent.parent
 
 
@@ -33,30 +36,83 @@ def database(tmp_path: Path) -> Database:
     return found
 
 
-def alembic(connection: object) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
-
-
-def test_the_migrations_lead_to_the_tables(database: Database) -> None:
-    with database.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
 def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == NEWEST
 
 
-def test_migrations_go_down_and_up_again(database: Database) -> None:
-    with database.writing() as connection:
-        command.downgrade(alembic(connection), "base")
+@each_kind
+def test_the_migrations_lead_to_the_tables(kind: str, new_database: New) -> None:
+    database = new_database(kind, is_ready=False)
+    database.bring_up_to_date()
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+@each_kind
+def test_each_migration_goes_down_and_up_again_with_what_is_there(kind: str, new_database: New) -> None:
+    database, steps = new_database(kind), [f"000{number}" for number in range(1, 1 + int(NEWEST))]
+    fill(database)
+    pairs = [(steps[place - 1], steps[place]) for place in range(len(steps) - 1, 0, -1)]
+    for lower, upper in pairs:
+        before = kept(database)
+        step(database, lower, down=True)
+        same(before, below := kept(database))
+        step(database, upper)
+        same(below, kept(database))
+        step(database, lower, down=True)
+    assert len(kept(database)["messages"]) == 30
+    database.bring_up_to_date()
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    step(database, "base", down=True)
     with database.reading() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version", "sqlite_sequence"}
     database.bring_up_to_date()
+    assert ConversationStore(database).ask("Hi", model="")
+
+
+def step(database: Database, to: str, *, down: bool = False) -> None:
+    with database.writing("schema", at_leisure=True) as connection:
+        migrate(connection, to, down=down)
+
+
+def kept(database: Database) -> dict[str, list[dict[str, object]]]:
+    """Every row, of the tables that there are just now."""
+    found = MetaData()
     with database.reading() as connection:
-        assert "messages" in inspect(connection).get_table_names()
+        found.reflect(connection, only=lambda name, _: name in metadata.tables)
+        return {
+            name: [dict(row._mapping) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+            for name, table in found.tables.items()
+        }
+
+
+def same(before: dict[str, list[dict[str, object]]], after: dict[str, list[dict[str, object]]]) -> None:
+    """No row is lost, and of each what both know is the same."""
+    for name in before.keys() & after.keys():
+        assert len(before[name]) == len(after[name]), name
+        for old, new in zip(before[name], after[name], strict=True):
+            common = old.keys() & new.keys()
+            assert {key: old[key] for key in common} == {key: new[key] for key in common}
+
+
+@each_kind
+def test_a_database_of_a_newer_version_is_left_alone(kind: str, new_database: New) -> None:
+    database = new_database(kind)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigError, match="a newer version of this program"):
+        database.bring_up_to_date()
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("foreign_keys", 1), ("secure_delete", 1), ("temp_store", 2)],
+)
+def test_every_connection_to_sqlite_is_told_how_to_keep_things(pragma: str, value: object, database: Database) -> None:
+    step(database, NEWEST)  # after which foreign keys are followed again
+    with database.reading() as reader, database.writing() as writer:
+        assert [each.execute(text(f"PRAGMA {pragma}")).scalar() for each in (reader, writer)] == [value] * 2
 
 
 def test_the_file_and_its_folder_are_their_owners_alone(tmp_path: Path, database: Database) -> None:

@@ -26,6 +26,8 @@ from insight_app.usage.charts import HEIGHT, chart
 
 Ids = dict[str, str]
 
+ON_BOTH_DATABASES = True
+
 
 @pytest.fixture
 def found(shared: Flask) -> Services:

@@ -41,7 +41,7 @@ class KeyStore:
         id, key = new_key()
         values = {"account_id": account_id, "label": label, "created_at": time.time(), "expires_at": expires_at}
         said = " ".join(sorted(scope.value for scope in scopes))
-        with self._database.writing() as connection:
+        with self._database.writing(f"keys of {account_id}") as connection:
             mine = select(func.count()).select_from(keys).where(keys.c.account_id == account_id)
             if connection.execute(mine).scalar_one() >= MOST:
                 raise TooManyKeys(limit=MOST)

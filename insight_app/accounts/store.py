@@ -23,6 +23,8 @@ from insight_app.storage.tables import (
 )
 
 _COLUMNS = [accounts.c[name] for name in Account.__dataclass_fields__]
+# Two admins must not take the last other one's place from each other at the same moment.
+ADMINS = "admins"
 _IS_ADMIN = (accounts.c.role == Role.ADMIN.value) & accounts.c.is_disabled.is_(False)
 
 
@@ -66,7 +68,7 @@ class AccountStore:
         """
         new = Account(secrets.token_hex(8), email, role, password, subject, created_at=time.time())
         try:
-            with self._database.writing() as connection:
+            with self._database.writing(ADMINS) as connection:
                 is_first = connection.execute(select(accounts.c.id).limit(1)).first() is None
                 if only_first and not is_first:
                     raise NotThere
@@ -82,7 +84,7 @@ class AccountStore:
         """Sets columns of an account. Raises LastAdmin where nobody would be left who can let others in."""
         if role is not None:
             values["role"] = role.value
-        with self._database.writing() as connection:
+        with self._database.writing(ADMINS) as connection:
             if role is Role.ADMIN:
                 _take_over(connection, account_id)
             if role is Role.MEMBER or values.get("is_disabled"):
@@ -96,7 +98,7 @@ class AccountStore:
 
     def delete(self, account_id: str) -> None:
         """With its sessions, links and keys; what it used stays in the sums. Raises LastAdmin."""
-        with self._database.writing() as connection:
+        with self._database.writing(ADMINS) as connection:
             _close_links_of_admin(connection, account_id)
             if not connection.execute(delete(accounts).where(accounts.c.id == account_id)).rowcount:
                 raise NotThere

@@ -216,7 +216,9 @@ class ConversationStore:
 
         Raises StillAnswering where an answer of the conversation is being written.
         """
+        home = select(conversations.c.id).where(conversations.c.id == prompt.conversation_id)
         with self._database.writing() as connection:
+            connection.execute(home.with_for_update())  # nobody asks in it meanwhile
             _expect_idle(connection, prompt.conversation_id)
             answers = list(connection.execute(select(messages.c.id).where(messages.c.parent_id == prompt.id)).scalars())
             connection.execute(
@@ -234,7 +236,7 @@ class ConversationStore:
         """
         rows = [
             {"message_id": message_id, "of_run": run, "thinking": thinking, "text": text}
-            for message_id, run, thinking, text in written
+            for message_id, run, thinking, text in sorted(written)  # so that no two wait for each other
         ]
         with self._database.writing() as connection:
             connection.execute(_FILL, rows)
@@ -285,7 +287,7 @@ class ConversationStore:
         """
         left = and_(messages.c.id == message_id, _IS_LIVE)
         with self._database.writing() as connection:
-            row = connection.execute(select(*_MESSAGE).where(left)).first()
+            row = connection.execute(select(*_MESSAGE).where(left).with_for_update()).first()
             connection.execute(update(messages).where(left).values(problem=ServerStopped.code, run=messages.c.run + 1))
         return None if row is None else _message(row)
 
@@ -349,6 +351,8 @@ def remove(connection: Connection, which: ColumnElement[bool]) -> list[int]:
     """Deletes conversations; returns the answers that went with them and may have been written until just now."""
     theirs = messages.c.conversation_id.in_(select(conversations.c.id).where(which))
     just_now = messages.c.finished_at.is_(None) | (messages.c.finished_at > time.time() - JUST_NOW_SECONDS)
+    # Whoever is just keeping what grew goes first, in the same order.
+    connection.execute(select(messages.c.id).where(theirs, _IS_LIVE).order_by(messages.c.id).with_for_update()).all()
     answers = list(
         connection.execute(select(messages.c.id).where(theirs, messages.c.role == "assistant", just_now)).scalars()
     )

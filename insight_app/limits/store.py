@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from insight_app.errors import NotThere, QuotaReached
 from insight_app.limits import quotas
 from insight_app.limits.quotas import NAMES, Allowance, hour_of
+from insight_app.storage import upsert
 from insight_app.storage.database import Database
 from insight_app.storage.tables import accounts, roles, usage
 
@@ -41,6 +43,7 @@ class Use:
 
 # Of whom, in which hour since 1970, and of which model.
 Place = tuple[str, int, str]
+_PLACE = itemgetter(0)  # in this order, so that no two who add wait for each other
 _ROLE = [roles.c[name] for name in NAMES]
 _ACCOUNT = [accounts.c[name] for name in NAMES]
 
@@ -59,8 +62,7 @@ class LimitStore:
         values: dict[str, Any] = {name: getattr(rules.allowance, name) for name in NAMES}
         values["models"] = None if rules.models is None else json.dumps(rules.models)
         with self._database.writing() as connection:
-            if not connection.execute(update(roles).where(roles.c.role == role).values(values)).rowcount:
-                connection.execute(insert(roles).values(role=role, **values))
+            upsert.put(connection, roles, {"role": role}, values)
 
     def account(self, person: str) -> Allowance:
         """What is set for the account itself. Raises NotThere."""
@@ -94,7 +96,7 @@ class LimitStore:
         now = time.time() if now is None else now
         place = (person, hour_of(now), model)
         with self._database.writing() as connection:
-            for where, use in waiting:
+            for where, use in sorted(waiting, key=_PLACE):
                 _add(connection, where, use)
             full = None
             if person and (allowance := _allowance(connection, person, role)).is_limited:
@@ -108,7 +110,7 @@ class LimitStore:
     def add(self, uses: Iterable[tuple[Place, Use]]) -> None:
         """Adds to what was used, all or nothing."""
         with self._database.writing() as connection:
-            for place, use in uses:
+            for place, use in sorted(uses, key=_PLACE):
                 _add(connection, place, use)
 
 
@@ -121,7 +123,7 @@ def _role(connection: Connection, role: str) -> RoleRules:
 
 def _allowance(connection: Connection, person: str, role: str) -> Allowance:
     # Where a database has several writers, two prompts of one person must not both take their last answer.
-    mine = connection.execute(select(*_ACCOUNT).where(accounts.c.id == person).with_for_update()).first()
+    mine = connection.execute(select(*_ACCOUNT).where(accounts.c.id == person).with_for_update(key_share=True)).first()
     return (Allowance(*mine) if mine else Allowance()).over(_role(connection, role).allowance)
 
 
@@ -140,8 +142,6 @@ def _used(connection: Connection, person: str, now: float) -> Mapping[str, int]:
 
 def _add(connection: Connection, place: Place, use: Use) -> None:
     person, hour, model = place
-    mine = (usage.c.person == person) & (usage.c.hour == hour) & (usage.c.model == model)
     more = {name: value for name in Use.__dataclass_fields__ if (value := getattr(use, name))}
-    grown = {name: usage.c[name] + value for name, value in more.items()}
-    if more and not connection.execute(update(usage).where(mine).values(grown)).rowcount:
-        connection.execute(insert(usage).values(person=person, hour=hour, model=model, **more))
+    if more:
+        upsert.add(connection, usage, {"person": person, "hour": hour, "model": model}, more)

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, select
 
 from insight_app.errors import ChangedMeanwhile, NotThere
+from insight_app.storage import upsert
 from insight_app.storage.database import Database
 from insight_app.storage.tables import moderation_changes as changes
 from insight_app.storage.tables import moderation_counts as counts
@@ -42,6 +43,7 @@ class Change:
 
 # What an entry's body has instead of everything else where it is no JSON object.
 UNREADABLE = "unreadable"
+CHANGES = "changes"  # one after the other: their ids are versions
 _VERSION = select(func.max(changes.c.id))
 
 
@@ -68,8 +70,9 @@ class ModerationStore:
 
     def _read(self) -> tuple[int, Sequence[Row[Any]]]:
         with self._database.reading() as connection:
-            rows = connection.execute(select(entries).order_by(entries.c.place, entries.c.id)).all()
-            return connection.execute(_VERSION).scalar() or 0, rows
+            # In this order: entries that are newer than the version which stands for them are only read once more.
+            version: int = connection.execute(_VERSION).scalar() or 0
+            return version, connection.execute(select(entries).order_by(entries.c.place, entries.c.id)).all()
 
     def change(
         self, who: str, after: Mapping[str, Entry | None], *, only_first: bool = False, seen: int | None = None
@@ -79,7 +82,7 @@ class ModerationStore:
         `only_first`: does nothing where there was any change before. `seen`: the version that the change was made
         for; raises ChangedMeanwhile where any of the entries changed since.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(CHANGES) as connection:
             version: int = connection.execute(_VERSION).scalar() or 0
             if only_first and version:
                 return version
@@ -107,7 +110,7 @@ class ModerationStore:
 
     def undo(self, change_id: int, who: str) -> int:
         """Sets what a change touched as it was before, which is another change. Raises NotThere."""
-        with self._database.writing() as connection:
+        with self._database.writing(CHANGES) as connection:
             row = connection.execute(select(changes).where(changes.c.id == change_id)).first()
             if row is None:
                 raise NotThere
@@ -117,10 +120,8 @@ class ModerationStore:
         """Adds to how often each entry acted, in this hour."""
         hour = int(time.time()) // HOUR_SECONDS
         with self._database.writing() as connection:
-            for entry_id, more in times.items():
-                mine = (counts.c.entry_id == entry_id) & (counts.c.hour == hour)
-                if not connection.execute(update(counts).where(mine).values(times=counts.c.times + more)).rowcount:
-                    connection.execute(insert(counts).values(entry_id=entry_id, hour=hour, times=more))
+            for entry_id, more in sorted(times.items()):  # so that no two who count wait for each other
+                upsert.add(connection, counts, {"entry_id": entry_id, "hour": hour}, {"times": more})
             connection.execute(delete(counts).where(counts.c.hour < hour - 2 * PERIOD_HOURS["month"]))
 
     def counted(self) -> dict[str, dict[str, int]]:
@@ -132,7 +133,7 @@ class ModerationStore:
         ]
         with self._database.reading() as connection:
             rows = connection.execute(select(counts.c.entry_id, *sums).group_by(counts.c.entry_id)).all()
-        return {row.entry_id: {period: getattr(row, period) for period in PERIOD_HOURS} for row in rows}
+        return {row.entry_id: {period: int(getattr(row, period)) for period in PERIOD_HOURS} for row in rows}
 
 
 def _change(connection: Connection, who: str, after: Mapping[str, Entry | None]) -> int:

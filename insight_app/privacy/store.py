@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
 from insight_app.chat.messages import LIVE
 from insight_app.chat.store import remove
 from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
+from insight_app.storage import upsert
 from insight_app.storage.database import Database
 from insight_app.storage.tables import account_sessions, accounts, api_keys, conversations, messages, usage
 from insight_app.storage.tables import preferences as chosen
@@ -37,8 +38,7 @@ class PersonalStore:
     def choose(self, person: str = "", **values: float | None) -> None:
         """Sets those of a person's preferences that are named."""
         with self._database.writing() as connection:
-            if not connection.execute(update(chosen).where(chosen.c.person == person).values(values)).rowcount:
-                connection.execute(insert(chosen).values(person=person, **values))
+            upsert.put(connection, chosen, {"person": person}, values)
 
     def people(self) -> list[str]:
         """The ids of those who have conversations."""

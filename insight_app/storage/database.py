@@ -1,37 +1,29 @@
-"""One database: opened, brought up to date, written to by one at a time, waited for where another program has it."""
+"""One database: opened, brought up to date, written to and read from in short transactions."""
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, create_engine, event, inspect, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, inspect, text, tuple_
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError as Refusal
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
+from insight_app.storage.product import Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = "0005"  # the last migration's name: saves importing Alembic where nothing is to be done
-PATIENCE_SECONDS = 5.0  # for another program that has the database
+PATIENCE_SECONDS = 5.0  # for whoever else has the database
+LEISURE_SECONDS = 60.0  # the same for what is done once: migrations, a restore
 LOOK_AGAIN_SECONDS = 0.02
-READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait
-
-
-_EMPTY_LOG = text("PRAGMA wal_checkpoint(TRUNCATE)")
-_SIZE = text(
-    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
-)
-TRACES = 1
 READ_AT_ONCE = 100  # rows
-# What SQLite says when its file is gone, damaged or protected.
-UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
+TRACES = 1
 
 
 class Database:
@@ -50,29 +42,39 @@ class Database:
         self._report, self._took = report, took
         try:
             self.url = make_url(url)
-            self._is_sqlite = self.url.get_backend_name() == "sqlite"
-            self.engine = self._connected(READING_PATIENCE_SECONDS)
-            self._writer = self._connected(0)
+            self.product = self._product()
         except (SQLAlchemyError, ImportError) as error:
             raise ConfigError(
                 f"DATABASE_URL names no database that can be used ({type(error).__name__}).",
-                "Leave it empty, or write it like sqlite:////path/to/file.db.",
+                "Leave it empty, or write it like sqlite:////path/to/file.db or postgresql://user:password@host/name.",
             ) from None
-        # SQLite has one writer; waiting for it inside SQLite would stop every greenlet, waiting here stops one.
-        self._writing = threading.Lock()
-        self.has_log = True  # whether SQLite's log may hold what was deleted
+        self.has_log = self.product.keeps_log  # whether its log may hold what was deleted
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self._timed("read"), self._translated(), self.engine.connect() as connection:
+        """What is read by two statements need not be of the same moment."""
+        with self._timed("read"), self._translated(), self.product.reader.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that is kept when the block ends and undone when it raises."""
-        with self._timed("write"), self._turn() as until, self._writer.begin() as connection:
-            if self._is_sqlite:
-                _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
+    def writing(self, alone: str = "", *, at_leisure: bool = False) -> Iterator[Connection]:
+        """A transaction that is kept when the block ends and undone when it raises.
+
+        Those with the same name in `alone` go one after the other, whichever process they are in. `at_leisure`: it may
+        wait for others and last as long as it takes.
+        """
+        patience = LEISURE_SECONDS if at_leisure else PATIENCE_SECONDS
+        with (
+            self._timed("write"),
+            self._turn(patience) as until,
+            self.product.transaction(alone, until, at_leisure=at_leisure) as connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Everything as it is now, for as long as the block lasts, while others go on writing."""
+        with self._translated(), self.product.snapshot() as connection:
             yield connection
 
     def rows(self, query: Select[Any], order: Sequence[ColumnElement[Any]]) -> Iterator[dict[str, Any]]:
@@ -91,72 +93,74 @@ class Database:
             part = query.where(tuple_(*order) > tuple_(*(rows[-1]._mapping[column] for column in order)))
 
     def forget(self) -> None:
-        """Takes what was deleted out of the files too, and has all processes know that something was.
+        """Has all processes know that something was deleted, and takes it out of the log.
 
-        SQLite's log would keep it until it is overwritten.
+        A log would keep it until it is overwritten.
         """
-        if self._is_sqlite:
-            self.empty_log(PATIENCE_SECONDS)  # first: on a full disk that makes the room to write anything at all
-            with self.writing() as connection:
-                _note(connection, (_forgotten(connection) | TRACES) + 2)
+        self.empty_log(PATIENCE_SECONDS)  # first: on a full disk that makes the room to write anything at all
+        with self.writing() as connection:
+            self.product.note_deletion(connection)
 
     def forgotten(self) -> int:
         """Another number after each `forget`, of whichever process; with the bit TRACES until the next `rewrite`."""
-        if not self._is_sqlite:
-            return 0
         with self.reading() as connection:
-            return _forgotten(connection)
+            return self.product.deletions(connection)
 
     def rewrite(self, patience_seconds: float = 0.0) -> None:
-        """Writes the whole file anew, without traces, unless another program is in the way for so long.
+        """Writes everything anew, without traces, unless another program is in the way for so long.
 
-        SQLite overwrites what it deletes, but not the copies that it left where it moved rows from page to page. Nobody
-        can write meanwhile, and nothing else goes on in this process: about a second for 70 MB.
+        Nobody can write meanwhile, and with SQLite nothing else goes on in this process: about a second for 70 MB.
         """
-        if not self._is_sqlite:
-            return
         until = time.monotonic() + patience_seconds
-        with self._turn(), self._writer.connect() as connection:
-            before = _forgotten(connection)
-            while not _vacuumed(connection):
+        with self._turn(), self.product.caretaker.connect() as connection:
+            before = self.product.deletions(connection)
+            while not self.product.rewritten(connection):
                 if time.monotonic() >= until:
                     return
                 time.sleep(LOOK_AGAIN_SECONDS)
         with self.writing() as connection:
-            if _forgotten(connection) == before:
-                _note(connection, before & ~TRACES)
+            if self.product.deletions(connection) == before:
+                self.product.note_rewritten(connection, before)
         self.empty_log(patience_seconds)
 
     def size(self) -> int:
-        """Of what there is, in bytes and without what is free; 0 where nobody knows."""
+        """Of what there is, in bytes."""
         with self.reading() as connection:
-            return int(connection.execute(_SIZE).scalar_one()) if self._is_sqlite else 0
+            return self.product.size(connection)
 
     def empty_log(self, patience_seconds: float = 0.0) -> None:
-        """Moves all that SQLite's log has to the file; `has_log` stays true where somebody reads for too long."""
-        if not self._is_sqlite:
-            self.has_log = False
+        """Moves all that the log has to its place; `has_log` stays true where somebody reads for too long."""
+        if not self.product.keeps_log:
             return
         until = time.monotonic() + patience_seconds
-        with self._turn(), self._writer.connect() as connection:
-            # 1: somebody is reading, and what they read must stay.
-            while (is_busy := connection.execute(_EMPTY_LOG).scalar()) and time.monotonic() < until:
+        with self._turn(), self.product.caretaker.connect() as connection:
+            while not (is_empty := self.product.empty_log(connection)) and time.monotonic() < until:
                 time.sleep(LOOK_AGAIN_SECONDS)
-            self.has_log = bool(is_busy)
+            self.has_log = not is_empty
 
     def bring_up_to_date(self) -> None:
         try:
-            with self.reading() as connection:
-                version = _version(connection)
-            if version != NEWEST:
-                self._migrate()
+            if (there := self.version()) and there > NEWEST:
+                raise ConfigError(
+                    f"The database {self.product.place} is one of a newer version of this program.",
+                    "Run that version, or restore a backup that this one made.",
+                )
+            if there != NEWEST:
+                with self.writing("schema", at_leisure=True) as connection:
+                    if version_of(connection) != NEWEST:  # another process may have started at the same time
+                        self.product.prepare(connection)
+                        migrate(connection, "head")
         except (DatabaseBusy, DatabaseFull) as problem:
             raise ConfigError(problem.cause, problem.next_step) from problem
         except (SQLAlchemyError, DatabaseError) as error:
             raise ConfigError(
-                f"The database {self.url.render_as_string()} cannot be used ({type(error).__name__}).",
-                "Check that its folder exists, has free space and may be written to.",
+                f"The database {self.product.place} cannot be used ({_kind(error)}).", self.product.hint
             ) from error
+
+    def version(self) -> str | None:
+        """The last migration that was made here; None before the first."""
+        with self.reading() as connection:
+            return version_of(connection)
 
     def answers(self) -> bool:
         """Whether the database can be read now."""
@@ -168,29 +172,31 @@ class Database:
         return True
 
     def close(self) -> None:
-        self.engine.dispose()
-        self._writer.dispose()
+        self.product.close()
 
-    def _connected(self, patience_seconds: float) -> Engine:
-        # Parameters are people's words: they must not get into an error's text, and so into a log.
-        patience = {"timeout": patience_seconds} if self._is_sqlite else {}
-        engine = create_engine(self.url, hide_parameters=True, connect_args=patience)
-        if self._is_sqlite:
-            event.listen(engine, "connect", prepare_sqlite)
-        return engine
+    def _product(self) -> Product:
+        if self.url.get_backend_name() == "sqlite":
+            from insight_app.storage.sqlite import SQLite
+
+            return SQLite(self.url)
+        from insight_app.storage.postgres import Postgres  # its library is for nobody else to load
+
+        return Postgres(self.url, PATIENCE_SECONDS, LEISURE_SECONDS)
 
     @contextmanager
-    def _turn(self) -> Iterator[float]:
+    def _turn(self, patience_seconds: float | None = None) -> Iterator[float]:
         """Holds the right to write for the block; gives the (monotonic) time until which another program is awaited."""
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + (PATIENCE_SECONDS if patience_seconds is None else patience_seconds)
         with self._translated():
-            if not self._writing.acquire(timeout=PATIENCE_SECONDS):
-                self._report(DatabaseBusy.code)
-                raise DatabaseBusy
+            try:
+                self.product.take_turn(until)
+            except DatabaseBusy as problem:
+                self._report(problem.code)
+                raise
             try:
                 yield until
             finally:
-                self._writing.release()
+                self.product.end_turn()
 
     @contextmanager
     def _timed(self, kind: str) -> Iterator[None]:
@@ -204,22 +210,30 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except Refusal as error:
-            if (problem := _meaning(error)) is None:
+        except (Refusal, NoConnectionFree) as error:
+            problem = DatabaseBusy() if isinstance(error, NoConnectionFree) else self.product.meaning(error)
+            if problem is None:
                 raise
             self._report(problem.code)
             raise problem from error
 
-    def _migrate(self) -> None:
-        from alembic import command
-        from alembic.config import Config
 
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        with self.writing() as connection:
-            if _version(connection) != NEWEST:  # another process may have started at the same time
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+def migrate(connection: Connection, to: str, *, down: bool = False) -> None:
+    """Makes the migrations up to (or back `down` to) the one of that name, in the connection's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    (command.downgrade if down else command.upgrade)(config, to)
+
+
+def version_of(connection: Connection) -> str | None:
+    """The last migration that was made; None before the first."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def sqlite_url(path: Path) -> str:
@@ -233,62 +247,7 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _forgotten(connection: Connection) -> int:
-    """Kept in the number that SQLite has in its file for whatever a program likes."""
-    return int(connection.execute(text("PRAGMA user_version")).scalar() or 0)
-
-
-def _note(connection: Connection, forgotten: int) -> None:
-    connection.execute(text(f"PRAGMA user_version = {forgotten % 2**31}"))
-
-
-def _vacuumed(connection: Connection) -> bool:
-    """False where another program writes."""
-    try:
-        connection.execute(text("VACUUM"))
-    except Refusal as error:
-        if isinstance(_meaning(error), DatabaseBusy):
-            return False
-        raise
-    return True
-
-
-def prepare_sqlite(connection: Any, _record: Any) -> None:
-    """What every new connection is told."""
-    with suppress(sqlite3.OperationalError):  # locked: another process is just doing it, for the file and so for all
-        connection.execute("PRAGMA journal_mode=WAL")
-    for pragma in (
-        "synchronous=FULL",  # or what was said to be kept is lost where the machine loses its power
-        "foreign_keys=ON",
-        "secure_delete=ON",
-        "temp_store=MEMORY",  # what is sorted holds people's words, and SQLite's own place for it is /var/tmp
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _patiently(begin: Callable[[], object], until: float) -> None:
-    """Begins what another program may be in the way of."""
-    while True:
-        try:
-            begin()
-            return
-        except Refusal as error:
-            if not isinstance(_meaning(error), DatabaseBusy) or time.monotonic() >= until:
-                raise
-        time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _meaning(error: Refusal) -> DatabaseError | None:
-    """What a person can do something about; None where it is a fault of ours."""
-    said = str(error.orig)  # Python 3.10 knows no codes of SQLite's
-    if "is locked" in said:
-        return DatabaseBusy()
-    if "is full" in said:
-        return DatabaseFull()
-    return DatabaseError() if any(words in said for words in UNUSABLE) else None
+def _kind(error: Exception) -> str:
+    """A database's own name for it where there is one; never its message, which may quote what somebody wrote."""
+    inner = getattr(error.__cause__ if isinstance(error, DatabaseError) else error, "orig", None)
+    return type(inner or error).__name__

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, MetaData, Table, false
+
+from insight_app.storage.columns import Name, Whole, Words
 
 metadata = MetaData(
     naming_convention={
@@ -17,14 +19,14 @@ metadata = MetaData(
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("owner", String(32), nullable=False, default="", server_default=""),  # as in preferences
-    Column("title", Text, nullable=False),
+    Column("id", Name(32), primary_key=True),
+    Column("owner", Name(32), nullable=False, default="", server_default=""),  # as in preferences
+    Column("title", Words, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False, index=True),
     Column("is_pinned", Boolean, nullable=False, default=False, server_default=false()),
     # What the model is told in every turn of this conversation.
-    Column("instructions", Text, nullable=False, default="", server_default=""),
+    Column("instructions", Words, nullable=False, default="", server_default=""),
     # The order of the list, which is on every page.
     Index("ix_conversations_owner_is_pinned_updated_at_id", "owner", "is_pinned", "updated_at", "id"),
 )
@@ -34,24 +36,24 @@ conversations = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
-    Column("parent_id", Integer, ForeignKey("messages.id", ondelete="CASCADE")),
+    Column("id", Whole, primary_key=True, autoincrement=True),
+    Column("conversation_id", Name(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", Whole, ForeignKey("messages.id", ondelete="CASCADE")),
     # Its conversation's: who asks for one message by its id need not read the conversation too.
-    Column("owner", String(32), nullable=False, default="", server_default=""),
-    Column("role", String(16), nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("text", Text, nullable=False, default=""),
-    Column("thinking", Text, nullable=False, default=""),
-    Column("model", String(255), nullable=False, default=""),
-    Column("choice", String(255), nullable=False, default=""),
-    Column("problem", String(32), nullable=False, default=""),
+    Column("owner", Name(32), nullable=False, default="", server_default=""),
+    Column("role", Name(16), nullable=False),
+    Column("state", Name(16), nullable=False),
+    Column("text", Words, nullable=False, default=""),
+    Column("thinking", Words, nullable=False, default=""),
+    Column("model", Name(255), nullable=False, default=""),
+    Column("choice", Name(255), nullable=False, default=""),
+    Column("problem", Name(32), nullable=False, default=""),
     # Where a rule ended it: what the rule says in public.
-    Column("reason", Text, nullable=False, default="", server_default=""),
+    Column("reason", Words, nullable=False, default="", server_default=""),
     # How many servers went on with it after another one.
-    Column("run", Integer, nullable=False, default=0, server_default="0"),
+    Column("run", Whole, nullable=False, default=0, server_default="0"),
     # The key of the form that sent a prompt: the same form sent twice is one prompt.
-    Column("form_key", String(64), unique=True),
+    Column("form_key", Name(64), unique=True),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
     # What the answer took: chat/messages.py's Figures.
@@ -62,12 +64,12 @@ messages = Table(
     Column("writing_seconds", Float),
     Column("first_text_seconds", Float),
     Column("answer_seconds", Float),
-    Column("prompt_tokens", Integer),
-    Column("answer_tokens", Integer),
-    Column("context_tokens", Integer),
-    Column("messages_before", Integer),
-    Column("messages_read", Integer),
-    Column("memory_from", Integer),  # a message's id; no key, since that message may be deleted
+    Column("prompt_tokens", Whole),
+    Column("answer_tokens", Whole),
+    Column("context_tokens", Whole),
+    Column("messages_before", Whole),
+    Column("messages_read", Whole),
+    Column("memory_from", Whole),  # a message's id; no key, since that message may be deleted
     Index("ix_messages_conversation_id", "conversation_id"),
     Index("ix_messages_parent_id", "parent_id"),  # each delete looks for what points to the row
     Index("ix_messages_model_loading_seconds", "model", "loading_seconds"),
@@ -78,9 +80,9 @@ messages = Table(
 moderation_entries = Table(
     "moderation_entries",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("place", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("id", Name(32), primary_key=True),
+    Column("place", Whole, nullable=False),
+    Column("body", Words, nullable=False),
 )
 
 # Each change of entries, with what was there before and after: {id: [place, body] or null}. The newest id is the
@@ -88,11 +90,11 @@ moderation_entries = Table(
 moderation_changes = Table(
     "moderation_changes",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("id", Whole, primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False),
-    Column("who", String(255), nullable=False),
-    Column("before", Text, nullable=False),
-    Column("after", Text, nullable=False),
+    Column("who", Name(255), nullable=False),
+    Column("before", Words, nullable=False),
+    Column("after", Words, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -100,17 +102,17 @@ moderation_changes = Table(
 moderation_counts = Table(
     "moderation_counts",
     metadata,
-    Column("entry_id", String(32), primary_key=True),
-    Column("hour", Integer, primary_key=True),
-    Column("times", Integer, nullable=False),
+    Column("entry_id", Name(32), primary_key=True),
+    Column("hour", Whole, primary_key=True),
+    Column("times", Whole, nullable=False),
 )
 
 # What a person chose about their own words: by the id of their account, "" where nobody signs in.
 preferences = Table(
     "preferences",
     metadata,
-    Column("person", String(64), primary_key=True),
-    Column("keep_days", Integer),  # 0: for ever; NULL: as the server does
+    Column("person", Name(64), primary_key=True),
+    Column("keep_days", Whole),  # 0: for ever; NULL: as the server does
     Column("diagnostics_until", Float),
 )
 
@@ -118,12 +120,12 @@ preferences = Table(
 def _limits() -> list[Column[int]]:
     """How much may be asked: 0 is no limit, NULL leaves it to what stands above (the role, then nothing)."""
     names = ("answers_per_day", "answers_per_month", "tokens_per_day", "tokens_per_month")
-    return [Column(name, Integer) for name in names]
+    return [Column(name, Whole) for name in names]
 
 
 def _of_account(*, nullable: bool = False) -> Column[str]:
     key = ForeignKey("accounts.id", ondelete="CASCADE")
-    return Column("account_id", String(32), key, nullable=nullable, index=True)
+    return Column("account_id", Name(32), key, nullable=nullable, index=True)
 
 
 # People who sign in. `password` is an Argon2 hash, "" where others vouch for them (a proxy, an OpenID provider, whose
@@ -131,11 +133,11 @@ def _of_account(*, nullable: bool = False) -> Column[str]:
 accounts = Table(
     "accounts",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("email", String(255), nullable=False, unique=True),
-    Column("password", String(255), nullable=False, default="", server_default=""),
-    Column("subject", String(255), unique=True),
-    Column("role", String(16), nullable=False),
+    Column("id", Name(32), primary_key=True),
+    Column("email", Name(255), nullable=False, unique=True),
+    Column("password", Name(255), nullable=False, default="", server_default=""),
+    Column("subject", Name(255), unique=True),
+    Column("role", Name(16), nullable=False),
     Column("is_disabled", Boolean, nullable=False, default=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     *_limits(),
@@ -145,23 +147,23 @@ accounts = Table(
 account_sessions = Table(
     "account_sessions",
     metadata,
-    Column("digest", String(64), primary_key=True),
+    Column("digest", Name(64), primary_key=True),
     _of_account(),
     Column("created_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),
-    Column("agent", String(100), nullable=False, default="", server_default=""),
-    Column("address", String(64), nullable=False, default="", server_default=""),
+    Column("agent", Name(100), nullable=False, default="", server_default=""),
+    Column("address", Name(64), nullable=False, default="", server_default=""),
 )
 
 # Links that serve once: invitations (for an e-mail address, or for whoever has it) and new passwords (of an account).
 account_links = Table(
     "account_links",
     metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("kind", String(16), nullable=False),
+    Column("digest", Name(64), primary_key=True),
+    Column("kind", Name(16), nullable=False),
     _of_account(nullable=True),
-    Column("email", String(255), nullable=False, default="", server_default=""),
-    Column("role", String(16), nullable=False),
+    Column("email", Name(255), nullable=False, default="", server_default=""),
+    Column("role", Name(16), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
 )
@@ -170,30 +172,30 @@ account_links = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", String(16), primary_key=True),
-    Column("digest", String(64), nullable=False, unique=True),
+    Column("id", Name(16), primary_key=True),
+    Column("digest", Name(64), nullable=False, unique=True),
     _of_account(),
-    Column("label", String(100), nullable=False),
-    Column("scopes", String(64), nullable=False),
+    Column("label", Name(100), nullable=False),
+    Column("scopes", Name(64), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("used_at", Float),
     Column("expires_at", Float),
 )
 
 # What people of a role may do; `models` is a JSON list of names, NULL for all.
-roles = Table("roles", metadata, Column("role", String(16), primary_key=True), Column("models", Text), *_limits())
+roles = Table("roles", metadata, Column("role", Name(16), primary_key=True), Column("models", Words), *_limits())
 
 # How much each person asked of each model in each hour (since 1970), without a word of it. No key to the account: what
 # was used stays in the sums when it is gone.
 usage = Table(
     "usage",
     metadata,
-    Column("person", String(32), primary_key=True),
-    Column("hour", Integer, primary_key=True),
-    Column("model", String(255), primary_key=True),
-    Column("answers", Integer, nullable=False, default=0, server_default="0"),
-    Column("prompt_tokens", Integer, nullable=False, default=0, server_default="0"),
-    Column("answer_tokens", Integer, nullable=False, default=0, server_default="0"),
+    Column("person", Name(32), primary_key=True),
+    Column("hour", Whole, primary_key=True),
+    Column("model", Name(255), primary_key=True),
+    Column("answers", Whole, nullable=False, default=0, server_default="0"),
+    Column("prompt_tokens", Whole, nullable=False, default=0, server_default="0"),
+    Column("answer_tokens", Whole, nullable=False, default=0, server_default="0"),
     Column("busy_seconds", Float, nullable=False, default=0, server_default="0"),  # at the engine, loading included
     Column("writing_seconds", Float, nullable=False, default=0, server_default="0"),
     Index("ix_usage_hour", "hour"),

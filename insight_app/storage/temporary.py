@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy import Connection
 
-from insight_app.storage.database import Database, prepare_sqlite, sqlite_url
+from insight_app.storage.database import Database, sqlite_url
+from insight_app.storage.product import Product
+from insight_app.storage.sqlite import SQLiteInMemory
 from insight_app.storage.tables import conversations, messages, metadata
 
 MOUNTS = Path("/proc/self/mounts")
@@ -26,7 +28,6 @@ class InMemory(Database):
     """In the memory of this process: one connection, so that who reads takes turns with who writes."""
 
     def __init__(self, report: Callable[[str], None] = lambda problem: None) -> None:
-        self._only: Engine | None = None
         super().__init__("sqlite://", report)
         _lay_out(self)
 
@@ -35,12 +36,8 @@ class InMemory(Database):
         with self._turn(), super().reading() as connection:
             yield connection
 
-    def _connected(self, patience_seconds: float) -> Engine:
-        if self._only is None:
-            shared = {"check_same_thread": False}
-            self._only = create_engine(self.url, hide_parameters=True, connect_args=shared, poolclass=StaticPool)
-            event.listen(self._only, "connect", prepare_sqlite)
-        return self._only
+    def _product(self) -> Product:
+        return SQLiteInMemory(self.url)
 
 
 class InSharedMemory(Database):
@@ -120,4 +117,4 @@ def _lay_out(database: Database) -> None:
     first = SMALLEST_ID + secrets.randbelow(LARGEST_ID)
     with database.writing() as connection:
         metadata.create_all(connection, tables=[conversations, messages])
-        connection.exec_driver_sql("INSERT INTO sqlite_sequence VALUES ('messages', ?)", (first,))
+        database.product.count_from(connection, "messages", first)

@@ -7,6 +7,7 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -21,9 +22,9 @@ def upgrade() -> None:
     op.create_index("ix_conversations_updated_at", "conversations", ["updated_at"])
     op.create_table(
         "messages",
-        sa.Column("id", sa.Integer, autoincrement=True, nullable=False),
+        sa.Column("id", WHOLE, autoincrement=True, nullable=False),
         sa.Column("conversation_id", sa.String(32), nullable=False),
-        sa.Column("parent_id", sa.Integer),
+        sa.Column("parent_id", WHOLE),
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("text", sa.Text, nullable=False),
@@ -35,8 +36,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float, nullable=False),
         sa.Column("finished_at", sa.Float),
         sa.Column("first_text_seconds", sa.Float),
-        sa.Column("prompt_tokens", sa.Integer),
-        sa.Column("answer_tokens", sa.Integer),
+        sa.Column("prompt_tokens", WHOLE),
+        sa.Column("answer_tokens", WHOLE),
         sa.PrimaryKeyConstraint("id", name="pk_messages"),
         sa.ForeignKeyConstraint(
             ["conversation_id"],

@@ -7,17 +7,18 @@ from alembic import op
 
 revision = "0002"
 down_revision = "0001"
+WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 SECONDS = ("queued", "loading", "reading", "thinking", "writing", "answer")
 COUNTS = ("context_tokens", "messages_before", "messages_read", "memory_from")
 
 
 def upgrade() -> None:
-    op.add_column("messages", sa.Column("run", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("messages", sa.Column("run", WHOLE, nullable=False, server_default="0"))
     for stage in SECONDS:
         op.add_column("messages", sa.Column(f"{stage}_seconds", sa.Float))
     for name in COUNTS:
-        op.add_column("messages", sa.Column(name, sa.Integer))
+        op.add_column("messages", sa.Column(name, WHOLE))
     op.create_index("ix_messages_model_loading_seconds", "messages", ["model", "loading_seconds"])
 
 

@@ -7,18 +7,19 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
+WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
     op.create_table(
         "moderation_entries",
         sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("place", WHOLE, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
     )
     op.create_table(
         "moderation_changes",
-        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("id", WHOLE, primary_key=True, autoincrement=True),
         sa.Column("at", sa.Float, nullable=False),
         sa.Column("who", sa.String(255), nullable=False),
         sa.Column("before", sa.Text, nullable=False),
@@ -28,13 +29,13 @@ def upgrade() -> None:
     op.create_table(
         "moderation_counts",
         sa.Column("entry_id", sa.String(32), primary_key=True),
-        sa.Column("hour", sa.Integer, primary_key=True),
-        sa.Column("times", sa.Integer, nullable=False),
+        sa.Column("hour", WHOLE, primary_key=True),
+        sa.Column("times", WHOLE, nullable=False),
     )
     op.create_table(
         "preferences",
         sa.Column("person", sa.String(64), primary_key=True),
-        sa.Column("keep_days", sa.Integer),
+        sa.Column("keep_days", WHOLE),
         sa.Column("diagnostics_until", sa.Float),
     )
     op.add_column("messages", sa.Column("reason", sa.Text, nullable=False, server_default=""))

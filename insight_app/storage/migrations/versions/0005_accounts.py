@@ -7,12 +7,13 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
+WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OLD_ORDER, _ORDER = "ix_conversations_is_pinned_updated_at_id", "ix_conversations_owner_is_pinned_updated_at_id"
 
 
 def _limits() -> list[sa.Column[int]]:
     names = ("answers_per_day", "answers_per_month", "tokens_per_day", "tokens_per_month")
-    return [sa.Column(name, sa.Integer) for name in names]
+    return [sa.Column(name, WHOLE) for name in names]
 
 
 def _of_account(*, nullable: bool = False) -> sa.Column[str]:
@@ -68,11 +69,11 @@ def upgrade() -> None:
     op.create_table(
         "usage",
         sa.Column("person", sa.String(32), primary_key=True),
-        sa.Column("hour", sa.Integer, primary_key=True),
+        sa.Column("hour", WHOLE, primary_key=True),
         sa.Column("model", sa.String(255), primary_key=True),
-        sa.Column("answers", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("prompt_tokens", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("answer_tokens", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("answers", WHOLE, nullable=False, server_default="0"),
+        sa.Column("prompt_tokens", WHOLE, nullable=False, server_default="0"),
+        sa.Column("answer_tokens", WHOLE, nullable=False, server_default="0"),
         sa.Column("busy_seconds", sa.Float, nullable=False, server_default="0"),
         sa.Column("writing_seconds", sa.Float, nullable=False, server_default="0"),
     )

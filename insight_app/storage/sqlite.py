@@ -1,0 +1,166 @@
+"""SQLite: a file, with one writer at a time, and a log that keeps what was deleted until it is emptied."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError as Refusal
+
+from insight_app.errors import DatabaseBusy, DatabaseError, DatabaseFull
+
+# What every new connection is told.
+PRAGMAS = (
+    "synchronous=FULL",  # or what was said to be kept is lost where the machine loses its power
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    "temp_store=MEMORY",  # what is sorted holds people's words, and SQLite's own place for it is /var/tmp
+)
+LOOK_AGAIN_SECONDS = 0.02
+READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait
+TRACES = 1
+# What it says when its file is gone, damaged or protected.
+UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
+_EMPTY_LOG = text("PRAGMA wal_checkpoint(TRUNCATE)")
+_SIZE = text(
+    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+)
+
+
+class SQLite:
+    """As Product has it."""
+
+    keeps_log = True
+    hint = "Check that its folder exists, has free space and may be written to."
+
+    def __init__(self, url: URL) -> None:
+        self.reader = _engine(url, READING_PATIENCE_SECONDS)
+        self.writer = self.caretaker = _engine(url, 0)
+        self.place = str(url.database)
+        # Waiting for the other writer inside SQLite would stop every greenlet, waiting here stops one.
+        self._writing = threading.Lock()
+
+    def close(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
+
+    def take_turn(self, until: float) -> None:
+        if not self._writing.acquire(timeout=max(until - time.monotonic(), 0.0)):
+            raise DatabaseBusy
+
+    def end_turn(self) -> None:
+        self._writing.release()
+
+    @contextmanager
+    def transaction(self, alone: str, until: float, *, at_leisure: bool) -> Iterator[Connection]:
+        with self.writer.connect() as connection:
+            try:
+                with connection.begin():
+                    if (
+                        at_leisure
+                    ):  # a migration may make a table anew: dropping the old one would delete what points to it
+                        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+                    self._patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
+                    yield connection
+            finally:
+                if at_leisure:
+                    connection.invalidate()  # the next one follows them again
+
+    def snapshot(self) -> Connection:
+        connection = self.reader.connect()
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")  # the first look decides what is seen
+        return connection
+
+    def prepare(self, connection: Connection) -> None: ...
+
+    def deletions(self, connection: Connection) -> int:
+        """Kept in the number that SQLite has in its file for whatever a program likes."""
+        return int(connection.execute(text("PRAGMA user_version")).scalar() or 0)
+
+    def note_deletion(self, connection: Connection) -> None:
+        self._note(connection, (self.deletions(connection) | TRACES) + 2)
+
+    def note_rewritten(self, connection: Connection, deletions: int) -> None:
+        self._note(connection, deletions & ~TRACES)
+
+    def rewritten(self, connection: Connection) -> bool:
+        """It overwrites what it deletes, but not the copies that it left where it moved rows from page to page."""
+        try:
+            connection.execute(text("VACUUM"))
+        except Refusal as error:
+            if isinstance(self.meaning(error), DatabaseBusy):
+                return False
+            raise
+        return True
+
+    def empty_log(self, connection: Connection) -> bool:
+        return not connection.execute(_EMPTY_LOG).scalar()  # 1: somebody is reading, and what they read must stay
+
+    def size(self, connection: Connection) -> int:
+        """Without what is free."""
+        return int(connection.execute(_SIZE).scalar_one())
+
+    def keep_out_writers(self, connection: Connection, tables: Sequence[str]) -> None: ...
+
+    def count_from(self, connection: Connection, table: str, last: int) -> None:
+        last = max(last, self.counted_to(connection, table))
+        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table})
+        connection.execute(text("INSERT INTO sqlite_sequence VALUES (:name, :last)"), {"name": table, "last": last})
+
+    def counted_to(self, connection: Connection, table: str) -> int:
+        found = connection.execute(text("SELECT max(seq) FROM sqlite_sequence WHERE name = :name"), {"name": table})
+        return int(found.scalar() or 0)
+
+    def meaning(self, error: Refusal) -> DatabaseError | None:
+        said = str(error.orig)  # Python 3.10 knows no codes of SQLite's
+        if "is locked" in said:
+            return DatabaseBusy()
+        if "is full" in said:
+            return DatabaseFull()
+        return DatabaseError() if any(words in said for words in UNUSABLE) else None
+
+    def _note(self, connection: Connection, deletions: int) -> None:
+        connection.execute(text(f"PRAGMA user_version = {deletions % 2**31}"))
+
+    def _patiently(self, begin: Callable[[], object], until: float) -> None:
+        """Begins what another program may be in the way of."""
+        while True:
+            try:
+                begin()
+                return
+            except Refusal as error:
+                if not isinstance(self.meaning(error), DatabaseBusy) or time.monotonic() >= until:
+                    raise
+            time.sleep(LOOK_AGAIN_SECONDS)
+
+
+class SQLiteInMemory(SQLite):
+    """In the memory of this process: one connection for all."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(url)
+        shared = {"check_same_thread": False}
+        only = create_engine(url, hide_parameters=True, connect_args=shared, poolclass=StaticPool)
+        event.listen(only, "connect", _prepare)
+        self.reader = self.writer = self.caretaker = only
+
+
+def _engine(url: URL, patience_seconds: float) -> Engine:
+    # Parameters are people's words: they must not get into an error's text, and so into a log.
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": patience_seconds})
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    with suppress(sqlite3.OperationalError):  # locked: another process is just doing it, for the file and so for all
+        connection.execute("PRAGMA journal_mode=WAL")
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,104 @@
+"""A Postgres of the tests' own, on a unix socket in a short folder; it can be stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+# Nothing here has to be there after a power cut.
+FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+SMALL = {"shared_buffers": "32MB", "max_connections": "60", "listen_addresses": ""}
+EMPTY = "empty"  # a database with all tables and no rows; new ones are copies of it
+
+
+MEMORY, ROOM = Path("/dev/shm"), 2**30
+
+
+def has_room(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free > ROOM
+
+
+class OwnPostgres:
+    """Started by `start()`, which may be called again after `stop()`: then it has what it had."""
+
+    def __init__(self) -> None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres")) or [shutil.which("postgres")]
+        if found[-1] is None:
+            pytest.skip("Postgres is not installed (Debian's package postgresql)")
+        self._programs = Path(found[-1]).parent
+        self._user = self._somebody()
+        # A socket's path must be short, and pytest's folders are not. In memory each new database costs no disk's time.
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir=MEMORY if has_room(MEMORY) else None))
+        if self._user is not None:
+            shutil.chown(self.folder, self._user)
+        self.folder.chmod(0o755)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "-D", self.data, "-U", "insight", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+
+    @property
+    def data(self) -> str:
+        return str(self.folder / "data")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://insight:never-shown@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        options = [word for name, value in (FAST | SMALL).items() for word in ("-c", f"{name}={value}")]
+        command = [str(self._programs / "postgres"), "-D", self.data, "-k", str(self.folder), *options]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user)
+        until = time.monotonic() + 20
+        while not self._answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < until, "postgres does not answer"
+
+    def stop(self) -> None:
+        """At once, and every connection with it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+            self._process = None
+
+    def create(self, template: str = "template0") -> str:
+        """A new database, as a copy; returns its name."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        return name
+
+    def drop(self, name: str) -> None:
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def _somebody(self) -> str | None:
+        """Postgres does not run as root."""
+        if os.geteuid():
+            return None
+        return "postgres" if any(each.pw_name == "postgres" for each in pwd.getpwall()) else "nobody"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self.folder)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
