@@ -97,6 +97,7 @@ class Visit:
         self.token = found[1]
         self.cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
         self.host = url.partition("//")[2]
+        self.url = url
         self._sent = 0
         self._own = secrets.token_hex(4)  # two visits send two prompts, not one twice
 
@@ -117,7 +118,15 @@ class Visit:
         return self._request("GET", path, *headers)
 
     def _request(self, method: str, path: str, *headers: str, body: str = "") -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}", f"Cookie: {self.cookie}", *headers, "", body]
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            f"Host: {self.host}",
+            f"Cookie: {self.cookie}",
+            f"Referer: {self.url}/",
+            *headers,
+            "",
+            body,
+        ]
         return "\r\n".join(lines).encode()
 
 

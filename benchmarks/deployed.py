@@ -3,9 +3,9 @@
     python benchmarks/deployed.py --streams 300
 
 The same prompts and followers as in followers.py, each time on a fresh server. Nginx (TLS, the files of deploy/nginx),
-Postgres and Redis are those that the tests start, so `python3 launch.py test` must have run once. The last row has two
-workers, each on a core of its own, which the source and the clients share with them. It ends by itself and uses
-loopback only.
+Postgres and Redis are those that the tests start, so `python3 launch.py test` must have run once. The last rows have
+two workers, each on a core of its own, which the source, the clients and all parts share with them. It ends by itself
+and uses loopback only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import os
 import ssl
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -32,10 +33,11 @@ from processes import Served, children, cpu_seconds, paced_source, product
 
 HEADINGS = (
     "what runs",
+    "streams",
     "workers: CPU s per 1,000 tokens",
     "against the first row",
-    "share of the busier worker",
-    "Redis, Postgres, Nginx: the same",
+    "of its core, the busier worker uses",
+    "Redis, Postgres, Nginx: CPU s per 1,000 tokens",
     "end: later by (median, worst)",
 )
 
@@ -47,6 +49,10 @@ class Setting:
     name: str
     parts: tuple[str, ...] = ()
     workers: int = 1
+    times: float = 1  # as many streams
+
+    def load(self, load: Load) -> Load:
+        return replace(load, streams=round(load.streams * self.times))
 
 
 SETTINGS = (
@@ -55,6 +61,7 @@ SETTINGS = (
     Setting("and Postgres", ("Redis", "Postgres")),
     Setting("and Nginx", ("Redis", "Postgres", "Nginx")),
     Setting("two workers, all of it", ("Redis", "Postgres", "Nginx"), 2),
+    Setting("two workers, more streams", ("Redis", "Postgres", "Nginx"), 2, times=1.7),
 )
 
 
@@ -79,10 +86,10 @@ def standing(setting: Setting, engine: str) -> Iterator[Standing]:
             stack.callback(redis.close)
             environ["REDIS_URL"], roots["Redis"] = redis.url, redis.pid
         if "Postgres" in setting.parts:
-            postgres = OwnPostgres()
+            postgres = OwnPostgres({})  # as it comes, with all that it does to keep what is written
             postgres.start()
             stack.callback(postgres.close)
-            environ["DATABASE_URL"], roots["Postgres"] = postgres.url, postgres.pid
+            environ["DATABASE_URL"], roots["Postgres"] = postgres.url(postgres.create()), postgres.pid
         environ |= {"ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXIES": "127.0.0.1"} if "Nginx" in setting.parts else {}
         core = SERVER_CORE if setting.workers == 1 else None
         server = stack.enter_context(product(engine, core=core, **environ))
@@ -100,7 +107,7 @@ def standing(setting: Setting, engine: str) -> Iterator[Standing]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU seconds of all workers, of the busier one, and of each part; how late the ends were, as shares."""
+    """CPU seconds of all workers and of each part, the share of its core of the busier worker; how late ends were."""
 
     workers: float
     busier: float
@@ -115,10 +122,14 @@ def measure(setting: Setting, load: Load) -> Cost:
         asyncio.run(take(WARM, lambda: Follower(visit), it.server, it.tls, it.port))
         workers = [cpu_seconds(pid) for pid in it.server.pids]
         parts = {name: used(pid) for name, pid in it.parts.items()}
+        began = time.monotonic()
         taken = asyncio.run(take(load, lambda: Follower(visit), it.server, it.tls, it.port))
+        seconds = time.monotonic() - began
         spent = [cpu_seconds(pid) - before for pid, before in zip(it.server.pids, workers, strict=True)]
-        late = sorted(seconds / load.seconds - 1 for seconds in taken.seconds)
-        return Cost(sum(spent), max(spent), {name: used(pid) - parts[name] for name, pid in it.parts.items()}, late)
+        late = sorted(one / load.seconds - 1 for one in taken.seconds)
+        return Cost(
+            sum(spent), max(spent) / seconds, {name: used(pid) - parts[name] for name, pid in it.parts.items()}, late
+        )
 
 
 def used(pid: int) -> float:
@@ -127,14 +138,16 @@ def used(pid: int) -> float:
 
 
 def row(setting: Setting, load: Load, costs: list[Cost], first: float) -> list[str]:
+    load = setting.load(load)
     thousands = load.streams * load.tokens / 1000
     cost = statistics.median(each.workers for each in costs) / thousands
     parts = [f"{statistics.median(each.parts[name] for each in costs) / thousands:.3f}" for name in setting.parts]
     return [
         setting.name,
+        str(load.streams),
         f"{cost:.3f}",
         f"{cost / first:.2f}",
-        f"{statistics.median(each.busier / each.workers for each in costs):.0%}",
+        f"{statistics.median(each.busier for each in costs):.0%}",
         ", ".join(parts),
         f"{statistics.median(each.late[len(each.late) // 2] for each in costs):.1%}, "
         f"{statistics.median(each.late[-1] for each in costs):.1%}",
@@ -154,7 +167,7 @@ def main() -> None:
     costs: dict[str, list[Cost]] = {setting.name: [] for setting in SETTINGS}
     for _ in range(chosen.rounds):
         for setting in SETTINGS:
-            costs[setting.name].append(measure(setting, load))
+            costs[setting.name].append(measure(setting, setting.load(load)))
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
     first = statistics.median(each.workers for each in costs[SETTINGS[0].name]) / (load.streams * load.tokens / 1000)
     for setting in SETTINGS:

@@ -111,6 +111,10 @@ class OwnNginx:
             return True
         return False
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def workers(self) -> set[int]:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
         return {int(each) for each in children.split()}

@@ -31,7 +31,8 @@ def has_room(folder: Path) -> bool:
 class OwnPostgres:
     """Started by `start()`, which may be called again after `stop()`: then it has what it had."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: dict[str, str] = FAST) -> None:
+        self._settings = settings | SMALL
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres")) or [shutil.which("postgres")]
         if found[-1] is None:
             pytest.skip("Postgres is not installed (Debian's package postgresql)")
@@ -53,7 +54,7 @@ class OwnPostgres:
         return f"postgresql://insight:never-shown@/{database}?host={self.folder}"
 
     def start(self) -> None:
-        options = [word for name, value in (FAST | SMALL).items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", self.data, "-k", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user)
@@ -68,6 +69,11 @@ class OwnPostgres:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
             self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def create(self, template: str = "template0") -> str:
         """A new database, as a copy; returns its name."""

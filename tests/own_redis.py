@@ -44,6 +44,11 @@ class OwnRedis:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def pause(self) -> None:
         """It takes connections and says nothing."""
         assert self._process is not None
