@@ -18,12 +18,14 @@ from chat_page import running as served
 from click.testing import Result
 from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama
+from scripted_openai import ScriptedOpenAI
 from sqlalchemy import text as sql
 from visitor import Visitor
 
 from insight_app import cli
 from insight_app.config import Settings
 from insight_app.engines.ollama import Ollama
+from insight_app.engines.openai_compatible import OpenAICompatible
 from insight_app.health import checks, findings, streaming
 from insight_app.health.checks import Parts
 from insight_app.health.findings import Check, Checked, Finding, State, good
@@ -142,6 +144,17 @@ def test_an_engine_away_silent_empty_or_without_the_chosen_model(settings: Setti
         assert (found.state, time.monotonic() - began < 6) == (State.WRONG, True)
         port = silent.getsockname()[1]
     assert checks.engine(ollama_at(f"http://127.0.0.1:{port}"), settings).state is State.WRONG
+
+
+def test_another_model_server_is_looked_at_in_its_own_words(settings: Settings) -> None:
+    with ScriptedOpenAI(models=["a/model"]) as server:
+        engine = OpenAICompatible(server.url, silence_seconds=5)
+        assert checks.engine(engine, settings).state is State.GOOD
+        lacks = checks.engine(engine, replace(settings, ollama_model="another"))
+        server.models = []
+        empty = checks.engine(engine, settings)
+    assert (lacks.state, empty.state) == (State.WARNING, State.WRONG)
+    assert "ollama pull" not in lacks.next_step + empty.next_step
 
 
 @pytest.mark.parametrize(

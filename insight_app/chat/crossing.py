@@ -41,12 +41,8 @@ class Written(Reply):
             if activity is not self._stamped[0]:
                 # The time of day is the only clock that others have too.
                 facts = {**asdict(activity), "since": time.time() - activity.seconds}
-                facts |= {
-                    "conversation": self.conversation_id,
-                    "run": self.run,
-                    "owner": self.owner,
-                    "trace": self.trace,
-                }
+                facts |= {"conversation": self.conversation_id, "run": self.run}
+                facts |= {"owner": self.owner, "trace": self.trace}
                 self._stamped = activity, json.dumps(facts)
             return News(
                 self.version, self._stamped[1], self.thinking.since(thought), self.answer.since(said), self.ended

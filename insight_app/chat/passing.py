@@ -70,9 +70,8 @@ class Passing:
         reply.be_traced(self._writing.tracing.span("answer"))
         self._live.add(reply)
         self._living(1)
-        threading.Thread(
-            target=in_its_name(reply.span.around(self._write)), args=(reply, task), name="passing", daemon=True
-        ).start()
+        writing = in_its_name(reply.span.around(self._write))
+        threading.Thread(target=writing, args=(reply, task), name="passing", daemon=True).start()
         return reply
 
     def count(self) -> int:

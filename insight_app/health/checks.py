@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from insight_app.config import Settings
 from insight_app.engines.base import Engine, full_name
-from insight_app.errors import ConfigError, DatabaseError, EngineError
+from insight_app.errors import ConfigError, DatabaseError, EngineError, ModelMissing, NoModel
 from insight_app.health import http_view, store, streaming
 from insight_app.health.findings import Check, Finding, good, warning, wrong
 from insight_app.storage.database import Database
@@ -101,11 +101,12 @@ def engine(each: Engine, settings: Settings) -> Finding:
     number = http_view.version(each.url)
     said = f"{each.url} answers{f', version {number}' if number else ''}, with {counted(len(models), 'model')}."
     if not models:
-        return wrong(said, "Run “ollama pull llama3.2”, or install another model.")
+        return wrong(said, NoModel(url=each.url, **each.words).next_step)
     names = {full_name(model.name).casefold() for model in models}
     wanted = settings.ollama_model
     if wanted and each.name != "embedded" and full_name(wanted).casefold() not in names:
-        return warning(f"{said} “{wanted}” is not among them.", f"Run “ollama pull {wanted}”, or change OLLAMA_MODEL.")
+        get = ModelMissing(model=wanted, **each.words).next_step
+        return warning(f"{said} “{wanted}” is not among them.", f"{get} It is set in OLLAMA_MODEL.")
     return good(said)
 
 
