@@ -28,7 +28,14 @@ from werkzeug.test import TestResponse
 from insight_app import create_app
 from insight_app.accounts.tokens import Scope
 from insight_app.config import Settings
+from insight_app.health import streaming
 from insight_app.services import Services
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream that the doctor asks for takes its time; here it is asked for again and again."""
+    monkeypatch.setattr(streaming, "GAP_SECONDS", 0.0)
 
 
 class For(Enum):

@@ -42,6 +42,7 @@ from insight_app import create_app
 from insight_app.chat import redis_keys
 from insight_app.config import Settings
 from insight_app.errors import EngineError, InsightError, every_error, explain
+from insight_app.health import streaming
 from insight_app.moderation.rulebook import RULE, as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Entry
@@ -49,6 +50,12 @@ from insight_app.services import Services
 from insight_app.telemetry import logs
 
 COMPLETIONS = "/v1/chat/completions"
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream that the doctor asks for takes its time; here it is asked for again and again."""
+    monkeypatch.setattr(streaming, "GAP_SECONDS", 0.0)
 
 
 class Wrote:
