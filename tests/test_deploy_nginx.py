@@ -349,7 +349,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, engine: ScriptedOllama, fil
 FORGED = {"X-Forwarded-For": "203.0.113.66", "Forwarded": "for=203.0.113.66", "X-Real-IP": "203.0.113.66"}
 
 
-@pytest.mark.parametrize(("way", "address"), [("one", "127.0.0.7"), ("two", "127.0.0.8")])
+@pytest.mark.parametrize(("way", "address"), [("one", "127.0.0.7"), ("one", "127.0.0.1"), ("two", "127.0.0.8")])
 def test_sessions_have_the_address_of_who_came_whatever_they_say(
     shared: dict[str, Any], way: str, address: str
 ) -> None:
