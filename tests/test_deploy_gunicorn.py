@@ -38,7 +38,8 @@ def test_several_workers_without_redis_do_not_start_and_say_why(
     with gunicorn(tmp_path, *options, **environ) as process:
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert "needs REDIS_URL: without Redis no process knows what another one writes. Set REDIS_URL" in said
+    assert "needs REDIS_URL: without Redis no process knows what another one writes." in said
+    assert "Set REDIS_URL to a Redis of your own" in said
     assert "Traceback" not in said
 
 
@@ -48,7 +49,7 @@ def test_a_signal_makes_no_second_worker_without_redis(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGTTIN)
         assert process.stderr is not None
-        assert "One worker stays one" in process.stderr.readline()
+        assert any("One worker stays one" in entry for entry in process.stderr)
         assert len(children(process.pid)) == 1
 
 
