@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from own_app import running
 from own_postgres import EMPTY, OwnPostgres
 from own_redis import OwnRedis
 from people import ALICE, BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.storage.database import Database, sqlite_url
@@ -119,19 +119,6 @@ def settings(tmp_path: Path, ollama: ScriptedOllama, database_url: str) -> Setti
         max_concurrent_answers=4,
         send_rate_limit="1000 per minute",
     )
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator[Flask]:
-    """The app for the block; what is being written is stopped at its end."""
-    app = create_app(settings)
-    services: Services = app.extensions["insight"]
-    services.engine.look()
-    yield app
-    for reply in services.replies.here():
-        reply.stop.ask()
-    services.close()
-    services.database.close()
 
 
 @pytest.fixture

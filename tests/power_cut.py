@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 File, Vfs = ctypes.c_void_p, ctypes.c_void_p
-OPEN = ctypes.CFUNCTYPE(ctypes.c_int, Vfs, ctypes.c_char_p, File, ctypes.c_int, ctypes.POINTER(ctypes.c_int))
+# The name as an address: SQLite keeps it, and finds more behind it.
+OPEN = ctypes.CFUNCTYPE(ctypes.c_int, Vfs, ctypes.c_void_p, File, ctypes.c_int, ctypes.POINTER(ctypes.c_int))
 WRITE = ctypes.CFUNCTYPE(ctypes.c_int, File, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64)
 TRUNCATE = ctypes.CFUNCTYPE(ctypes.c_int, File, ctypes.c_int64)
 SYNC = ctypes.CFUNCTYPE(ctypes.c_int, File, ctypes.c_int)
@@ -87,8 +88,8 @@ class Recording:
             Path(f"{to}{name.removeprefix(str(database))}").write_bytes(content)
         return to
 
-    def opened(self, file: int, name: bytes | None) -> None:
-        self._names[file] = (name or b"").decode()
+    def opened(self, file: int, name: bytes) -> None:
+        self._names[file] = name.decode()
         theirs = ctypes.cast(file, ctypes.POINTER(_File)).contents
         before = theirs.methods.contents
         ours = _Methods.from_buffer_copy(before)
@@ -126,10 +127,10 @@ def recording() -> Iterator[Recording]:
     # A copy: what a field gives is the field itself, also after it was set.
     before, found = OPEN(ctypes.cast(system.open, ctypes.c_void_p).value or 0), Recording()
 
-    def open_file(vfs: int, name: bytes | None, file: int, flags: int, out: Any) -> int:
+    def open_file(vfs: int, name: int | None, file: int, flags: int, out: Any) -> int:
         status = int(before(vfs, name, file, flags, out))
         if status == 0:
-            found.opened(file, name)
+            found.opened(file, ctypes.string_at(name) if name else b"")
         return status
 
     ours = OPEN(open_file)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from conftest import running
 from flask import Flask
+from own_app import running
 from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import Visitor
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import running
 from faults_seen import plain
 from flask import Flask
+from own_app import running
 from scripted_ollama import ScriptedOllama, status
 from scripted_openai import ScriptedOpenAI
 from visitor import Visitor

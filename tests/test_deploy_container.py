@@ -213,7 +213,6 @@ def test_the_app_of_compose_has_settings_that_hold() -> None:
     environ = {name: re.sub(r"\$\{\w+(:[-?]([^}]*))?\}", r"\2", value) for name, value in app["environment"].items()}
     assert set(environ) <= names_of_settings()
     environ |= {"SECRET_KEY": "only for these tests", "ALLOWED_HOSTS": "chat.example.org", "AUTH_MODE": "accounts"}
-    environ.pop("DATABASE_URL")
     settings = load(environ, None)
     addresses = {name: net["ipv4_address"] for name, net in fixed_addresses()}
     assert settings.trusted_proxies == (f"{addresses['nginx']}/32",)

@@ -39,7 +39,7 @@ def test_several_workers_without_redis_do_not_start_and_say_why(
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     assert "needs REDIS_URL: without Redis no process knows what another one writes." in said
-    assert '"next_step": "Set REDIS_URL' in said
+    assert "Set REDIS_URL to a Redis of your own" in said
     assert "Traceback" not in said
 
 
@@ -49,7 +49,7 @@ def test_a_signal_makes_no_second_worker_without_redis(tmp_path: Path) -> None:
             time.sleep(0.01)
         process.send_signal(signal.SIGTTIN)
         assert process.stderr is not None
-        assert "One worker stays one" in process.stderr.readline()
+        assert any("One worker stays one" in entry for entry in process.stderr)
         assert len(children(process.pid)) == 1
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 from asking import events_of
-from conftest import running
 from llama_server import CONTEXT, NAME, llama_server
+from own_app import running
 from visitor import Visitor
 
 from insight_app import errors

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import running
+from own_app import running
 from power_cut import recording
 from scripted_ollama import ScriptedOllama, silence
 from visitor import Visitor

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from canary import PLAIN, WORDS, expect_none
 from chat_page import free_port, started
-from conftest import running
 from flask import Flask
 from flask.testing import FlaskClient
+from own_app import running
 from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama, gate, status
 from trace_collector import TraceCollector
