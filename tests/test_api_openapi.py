@@ -111,7 +111,7 @@ def test_what_has_to_wait_is_described(
     at_end.callback(found.close)
     found.engine.look()
 
-    def has_no_room(*_: object) -> None:
+    def has_no_room(*_: object, **__: object) -> None:
         raise TooManyWaiting(retry_after=5)
 
     monkeypatch.setattr(found.answering, "expect_room", has_no_room)
