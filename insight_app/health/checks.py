@@ -75,7 +75,7 @@ def redis(settings: Settings) -> Finding:
         facts = redis_view.look(settings.redis_url)
     except redis_view.RedisAway as error:
         return wrong(
-            f"It does not answer ({error}).", "Start it, and check REDIS_URL. Meanwhile each process works by itself."
+            f"It does not answer ({error}).", "Start it, and check REDIS_URL. Until it is back no new answer begins."
         )
     said = f"Redis {facts.version} answers, {facts.memory / 2**20:,.1f} MB in use."
     if _numbers(facts.version) < (6, 2):
