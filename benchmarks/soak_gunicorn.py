@@ -25,5 +25,6 @@ def count_greenlets() -> None:
     while True:
         gc.collect()
         alive = sum(1 for each in gc.get_objects() if isinstance(each, greenlet) and not each.dead)
-        file.write_text(str(alive))
+        file.with_suffix(".new").write_text(str(alive))
+        file.with_suffix(".new").replace(file)  # whole, or not at all
         gevent.sleep(1)
