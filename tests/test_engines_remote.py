@@ -119,6 +119,7 @@ def test_programs_are_refused_too(visitor: Visitor, ollama: ScriptedOllama, mode
 def test_an_answer_that_a_dead_server_left_is_not_carried_on_elsewhere(
     settings: Settings, ollama: ScriptedOllama, app: Flask, at_end: ExitStack
 ) -> None:
+    app.extensions["insight"].close()  # that server is gone; its database is still there
     store = app.extensions["insight"].conversations
     _, answer = store.ask(WORDS, model=CLOUD)
     store.checkpoint([(answer.id, 0, "", f"So far {WORDS}")])
