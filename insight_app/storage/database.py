@@ -15,15 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
-from insight_app.storage.product import Product
+from insight_app.storage.product import LOOK_AGAIN_SECONDS, Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = "0005"  # the last migration's name: saves importing Alembic where nothing is to be done
 PATIENCE_SECONDS = 5.0  # for whoever else has the database
 LEISURE_SECONDS = 60.0  # the same for what is done once: migrations, a restore
-LOOK_AGAIN_SECONDS = 0.02
 READ_AT_ONCE = 100  # rows
-TRACES = 1
 
 
 class Database:
