@@ -96,7 +96,7 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
-    ("errors", "words", "traceparent"),
+    ("errors", "words", "traceparent", "values"),
 )
 # Above the layers: what puts the product together, and what all routes share.
 TOP = {"__init__", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
