@@ -95,6 +95,10 @@ def test_a_postgres_that_goes_and_comes_back_is_met_again_without_anybody(own: O
         store = ConversationStore(database)
         prompt, _ = store.ask("Hi", model="")
         own.stop()
+        own.start()
+        assert store.message(prompt.id) == prompt  # nobody had asked meanwhile, and nobody hears of it
+        assert told == []
+        own.stop()
         for ask in (lambda: store.message(prompt.id), lambda: store.rename(prompt.conversation_id, "x")):
             with pytest.raises(DatabaseAway, match="does not answer") as caught:
                 ask()
