@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -85,7 +86,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
         fresh = time.monotonic() - FRESH_SECONDS
         for client, since in list(self._idle.items()):
             if since <= fresh:
-                client.shutdown(socket.SHUT_RD)
+                with suppress(OSError):  # cut by its browser just now
+                    client.shutdown(socket.SHUT_RD)
 
     def _may_bring_a_prompt(self) -> bool:
         """What was on its way when the end came still counts as come before."""

@@ -30,7 +30,7 @@ from insight_app.services import engines_of
 from insight_app.storage.backup import back_up, is_empty
 from insight_app.storage.backup import restore as restore_all
 from insight_app.storage.backup_file import Backup
-from insight_app.storage.database import PATIENCE_SECONDS, Database, sqlite_url
+from insight_app.storage.database import PATIENCE_SECONDS, Database, address_of, file_of
 from insight_app.telemetry import logs
 from insight_app.words import counted
 
@@ -48,7 +48,7 @@ def prune() -> None:
     """Delete conversations that are older than is kept, and write the database anew without a trace of them."""
     settings, database = _opened()
     personal = PersonalStore(database)
-    diagnostics = Records(Path(settings.data_dir) / "diagnostics", lambda person: None)
+    diagnostics = Records(settings.data_dir / "diagnostics", lambda person: None)
     count = Retention(personal, diagnostics, settings.history_retention_days).prune()
     database.rewrite(PATIENCE_SECONDS)
     click.echo(f"{count} {'conversation was' if count == 1 else 'conversations were'} deleted.")
@@ -139,10 +139,9 @@ def _parts(settings: Settings, url: str) -> Parts:
     """What the doctor looks at: nothing is set up or brought up to date by looking."""
 
     def database() -> Database:
-        file = Path(settings.data_dir) / "insight.db"
-        if not settings.database_url and not file.exists():
+        if not settings.database_url and not file_of(settings).exists():
             raise ConfigError(f"There is no database in {settings.data_dir} yet.", "Start the server: it makes one.")
-        return Database(settings.database_url or sqlite_url(file))
+        return Database(address_of(settings))
 
     return Parts(settings, database, engines_of(settings), (url or settings.public_url).rstrip("/"))
 
@@ -164,7 +163,7 @@ def _connected() -> tuple[Settings, Database]:
     with _said():
         settings = load()
         logs.configure(settings.log_level)
-        database = Database(settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db"))
+        database = Database(address_of(settings))
     click.get_current_context().call_on_close(database.close)
     return settings, database
 

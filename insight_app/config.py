@@ -11,8 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +19,11 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
+from insight_app import values
 from insight_app.errors import ConfigError
+from insight_app.values import Check
 
 PROJECT = Path(__file__).resolve().parent.parent
-
-# A check turns the text of a variable into its value, or raises ValueError with what is allowed.
-Check = Callable[[str], Any]
 
 
 class Variable(NamedTuple):
@@ -44,164 +42,6 @@ def _variable(name: str, default: str | None, check: Check, help: str, *, secret
     return field(default=check(default), repr=not secret, metadata=about)
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _whole(least: int, most: int) -> Check:
-    def check(value: str) -> int:
-        if not re.fullmatch("[0-9]{1,12}", value) or not least <= int(value) <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
-        return int(value)
-
-    return check
-
-
-def _one_of(*words: str) -> Check:
-    def check(value: str) -> str:
-        if value.lower() not in words:
-            raise ValueError(" or ".join(words))
-        return value.lower()
-
-    return check
-
-
-def _yes_or_no(value: str) -> bool:
-    if value.lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        raise ValueError("true or false")
-    return value.lower() in ("true", "1", "yes", "on")
-
-
-def _host(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):  # no IPv6: Werkzeug's TRUSTED_HOSTS cannot name it
-        raise ValueError("an IPv4 address or a host name, without http:// and without a port")
-    return value
-
-
-def _hosts(value: str) -> tuple[str, ...]:
-    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
-    if not all(re.fullmatch(r"[a-z0-9.-]+", name) for name in names):
-        raise ValueError("host names separated by commas, without http:// and without ports")
-    return names
-
-
-def _url(value: str) -> str:
-    """`value` as Ollama's base address: with a scheme, without /api, /v1 or a slash at the end."""
-    full = value if "://" in value else f"http://{value}"
-    # urlsplit itself finds brackets that are not closed, .port finds a port that is no number.
-    with suppress(ValueError):
-        parts = urlsplit(full)
-        if re.fullmatch(r"https?://[^\s@?#]+", full) and parts.hostname and parts.port != 0:
-            port = "" if parts.port or "://" in value else ":11434"
-            return f"{parts.scheme}://{parts.netloc}{port}{re.sub('(/+(api|v1)?)?/*$', '', parts.path)}"
-    raise ValueError("an address such as http://127.0.0.1:11434, without a user name or password")
-
-
-def _engine_url(value: str) -> str:
-    return _url(value) if value else ""
-
-
-def _server_url(value: str) -> str:
-    """`value` as the base address of an OpenAI-compatible server: without /v1 or a slash at the end."""
-    with suppress(ValueError):
-        parts = urlsplit(value)
-        if not value or (re.fullmatch(r"https?://[^\s@?#]+", value) and parts.hostname and parts.port != 0):
-            return re.sub("(/+(v1)?)?/*$", "", value)
-    raise ValueError("an address such as http://127.0.0.1:8080, without a user name or password, or empty")
-
-
-def _collector(value: str) -> str:
-    if value and not re.fullmatch(r"https?://[^\s@?#]+", value):
-        raise ValueError("an address such as http://127.0.0.1:4318, or empty")
-    return value.rstrip("/")
-
-
-def _header_value(value: str) -> str:
-    if not re.fullmatch(r"[!-~]*", value):
-        raise ValueError("a key without spaces")
-    return value
-
-
-def _keep_alive(value: str) -> str:
-    """`value` as a duration with its unit: Ollama refuses a bare number that is sent as text."""
-    if not re.fullmatch(r"(-?[0-9]+|-?([0-9]+(ms|s|m|h))+|)", value):
-        raise ValueError("a duration such as 10m, 1h30m or 300 (seconds), or -1 for good")
-    return f"{value}s" if value and value[-1].isdigit() else value
-
-
-def _rate(value: str) -> str:
-    one = r"[1-9][0-9]{0,8} per ([1-9][0-9]{0,8} )?(second|minute|hour|day)s?"
-    if not re.fullmatch(rf"{one}(; *{one})*", value):
-        raise ValueError("a rate such as “30 per minute” or “30 per minute; 500 per day”")
-    return value
-
-
-def _secret_key(value: str) -> str:
-    if len(value) < 16:
-        raise ValueError("at least 16 characters long (delete it, and launch.py writes a new one into .env)")
-    return value
-
-
-def _metrics_token(value: str) -> str:
-    if value and not re.fullmatch(r"[!-~]{16,}", value):
-        raise ValueError("at least 16 characters long, without spaces, or empty")
-    return value
-
-
-def _public_url(value: str) -> str:
-    with suppress(ValueError):
-        parts = urlsplit(value)
-        if not value or (re.fullmatch(r"https?://[^\s@?#]+", value) and parts.hostname and parts.port != 0):
-            return value.rstrip("/")
-    raise ValueError("an address such as https://chat.example.org, or empty")
-
-
-def _networks(value: str) -> tuple[str, ...]:
-    """`value` as networks, of which a single address is one too."""
-    try:
-        return tuple(str(ipaddress.ip_network(each.strip(), strict=False)) for each in value.split(",") if each.strip())
-    except ValueError:
-        raise ValueError("addresses or networks separated by commas, such as 127.0.0.1 or 10.0.0.0/8") from None
-
-
-def _header(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
-        raise ValueError("the name of an HTTP header, such as X-Forwarded-Email")
-    return value
-
-
-def _addresses(value: str) -> tuple[str, ...]:
-    found = tuple(each.strip() for each in value.split(",") if each.strip())
-    if not all(re.fullmatch(r"[^@\s]+@[^@\s]+", each) for each in found):
-        raise ValueError("e-mail addresses separated by commas")
-    return found
-
-
-def _issuer(value: str) -> str:
-    """`value` as it is: the provider's own tokens name it to the letter."""
-    if value and not re.fullmatch(r"https?://[^\s@?#]+", value):
-        raise ValueError("the address of an OpenID provider, such as https://id.example.org, or empty")
-    return value
-
-
-def _database(value: str) -> str:
-    if value and not re.fullmatch(r"(sqlite(\+pysqlite)?:///|postgres(ql(\+psycopg)?)?://).+", value):
-        raise ValueError(
-            "an address such as postgresql://user:password@host/name or sqlite:////path/to/file.db, or empty"
-        )
-    return value
-
-
-def _redis(value: str) -> str:
-    """`value` as redis-py takes it: redis:// and rediss:// (TLS) name a host, unix:// a socket's path."""
-    with suppress(ValueError):
-        parts = urlsplit(value)
-        named = parts.path.startswith("/") if parts.scheme == "unix" else parts.hostname and parts.port != 0
-        if not value or (re.fullmatch(r"(rediss?|unix)://\S+", value) and named):
-            return value
-    raise ValueError("an address such as redis://127.0.0.1:6379/0, rediss://host or unix:///path/to/socket, or empty")
-
-
 def _folder(value: str) -> Path:
     try:
         return PROJECT / Path(value).expanduser()
@@ -214,184 +54,195 @@ class Settings:
     """What a person can set. Values are checked by `load`; a Settings made in code is taken as it is."""
 
     app_host: str = _variable(
-        "APP_HOST", "127.0.0.1", _host, "The address to listen on. Only this machine can reach 127.0.0.1."
+        "APP_HOST", "127.0.0.1", values.host, "The address to listen on. Only this machine can reach 127.0.0.1."
     )
-    app_port: int = _variable("APP_PORT", "8000", _whole(1, 65535), "The port to listen on.")
+    app_port: int = _variable("APP_PORT", "8000", values.whole(1, 65535), "The port to listen on.")
     allowed_hosts: tuple[str, ...] = _variable(
         "ALLOWED_HOSTS",
         "",
-        _hosts,
+        values.hosts,
         "Other names or addresses by which browsers may call this server, separated by commas. "
         "APP_HOST, localhost and 127.0.0.1 always work.",
     )
     engine: str = _variable(
         "ENGINE",
         "ollama",
-        _one_of("ollama", "openai"),
+        values.one_of("ollama", "openai"),
         "What writes the answers. ollama: Ollama. openai: another model server that speaks OpenAI's protocol (vLLM, "
         "llama.cpp's server, LM Studio).",
     )
     openai_base_url: str = _variable(
         "OPENAI_BASE_URL",
         "",
-        _server_url,
+        values.server_url,
         "With ENGINE=openai: where that server answers, such as http://127.0.0.1:8080. It reads what is written here.",
     )
     openai_api_key: str = _variable(
-        "OPENAI_API_KEY", "", _header_value, "The key that it wants, if it wants one.", secret=True
+        "OPENAI_API_KEY", "", values.header_value, "The key that it wants, if it wants one.", secret=True
     )
-    ollama_base_url: str = _variable("OLLAMA_BASE_URL", "http://127.0.0.1:11434", _url, "Where Ollama answers.")
+    ollama_base_url: str = _variable(
+        "OLLAMA_BASE_URL", "http://127.0.0.1:11434", values.ollama_url, "Where Ollama answers."
+    )
     ollama_model: str = _variable(
-        "OLLAMA_MODEL", "", _text, "The model to start with, whatever ENGINE is. Empty: the first one that is there."
+        "OLLAMA_MODEL",
+        "",
+        values.text,
+        "The model to start with, whatever ENGINE is. Empty: the first one that is there.",
     )
     embedded_engine: str = _variable(
         "EMBEDDED_ENGINE",
         "auto",
-        _one_of("auto", "on", "off"),
+        values.one_of("auto", "on", "off"),
         "The small built-in model. auto: where ENGINE does not answer or has no model; on: always; off: never.",
     )
     embedded_base_url: str = _variable(
         "EMBEDDED_BASE_URL",
         "",
-        _engine_url,
+        values.engine_url,
         "Where the built-in engine answers. launch.py sets it when it has started one; leave it empty.",
     )
     max_token_limit: int = _variable(
-        "MAX_TOKEN_LIMIT", "2048", _whole(0, 1_000_000), "The longest answer, in tokens. 0: no limit."
+        "MAX_TOKEN_LIMIT", "2048", values.whole(0, 1_000_000), "The longest answer, in tokens. 0: no limit."
     )
     num_ctx: int = _variable(
         "NUM_CTX",
         "0",
-        _whole(0, 10_000_000),
+        values.whole(0, 10_000_000),
         "How many tokens the model can see at once; more takes more memory. 0: as the engine decides. With "
         "ENGINE=openai no more than the server has.",
     )
     keep_alive: str = _variable(
         "KEEP_ALIVE",
         "",
-        _keep_alive,
+        values.keep_alive,
         "How long Ollama keeps a model in memory: 10m, 1h, -1 for good. Empty: as Ollama decides.",
     )
     thinking: str = _variable(
         "THINKING",
         "auto",
-        _one_of("auto", "on", "off"),
+        values.one_of("auto", "on", "off"),
         "Whether a reasoning model thinks before it answers. auto: as the model does by itself.",
     )
     request_timeout_seconds: int = _variable(
         "REQUEST_TIMEOUT_SECONDS",
         "120",
-        _whole(1, 86_400),
+        values.whole(1, 86_400),
         "How many seconds the engine may be silent, while it loads a model too, before an answer has failed.",
     )
     engine_wait_seconds: int = _variable(
         "ENGINE_WAIT_SECONDS",
         "600",
-        _whole(0, 86_400),
+        values.whole(0, 86_400),
         "How many seconds an answer waits for an engine that is away or busy. 0: it fails at once.",
     )
     max_concurrent_answers: int = _variable(
         "MAX_CONCURRENT_ANSWERS",
         "1",
-        _whole(1, 1_000),
+        values.whole(1, 1_000),
         "How many answers a model writes at a time, over all server processes; as many as OLLAMA_NUM_PARALLEL. "
         "Others wait in line.",
     )
     max_waiting_answers: int = _variable(
         "MAX_WAITING_ANSWERS",
         "100",
-        _whole(1, 10_000),
+        values.whole(1, 10_000),
         "How many answers may wait in line for a model. Whoever comes then is asked to try again later.",
     )
     max_prompt_chars: int = _variable(
-        "MAX_PROMPT_CHARS", "100000", _whole(1, 10_000_000), "The longest message, in characters."
+        "MAX_PROMPT_CHARS", "100000", values.whole(1, 10_000_000), "The longest message, in characters."
     )
     enable_moderation: bool = _variable(
         "ENABLE_MODERATION",
         "true",
-        _yes_or_no,
+        values.yes_or_no,
         "Whether prompts and answers are checked against the rules that are set under Settings, Moderation.",
     )
     allow_remote_models: bool = _variable(
         "ALLOW_REMOTE_MODELS",
         "false",
-        _yes_or_no,
+        values.yes_or_no,
         "Whether models may be used that Ollama runs on other machines (its cloud). They read what is written here.",
     )
     history_retention_days: int = _variable(
         "HISTORY_RETENTION_DAYS",
         "0",
-        _whole(0, 36_500),
+        values.whole(0, 36_500),
         "After how many days without a new message a conversation that is not pinned is deleted. 0: never.",
     )
-    ratelimit_enabled: bool = _variable("RATELIMIT_ENABLED", "true", _yes_or_no, "Whether the four limits below count.")
+    ratelimit_enabled: bool = _variable(
+        "RATELIMIT_ENABLED", "true", values.yes_or_no, "Whether the four limits below count."
+    )
     send_rate_limit: str = _variable(
         "SEND_RATE_LIMIT",
         "30 per minute",
-        _rate,
+        values.rate,
         "How many messages one person may send, by pages and programs together.",
     )
     key_rate_limit: str = _variable(
         "KEY_RATE_LIMIT",
         "20 per minute",
-        _rate,
+        values.rate,
         "How many messages may be sent with one key, so that a program leaves its owner some.",
     )
     address_rate_limit: str = _variable(
         "ADDRESS_RATE_LIMIT",
         "300 per minute",
-        _rate,
+        values.rate,
         "How many messages all people behind one address may send together, where people sign in.",
     )
     sign_in_rate_limit: str = _variable(
         "SIGN_IN_RATE_LIMIT",
         "10 per 5 minutes",
-        _rate,
+        values.rate,
         "How often signing in may be tried with one account from one address; with one account from everywhere, and "
         "from one address with all accounts, ten times as often.",
     )
     auth_mode: str = _variable(
         "AUTH_MODE",
         "local",
-        _one_of("local", "accounts", "proxy", "oidc"),
+        values.one_of("local", "accounts", "proxy", "oidc"),
         "local: one person, on this machine only, without signing in. accounts: people sign in with e-mail and "
         "password. proxy: a reverse proxy says who they are. oidc: an OpenID provider does.",
     )
     sign_up: str = _variable(
         "SIGN_UP",
         "invitation",
-        _one_of("open", "invitation", "closed"),
+        values.one_of("open", "invitation", "closed"),
         "Who may make an account. open: anybody; invitation: who has a link from an admin; closed: nobody. Where a "
         "proxy or a provider vouches for people, open and invitation are the same.",
     )
     admin_emails: tuple[str, ...] = _variable(
         "ADMIN_EMAILS",
         "",
-        _addresses,
+        values.emails,
         "Who is an admin as soon as a proxy or a provider vouches for them: e-mail addresses, separated by commas.",
     )
     trusted_proxies: tuple[str, ...] = _variable(
         "TRUSTED_PROXIES",
         "",
-        _networks,
+        values.networks,
         "The addresses of the reverse proxies in front, separated by commas: only they are believed who asks "
         "(X-Forwarded-For, -Proto, -Host).",
     )
     proxy_user_header: str = _variable(
         "PROXY_USER_HEADER",
         "X-Forwarded-Email",
-        _header,
+        values.header,
         "With AUTH_MODE=proxy: the header in which the proxy gives the e-mail address of who asks.",
     )
-    oidc_issuer: str = _variable("OIDC_ISSUER", "", _issuer, "With AUTH_MODE=oidc: the address of the OpenID provider.")
-    oidc_client_id: str = _variable("OIDC_CLIENT_ID", "", _text, "The name by which the provider knows this server.")
+    oidc_issuer: str = _variable(
+        "OIDC_ISSUER", "", values.issuer, "With AUTH_MODE=oidc: the address of the OpenID provider."
+    )
+    oidc_client_id: str = _variable(
+        "OIDC_CLIENT_ID", "", values.text, "The name by which the provider knows this server."
+    )
     oidc_client_secret: str = _variable(
-        "OIDC_CLIENT_SECRET", "", _text, "The secret that goes with that name.", secret=True
+        "OIDC_CLIENT_SECRET", "", values.text, "The secret that goes with that name.", secret=True
     )
     secret_key: str = _variable(
         "SECRET_KEY",
         None,
-        _secret_key,
+        values.secret_key,
         "Signs cookies and forms; at least 16 characters that nobody knows. launch.py writes one into .env.",
         secret=True,
     )
@@ -401,7 +252,7 @@ class Settings:
     database_url: str = _variable(
         "DATABASE_URL",
         "",
-        _database,
+        values.database,
         "Postgres 13 or newer, as postgresql://user:password@host/name, or an SQLite file, as "
         "sqlite:////path/to/file.db. Empty: insight.db in DATA_DIR.",
         secret=True,
@@ -409,7 +260,7 @@ class Settings:
     redis_url: str = _variable(
         "REDIS_URL",
         "",
-        _redis,
+        values.redis,
         "A Redis of your own (redis://, rediss:// or unix://) through which several server processes know what each is "
         "writing. It holds answers while they are written: keep it private and without persistence. "
         "Empty: one process, no Redis.",
@@ -418,27 +269,27 @@ class Settings:
     web_concurrency: int = _variable(
         "WEB_CONCURRENCY",
         "1",
-        _whole(1, 64),
+        values.whole(1, 64),
         "How many server processes share the work. More than one need REDIS_URL.",
     )
     graceful_seconds: int = _variable(
         "GRACEFUL_SECONDS",
         "30",
-        _whole(0, 3_600),
+        values.whole(0, 3_600),
         "How many seconds answers get to end when the server is asked to stop (SIGTERM). What is not ready then is "
         "kept, and another process, or the next start, goes on with it. Ctrl-C gives none.",
     )
     public_url: str = _variable(
         "PUBLIC_URL",
         "",
-        _public_url,
+        values.address("https://chat.example.org"),
         "The address by which people reach this server, such as https://chat.example.org. Settings, Health and "
         "“flask doctor” then look whether answers stream through it.",
     )
     metrics_token: str = _variable(
         "METRICS_TOKEN",
         "",
-        _metrics_token,
+        values.metrics_token,
         "What Prometheus sends to read /metrics (Authorization: Bearer …), from wherever it asks; at least 16 "
         "characters. Empty: it is read on this machine only.",
         secret=True,
@@ -446,14 +297,14 @@ class Settings:
     otel_exporter_otlp_endpoint: str = _variable(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
-        _collector,
+        values.address("http://127.0.0.1:4318"),
         "Where an OpenTelemetry collector takes traces, such as http://127.0.0.1:4318. Never what people write. Needs "
         "requirements-tracing.txt. Empty: none.",
     )
     log_level: str = _variable(
         "LOG_LEVEL",
         "info",
-        _one_of("debug", "info", "warning", "error"),
+        values.one_of("debug", "info", "warning", "error"),
         "How much is logged. Prompts and answers never are.",
     )
 
@@ -483,19 +334,19 @@ def variables() -> dict[str, Variable]:
 def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJECT / ".env") -> Settings:
     """The settings of this start. Raises ConfigError; a file that is not there counts as empty."""
     written = _read(env_file) if env_file else {}
-    values: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for attribute, variable in variables().items():
         text, place = environ.get(variable.name, "").strip(), "environment"
         if not text:
             text, place = written.get(variable.name, ("", ""))
         if text:
-            values[attribute] = _checked(variable, text, place)
+            checked[attribute] = _checked(variable, text, place)
         elif variable.default is None:
             raise ConfigError(
                 f"{variable.name} is not set.",
                 "Start with “python3 launch.py”, which writes one into .env, or set it yourself.",
             )
-    settings = Settings(**values)
+    settings = Settings(**checked)
     _check_together(settings)
     return settings
 

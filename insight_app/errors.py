@@ -113,9 +113,9 @@ ENGINE_WORDS: dict[str, dict[str, str]] = {
 class InsightError(Exception):
     """An error with a `cause` and a `next_step`, each one plain sentence; `str()` is both.
 
-    Keyword arguments fill the placeholders of the class's texts. `status` is the HTTP status where the error
-    meets a request that has no byte of its response sent yet; `promise` is what happens by itself where an answer waits
-    for the cause to end.
+    Keyword arguments fill the placeholders of the class's texts; where the class has none, both are given. `status` is
+    the HTTP status where the error meets a request that has no byte of its response sent yet; `promise` is what happens
+    by itself where an answer waits for the cause to end.
     """
 
     cause: str = "Something went wrong."
@@ -124,10 +124,10 @@ class InsightError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "error"
 
-    def __init__(self, **facts: object) -> None:
+    def __init__(self, cause: str = "", next_step: str = "", /, **facts: object) -> None:
         self.facts = {name: str(value) for name, value in facts.items()}
-        self.cause = type(self).cause.format_map(_Known(self.facts))
-        self.next_step = type(self).next_step.format_map(_Known(self.facts))
+        self.cause = cause or type(self).cause.format_map(_Known(self.facts))
+        self.next_step = next_step or type(self).next_step.format_map(_Known(self.facts))
         self.promise = type(self).promise.format_map(_Known(self.facts))
         super().__init__(f"{self.cause} {self.next_step}")
 
@@ -141,11 +141,6 @@ class _Known(dict[str, str]):
 
 class ConfigError(InsightError):
     code = "config"
-
-    def __init__(self, cause: str, next_step: str) -> None:
-        super().__init__()
-        self.cause, self.next_step = cause, next_step
-        self.args = (f"{cause} {next_step}",)
 
 
 class InputError(InsightError):
@@ -493,11 +488,6 @@ class DatabaseFull(DatabaseError):
 class BackupRefused(InsightError):
     code = "backup_refused"
 
-    def __init__(self, cause: str, next_step: str) -> None:
-        super().__init__()
-        self.cause, self.next_step = cause, next_step
-        self.args = (f"{cause} {next_step}",)
-
 
 class ChangedMeanwhile(InsightError):
     status = 409
@@ -686,5 +676,4 @@ def every_error(root: type[InsightError] = InsightError) -> dict[str, type[Insig
 
 def explain(code: str, **facts: object) -> InsightError:
     """The error that a stored code stands for, its texts filled with `facts`; unknown codes read as a plain error."""
-    kind = every_error().get(code, InsightError)
-    return InsightError(**facts) if issubclass(kind, ConfigError | BackupRefused) else kind(**facts)
+    return every_error().get(code, InsightError)(**facts)

@@ -6,7 +6,6 @@ import threading
 import time
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -42,7 +41,7 @@ from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.pruning import Pruning
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
-from insight_app.storage.database import NEWEST, Database, sqlite_url
+from insight_app.storage.database import NEWEST, Database, address_of
 from insight_app.storage.temporary import InMemory, InSharedMemory, folder_in_memory
 from insight_app.telemetry.metrics import Metrics
 from insight_app.telemetry.traces import Tracing
@@ -140,7 +139,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     `outside` runs what would hold up all threads, where they are greenlets.
     """
     replies, counting, metrics = _shared(settings)
-    address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
+    address = address_of(settings)
     database = Database(address, metrics.database_failed, metrics.database_took)
     database.bring_up_to_date()
     conversations = Conversations(database, _in_memory(settings, address, metrics))
@@ -160,7 +159,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)
     diagnostics = Records(
-        Path(settings.data_dir) / "diagnostics", lambda person: personal.preferences(person).diagnostics_until
+        settings.data_dir / "diagnostics", lambda person: personal.preferences(person).diagnostics_until
     )
     retention = Retention(personal, diagnostics, settings.history_retention_days)
     line = _line(settings, replies, conversations)
@@ -222,7 +221,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
 def _shared(settings: Settings) -> tuple[Replies, dict[str, Any], Metrics]:
     """What several processes share, if there may be several: replies, how rates are counted, and what tells of it."""
     if not settings.redis_url:
-        alone = Alone(Path(settings.data_dir) / "writing.lock")
+        alone = Alone(settings.data_dir / "writing.lock")
         return RepliesInMemory(alone, alone.leave), rates.in_memory(), Metrics()
     # Imported here: who has no Redis need not wait for its library, nor keep it in memory.
     from insight_app.chat.replies_redis import RepliesInRedis

@@ -7,8 +7,9 @@ LENGTHS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def counted(number: int, name: str) -> str:
-    """ "1 day", "2 days"."""
-    return f"{number:,} {name}{'' if number == 1 else 's'}"
+    """ "1 day", "2 days", "3 processes"."""
+    several = f"{name}es" if name.endswith("ss") else f"{name}s"
+    return f"{number:,} {name if number == 1 else several}"
 
 
 def in_words(seconds: float) -> str:

@@ -27,10 +27,12 @@ def llama_server() -> Iterator[str]:
     )
     assert process.stdout
     assert process.stdin
-    yield process.stdout.readline().strip()
-    process.stdin.close()
-    process.wait(PATIENCE)
-    process.stdout.close()
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait(PATIENCE)
+        process.stdout.close()
 
 
 def main() -> None:

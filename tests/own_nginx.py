@@ -97,9 +97,13 @@ class OwnNginx:
         with said.open("wb") as log:
             self._process = subprocess.Popen([*self._command, "-g", "daemon off;"], stdout=log, stderr=log)
         until = time.monotonic() + 10
-        while not self._answers():
-            assert self._process.poll() is None, said.read_text()
-            assert time.monotonic() < until, "Nginx does not answer"
+        try:
+            while not self._answers():
+                assert self._process.poll() is None, said.read_text()
+                assert time.monotonic() < until, "Nginx does not answer"
+        except AssertionError:
+            self._process.kill()
+            raise
 
     def _folders(self) -> str:
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -123,8 +127,10 @@ class OwnNginx:
         """As `nginx -s reload` does it: returns when there are new workers; the old ones finish what they have."""
         before = self.workers()
         subprocess.run([*self._command, "-s", "reload"], check=True, capture_output=True)
+        until = time.monotonic() + 10
         while len(self.workers() - before) < 2:
             assert self._process.poll() is None
+            assert time.monotonic() < until, "Nginx starts no new workers"
 
     def written(self) -> str:
         """All that it logged."""

@@ -64,6 +64,7 @@ class Image:
         """Absolute paths of the image, in the folder."""
         here = f"{self.root}\\g<0>"
         text = re.sub(r"(?<![\w.:/])/(venv|data|run|app|build)\b", here, text)
+        text = text.replace("-m venv ", "-m venv --without-pip ")  # it is among those packages, and takes long
         return text.replace("chown 10001:10001", f"chown {os.getuid()}:{os.getgid()}")
 
     def do_workdir(self, what: str) -> None:

@@ -23,8 +23,15 @@ def gunicorn(tmp_path: Path, *options: str, **environ: str) -> Iterator[subproce
     env: Mapping[str, str] = {**os.environ, **KEY, "DATA_DIR": str(tmp_path), **environ}
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "-b", "127.0.0.1:0", *options]
     with subprocess.Popen([*command, "wsgi:app"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
-    ("errors", "words", "traceparent"),
+    ("errors", "words", "traceparent", "values"),
 )
 # Above the layers: what puts the product together, and what all routes share.
 TOP = {"__init__", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
@@ -165,6 +165,12 @@ def test_what_is_made_on_a_machine_stays_there() -> None:
     """Not a folder's name with its slash: that would let a link of that name in, as which .venv came along once."""
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert {".venv", ".env", "/data"} <= set(ignored)
+
+
+def test_no_test_left_a_file_among_those_of_the_project() -> None:
+    """A fault once wrote one into the working folder, under a name that nobody had given it."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert [name for name in done.stdout.split("\0") if not re.fullmatch(r"[\w./-]*", name, re.ASCII)] == []
 
 
 def test_vendored_files_are_what_they_say_they_are() -> None:

@@ -24,7 +24,7 @@ from insight_app.chat import pages
 from insight_app.chat.messages import Outcome, State
 from insight_app.config import Settings
 from insight_app.services import Services
-from insight_app.storage.database import TRACES
+from insight_app.storage.product import TRACES
 from insight_app.storage.tables import conversations, messages
 
 WORDS = "xylophage"

@@ -19,6 +19,7 @@ from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, Database
 from insight_app.storage import database as storage
 from insight_app.storage import postgres as product
 from insight_app.storage.database import Database
+from insight_app.storage.product import TRACES
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "never-shown"
@@ -93,6 +94,10 @@ def test_a_postgres_that_goes_and_comes_back_is_met_again_without_anybody(own: O
         database.bring_up_to_date()
         store = ConversationStore(database)
         prompt, _ = store.ask("Hi", model="")
+        own.stop()
+        own.start()
+        assert store.message(prompt.id) == prompt  # nobody had asked meanwhile, and nobody hears of it
+        assert told == []
         own.stop()
         for ask in (lambda: store.message(prompt.id), lambda: store.rename(prompt.conversation_id, "x")):
             with pytest.raises(DatabaseAway, match="does not answer") as caught:
@@ -200,9 +205,9 @@ def test_what_was_deleted_is_in_no_file_of_a_table_after_the_rewriting(
     postgres.run("CHECKPOINT")
     assert files_with(postgres, b"xylophage")
     store.delete(prompt.conversation_id)
-    assert database.forgotten() & storage.TRACES
+    assert database.forgotten() & TRACES
     database.rewrite(5)
-    assert not database.forgotten() & storage.TRACES
+    assert not database.forgotten() & TRACES
     postgres.run("CHECKPOINT")
     assert files_with(postgres, b"xylophage") == []
     assert database.size() > 0
@@ -219,9 +224,9 @@ def test_who_reads_meanwhile_has_the_rewriting_wait_for_another_time(
     with database.writing() as connection:
         connection.execute(text("SELECT * FROM messages"))
         database.rewrite()
-        assert database.forgotten() & storage.TRACES
+        assert database.forgotten() & TRACES
     database.rewrite()
-    assert not database.forgotten() & storage.TRACES
+    assert not database.forgotten() & TRACES
 
 
 def files_with(postgres: OwnPostgres, word: bytes) -> list[Path]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rows import everything
+from sqlalchemy import event
 
 from insight_app.accounts.key_store import MOST, KeyStore
 from insight_app.accounts.people import Role
@@ -25,6 +27,7 @@ from insight_app.limits.usage_store import UsageStore
 from insight_app.moderation.store import Entry, ModerationStore
 from insight_app.privacy.store import PersonalStore
 from insight_app.storage.database import Database
+from insight_app.storage.tables import messages
 
 ON_BOTH_DATABASES = True
 AT_ONCE = 6
@@ -98,6 +101,51 @@ def test_what_is_deleted_while_it_is_written_ends_one_way_or_the_other(database:
     keeping = [lambda: store.checkpoint(written), lambda: store.checkpoint(written[::-1])]
     assert together(*deleting, *keeping) == {"done": 6}
     assert store.newest_conversations().conversations == []
+
+
+def test_who_deletes_everything_waits_for_who_is_keeping_it_and_holds_up_nobody(database: Database) -> None:
+    store = ConversationStore(database)
+    first, second = (answer.id for _ in range(2) if (answer := store.ask("Hi", model="")[1]))
+    for _ in range(3):  # the first one's row stands behind the second one's now, and is met after it
+        store.checkpoint([(first, 0, "", "so far")])
+    deleting = threading.Thread(target=PersonalStore(database).delete_everything, args=("",))
+
+    def come(*statement: Any) -> None:
+        if statement[2].startswith("UPDATE messages") and deleting.ident is None:
+            deleting.start()
+            deleting.join(0.2)  # it has to wait longer than that
+
+    event.listen(database.product.writer, "after_cursor_execute", come)
+    with database.writing() as connection:
+        for id in (first, second):
+            connection.execute(messages.update().where(messages.c.id == id).values(text="so far"))
+    deleting.join(20)
+    assert everything(database)["messages"] == []
+
+
+def test_a_prompt_that_comes_while_what_it_follows_is_deleted_is_refused_or_stays(database: Database) -> None:
+    store = ConversationStore(database)
+    prompt, answer = store.ask("Hi", model="")
+    assert answer is not None
+    store.finish(answer.id, Outcome(State.DONE, "Yes"))
+    asked: list[int] = []
+
+    def ask() -> None:
+        with suppress(NotThere):
+            sent, _ = store.ask("on", model="", conversation_id=prompt.conversation_id, parent_id=answer.id)
+            asked.append(sent.id)
+
+    late = threading.Thread(target=ask)
+
+    def come(*statement: Any) -> None:
+        if statement[2].startswith("DELETE") and late.ident is None:
+            late.start()
+            late.join(0.2)  # it has to wait longer than that
+
+    event.listen(database.product.writer, "before_cursor_execute", come)
+    store.delete_pair(prompt)
+    late.join(20)
+    assert [store.message(id).text for id in asked] == ["on"] * len(asked)
 
 
 def test_two_admins_cannot_take_the_last_place_from_each_other(database: Database) -> None:

@@ -145,9 +145,8 @@ class Server:
     """Two real processes that share a Redis, with the means to ask each of them."""
 
     def __init__(self, folder: Path, ollama: ScriptedOllama, redis: OwnRedis) -> None:
-        self.left = Path(
-            f"/dev/shm/insight-figures-{2**22 + 1}-left"
-        )  # of a master that was killed: no pid is that large
+        # Of a master that was killed: no pid is that large.
+        self.left = Path(f"/dev/shm/insight-figures-{2**22 + 1}-left")
         self.left.mkdir(exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -184,6 +183,10 @@ class Server:
             finally:
                 os.kill(held, signal.SIGCONT)
         return found
+
+    def counted(self) -> set[int]:
+        """The processes that are taken for alive."""
+        return {int(each.stem.split("_")[-1]) for each in self.folders()[0].glob("gauge_livesum_*.db")}
 
     def folders(self) -> list[Path]:
         return list(Path("/dev/shm").glob(f"insight-figures-{self.master.pid}-*"))
@@ -239,8 +242,10 @@ def test_whichever_process_is_asked_says_the_same_and_a_killed_ones_counts_stay(
     killed = two.workers()[0]
     os.kill(killed, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while killed in two.workers() or (after := two.figures())["insight_processes", ()] != 2:
+    while killed in two.workers() or two.counted() != set(two.workers()):
         assert time.monotonic() < deadline
+    after = two.figures()
+    assert after["insight_processes", ()] == 2
     lost = {key: (value, after.get(key)) for key, value in counts(before).items() if after.get(key, 0) < value}
     assert not lost
     while two.figures()["insight_live_answers", ()] != 2:  # those of the dead one too, once somebody goes on with them

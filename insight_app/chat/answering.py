@@ -204,7 +204,7 @@ class Answering:
             reply.lose()  # first: a reply that is lost is not ended by being stopped
             reply.stop.ask()
         until = time.monotonic() + END_SECONDS
-        for writer in [self._writers[reply] for reply in some if reply in self._writers]:
+        for writer in [writer for reply in some if (writer := self._writers.get(reply))]:
             writer.join(max(0.0, until - time.monotonic()))
         try:
             self._keep(some)

@@ -219,15 +219,10 @@ def secure(settings: Settings, url: str) -> Finding:
 
 def processes(settings: Settings, cores: int) -> Finding:
     number = settings.web_concurrency
-    if number > 1 and not settings.redis_url:
-        return wrong(
-            f"WEB_CONCURRENCY={number} without Redis: they would know nothing of each other.",
-            "Set REDIS_URL, or WEB_CONCURRENCY=1.",
-        )
-    said = f"{counted(number, 'server process').replace('processs', 'processes')} on {counted(cores, 'core')}."
-    return (
-        warning(said, f"More than {cores} only take memory: lower WEB_CONCURRENCY.") if number > cores else good(said)
-    )
+    said = f"{counted(number, 'server process')} on {counted(cores, 'core')}."
+    if number > cores:
+        return warning(said, f"More than {cores} only take memory: lower WEB_CONCURRENCY.")
+    return good(said)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

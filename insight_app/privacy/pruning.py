@@ -10,7 +10,8 @@ import structlog
 
 from insight_app.errors import DatabaseError
 from insight_app.privacy.retention import Retention
-from insight_app.storage.database import TRACES, Database
+from insight_app.storage.database import Database
+from insight_app.storage.product import TRACES
 
 LOOK_SECONDS = 1.0
 PRUNE_SECONDS = 3600.0

@@ -14,16 +14,15 @@ from sqlalchemy.exc import DatabaseError as Refusal
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
+from insight_app.config import Settings
 from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
-from insight_app.storage.product import Product
+from insight_app.storage.product import LOOK_AGAIN_SECONDS, Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST = "0005"  # the last migration's name: saves importing Alembic where nothing is to be done
 PATIENCE_SECONDS = 5.0  # for whoever else has the database
 LEISURE_SECONDS = 60.0  # the same for what is done once: migrations, a restore
-LOOK_AGAIN_SECONDS = 0.02
 READ_AT_ONCE = 100  # rows
-TRACES = 1
 
 
 class Database:
@@ -234,6 +233,16 @@ def version_of(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def address_of(settings: Settings) -> str:
+    """Of the database that is wanted. Raises ConfigError where the folder for one cannot be made."""
+    return settings.database_url or sqlite_url(file_of(settings))
+
+
+def file_of(settings: Settings) -> Path:
+    """Where an SQLite database is, unless DATABASE_URL names another one."""
+    return settings.data_dir / "insight.db"
 
 
 def sqlite_url(path: Path) -> str:

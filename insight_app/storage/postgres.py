@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull
+from insight_app.storage.product import TRACES
 from insight_app.storage.tables import metadata
 
 # Of each server process. A statement takes about a millisecond, so these carry more than a core can ask for; and ten
@@ -103,7 +104,7 @@ class Postgres:
 
     def deletions(self, connection: Connection) -> int:
         deletions, rewritten = connection.execute(_DELETIONS).one()
-        return int(deletions * 2 + (deletions != rewritten))
+        return int(deletions * 2 + (TRACES if deletions != rewritten else 0))
 
     def note_deletion(self, connection: Connection) -> None:
         connection.execute(text("SELECT nextval('insight_deletions')"))

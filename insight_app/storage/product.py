@@ -11,6 +11,9 @@ from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import DatabaseError
 
+LOOK_AGAIN_SECONDS = 0.02  # while another program is in the way
+TRACES = 1  # the bit of `deletions` that is set until everything is written anew
+
 
 class Product(Protocol):
     """Times `until` are monotonic."""
@@ -39,7 +42,7 @@ class Product(Protocol):
         """Makes what no migration makes, in the transaction of the migrations. Raises ConfigError."""
 
     def deletions(self, connection: Connection) -> int:
-        """Another number after each `note_deletion`; odd until `note_rewritten`."""
+        """Another number after each `note_deletion`; with the bit TRACES until `note_rewritten`."""
 
     def note_deletion(self, connection: Connection) -> None: ...
 

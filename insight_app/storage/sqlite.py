@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import DatabaseBusy, DatabaseError, DatabaseFull
+from insight_app.storage.product import LOOK_AGAIN_SECONDS, TRACES
 
 # What every new connection is told.
 PRAGMAS = (
@@ -22,9 +23,7 @@ PRAGMAS = (
     "secure_delete=ON",
     "temp_store=MEMORY",  # what is sorted holds people's words, and SQLite's own place for it is /var/tmp
 )
-LOOK_AGAIN_SECONDS = 0.02
 READING_PATIENCE_SECONDS = 0.25  # inside SQLite, where nothing else goes on meanwhile; readers hardly ever wait
-TRACES = 1
 # What it says when its file is gone, damaged or protected.
 UNUSABLE = ("unable to open", "disk I/O error", "readonly database", "is malformed", "not a database")
 _EMPTY_LOG = text("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -62,9 +61,8 @@ class SQLite:
         with self.writer.connect() as connection:
             try:
                 with connection.begin():
-                    if (
-                        at_leisure
-                    ):  # a migration may make a table anew: dropping the old one would delete what points to it
+                    if at_leisure:
+                        # A migration may make a table anew: dropping the old one would delete what points to it.
                         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
                     self._patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
                     yield connection

@@ -16,6 +16,9 @@ from insight_app.errors import MetricsTokenNeeded, NotThere
 from insight_app.telemetry.request_ids import REQUEST_ID
 from insight_app.web import services
 
+# Rules whose requests nobody wants to read of.
+QUIET = {"/health/stream", "/healthz", "/metrics", "/assets/<name>"}
+
 
 def register(app: Flask) -> None:
     found = app.extensions["insight"]
@@ -96,6 +99,3 @@ def _is_signed_in_admin() -> bool:
     """Where nobody signs in whoever comes is the one person, also a stranger whom a proxy lets through."""
     person = somebody()
     return services().settings.auth_mode != "local" and person is not None and person.is_admin
-
-
-QUIET = {"/health/stream", "/healthz", "/metrics", "/assets/<name>"}

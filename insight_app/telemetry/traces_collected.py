@@ -30,6 +30,8 @@ END_SECONDS = 1.0
 
 
 class Collected(Span):
+    """One that a collector will get."""
+
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         known = recorded.get_span_context()

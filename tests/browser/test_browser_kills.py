@@ -1,6 +1,6 @@
 """Workers and whole servers that are killed in mid-answer, at random moments: every character comes once, and soon.
 
-KILL_RUNS is how often (three times by default); KILL_SEED begins another row of moments.
+KILL_RUNS is how often (twice by default); KILL_SEED begins another row of moments.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,15 +21,22 @@ from playwright.sync_api import BrowserContext, expect
 from redis import Redis
 from steady_ollama import SteadyOllama, Story, children, is_open
 
-RUNS = int(os.environ.get("KILL_RUNS", "3"))
+RUNS = int(os.environ.get("KILL_RUNS", "2"))
 SEED = int(os.environ.get("KILL_SEED", "6"))
 AT_MOST_SECONDS = 10.0
 PIECES, STORY_SECONDS = 120, 2.5
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def steady() -> Iterator[SteadyOllama]:
     with SteadyOllama() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_redis() -> Iterator[OwnRedis]:
+    with closing(OwnRedis()) as server:
+        server.start()
         yield server
 
 
@@ -39,7 +47,7 @@ class Fleet:
         self.folder, self.redis, self.ollama, self.port = folder, redis, ollama, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         shared = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": "2"} if redis else {}
-        self._environ = {"OLLAMA_BASE_URL": ollama.url, **shared, **environ}
+        self._environ = {"OLLAMA_BASE_URL": ollama.url, "GRACEFUL_SECONDS": "30", **shared, **environ}
         self.start()
 
     def start(self) -> None:
@@ -61,11 +69,22 @@ class Fleet:
             self.master.wait(timeout=30)
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, redis: OwnRedis, steady: SteadyOllama) -> Iterator[Fleet]:
-    found = Fleet(tmp_path, redis, steady)
+@pytest.fixture(scope="module")
+def shared_fleet(
+    tmp_path_factory: pytest.TempPathFactory, own_redis: OwnRedis, steady: SteadyOllama
+) -> Iterator[Fleet]:
+    found = Fleet(tmp_path_factory.mktemp("fleet"), own_redis, steady)
     yield found
     found.end()
+
+
+@pytest.fixture
+def fleet(shared_fleet: Fleet) -> Fleet:
+    """One for all tests, whatever the last one did to it."""
+    if shared_fleet.master.poll() is not None:
+        shared_fleet.start()
+    shared_fleet.wait_for_workers(2)
+    return shared_fleet
 
 
 def tell(fleet: Fleet, name: str, chance: random.Random) -> Story:
@@ -134,8 +153,9 @@ def test_a_worker_without_its_master_keeps_what_it_wrote_and_goes(context: Brows
     assert story.reached.wait(20)
     fleet.master.kill()
     fleet.master.wait()
-    while is_open(fleet.port):
-        pass  # until its workers are gone, and the next server can listen
+    until = time.monotonic() + 30
+    while is_open(fleet.port):  # until its workers are gone, and the next server can listen
+        assert time.monotonic() < until
     fleet.start()
     expect_whole(chat, other, story, fleet)
 
@@ -150,8 +170,9 @@ def test_a_worker_that_slept_until_it_was_taken_for_dead_writes_no_more(context:
     sleeper = story.writers_process(children(fleet.master.pid))
     os.kill(sleeper, signal.SIGSTOP)
     try:
-        while len(story.writers) < 2:
-            pass  # until the other one goes on
+        until = time.monotonic() + AT_MOST_SECONDS
+        while len(story.writers) < 2:  # until the other one goes on
+            assert time.monotonic() < until
         story.at_once = 0  # an engine does not know that who listens to it sleeps
     finally:
         os.kill(sleeper, signal.SIGCONT)
@@ -160,40 +181,43 @@ def test_a_worker_that_slept_until_it_was_taken_for_dead_writes_no_more(context:
     assert len(story.writers) == 2
 
 
-@pytest.mark.parametrize(("grace", "writers"), [("30", 1), ("0", 2)], ids=["in time", "handed over"])
-def test_an_upgrade_in_mid_answer_is_seen_by_nobody(
-    context: BrowserContext, tmp_path: Path, redis: OwnRedis, steady: SteadyOllama, grace: str, writers: int
-) -> None:
+def test_an_upgrade_in_mid_answer_is_seen_by_nobody(context: BrowserContext, fleet: Fleet) -> None:
     """kill -HUP: workers with new code take the place of the old ones, which write their answers to the end."""
-    fleet = Fleet(tmp_path, redis, steady, GRACEFUL_SECONDS=grace)
+    upgrade(context, fleet, "in time", writers=1)
+    fleet.wait_for_workers(2)
+
+
+def test_nor_is_one_that_gives_answers_no_time(
+    context: BrowserContext, tmp_path: Path, redis: OwnRedis, steady: SteadyOllama
+) -> None:
+    fleet = Fleet(tmp_path, redis, steady, GRACEFUL_SECONDS="0")
     try:
-        upgrade(context, fleet, writers)
-        fleet.wait_for_workers(2)
+        upgrade(context, fleet, "handed over", writers=2)
     finally:
         fleet.end()
 
 
-def test_so_is_one_of_a_single_worker_without_redis(
+def test_nor_is_one_of_a_single_worker_without_redis(
     context: BrowserContext, tmp_path: Path, steady: SteadyOllama
 ) -> None:
-    fleet = Fleet(tmp_path, None, steady, GRACEFUL_SECONDS="30")
+    fleet = Fleet(tmp_path, None, steady)
     try:
-        upgrade(context, fleet, 1)
+        upgrade(context, fleet, "alone", writers=1)
     finally:
         fleet.end()
 
 
-def upgrade(context: BrowserContext, fleet: Fleet, writers: int) -> None:
-    story, meanwhile = (tell(fleet, name, random.Random(SEED + 3)) for name in ("upgraded", "meanwhile"))
+def upgrade(context: BrowserContext, fleet: Fleet, name: str, writers: int) -> None:
+    story, meanwhile = (tell(fleet, each, random.Random(SEED + 3)) for each in (name, f"meanwhile {name}"))
     chat, other, third = (chat_in(context, fleet.url) for _ in range(3))
     third.open()  # with a connection to one of the old workers
     chat.open()
-    chat.ask("upgraded")
+    chat.ask(name)
     other.page.goto(chat.page.url)
     old = children(fleet.master.pid)
     assert story.reached.wait(20)
     fleet.master.send_signal(signal.SIGHUP)
-    third.ask("meanwhile")
+    third.ask(f"meanwhile {name}")
     expect_whole(chat, other, story, fleet)
     expect_whole(third, third, meanwhile, fleet)
     assert len(story.writers) == writers
