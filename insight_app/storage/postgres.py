@@ -24,9 +24,9 @@ CONNECTING, STATEMENT = 5, 30
 IDLE_IN_TRANSACTION = 60  # a process that hangs must not keep others from what it locked
 # A cut network says nothing: a connection without a sign of life for 25 s is given up, one that owes an answer, too.
 ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
-# For how long a connection that nobody used is thought to be there, unless its server said otherwise; where it is noted.
+# For how long a connection that nobody used is thought to be there, unless its server said otherwise.
 TRUSTED_SECONDS = 1.0
-LEFT = "insight left"
+LEFT = "insight left"  # since when nobody uses it
 
 BUSY = {"55P03", "57014", "40P01", "40001", "53300", "25P03"}  # locked, too slow, deadlock, too many connections
 FULL = {"53100"}
