@@ -141,7 +141,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     """
     replies, counting, metrics = _shared(settings)
     address = settings.database_url or sqlite_url(Path(settings.data_dir) / "insight.db")
-    database = Database(address, metrics.database_failed, metrics.database_took)
+    database = Database(address, metrics.database_failed, metrics.database_took, outside)
     database.bring_up_to_date()
     conversations = Conversations(database, _in_memory(settings, address, metrics))
     tracing = _tracing(settings)

@@ -250,3 +250,27 @@ database.bring_up_to_date()
         process.stdin.flush()
     assert [process.communicate()[0] for process in processes] == [b""] * 3
     assert [process.returncode for process in processes] == [0] * 3
+
+
+def test_the_disk_is_awaited_where_it_holds_up_nobody(tmp_path: Path) -> None:
+    """A thread of gevent's that waits for the disk would stop all that is streamed."""
+    seen: list[list[str]] = []
+    is_ready = False
+
+    def outside(work: Callable[[], object]) -> None:
+        if not is_ready:
+            work()
+            return
+        seen.append(titles())
+        work()
+        seen.append(titles())
+
+    def titles() -> list[str]:
+        with database.reading() as connection:
+            return list(connection.execute(text("SELECT title FROM conversations")).scalars())
+
+    with closing(Database(sqlite_url(tmp_path / "insight.db"), outside=outside)) as database:
+        database.bring_up_to_date()
+        is_ready = True
+        ConversationStore(database).ask("Hello", model="")
+        assert seen == [[], ["Hello"]]

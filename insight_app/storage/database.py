@@ -30,7 +30,8 @@ class Database:
     """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date.
 
     Every transaction raises a DatabaseError where that is what is wrong; `report` is told its code. `took` is told of
-    each how long it took in seconds, and whether it is of the kind "read" or "write".
+    each how long it took in seconds, and whether it is of the kind "read" or "write". `outside` runs what would hold up
+    all threads, where they are greenlets.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Database:
         url: str | URL,
         report: Callable[[str], None] = lambda problem: None,
         took: Callable[[str, float], None] = lambda kind, seconds: None,
+        outside: Callable[[Callable[[], object]], object] = lambda work: work(),
     ) -> None:
-        self._report, self._took = report, took
+        self._report, self._took, self._outside = report, took, outside
         try:
             self.url = make_url(url)
             self.product = self._product()
@@ -178,7 +180,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite":
             from insight_app.storage.sqlite import SQLite
 
-            return SQLite(self.url)
+            return SQLite(self.url, self._outside)
         from insight_app.storage.postgres import Postgres  # its library is for nobody else to load
 
         return Postgres(self.url, PATIENCE_SECONDS, LEISURE_SECONDS)

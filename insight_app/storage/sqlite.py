@@ -39,7 +39,9 @@ class SQLite:
     keeps_log = True
     hint = "Check that its folder exists, has free space and may be written to."
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, outside: Callable[[Callable[[], object]], object]) -> None:
+        """`outside` awaits the disk, where a thread of gevent's would stop all others meanwhile."""
+        self._outside = outside
         self.reader = _engine(url, READING_PATIENCE_SECONDS)
         self.writer = self.caretaker = _engine(url, 0)
         self.place = str(url.database)
@@ -61,13 +63,14 @@ class SQLite:
     def transaction(self, alone: str, until: float, *, at_leisure: bool) -> Iterator[Connection]:
         with self.writer.connect() as connection:
             try:
-                with connection.begin():
+                with connection.begin() as transaction:
                     if (
                         at_leisure
                     ):  # a migration may make a table anew: dropping the old one would delete what points to it
                         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
                     self._patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"), until)
                     yield connection
+                    self._outside(transaction.commit)
             finally:
                 if at_leisure:
                     connection.invalidate()  # the next one follows them again
@@ -145,7 +148,7 @@ class SQLiteInMemory(SQLite):
     """In the memory of this process: one connection for all."""
 
     def __init__(self, url: URL) -> None:
-        super().__init__(url)
+        super().__init__(url, lambda work: work())  # there is no disk, and nobody else may use the connection meanwhile
         shared = {"check_same_thread": False}
         only = create_engine(url, hide_parameters=True, connect_args=shared, poolclass=StaticPool)
         event.listen(only, "connect", _prepare)
