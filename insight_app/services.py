@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -128,6 +129,8 @@ class Services:
         self.engine.close()
         self.counting.close()
         self.conversations.close()
+        with suppress(OSError):  # the system will do it, unless the power goes first
+            self.database.write_through()
         self.line.leave()
         self.replies.leave()  # after the last checkpoint: others go on from there
         self.tracing.close()
@@ -140,7 +143,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     """
     replies, counting, metrics = _shared(settings)
     address = address_of(settings)
-    database = Database(address, metrics.database_failed, metrics.database_took)
+    database = Database(address, metrics.database_failed, metrics.database_took, outside)
     database.bring_up_to_date()
     conversations = Conversations(database, _in_memory(settings, address, metrics))
     tracing = _tracing(settings)
@@ -179,6 +182,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         refused=metrics.too_many_waiting.inc,
         count=tally.ended,
         watching=diagnostics.watching,
+        write_through=database.write_through,
         living=metrics.live.inc,
         tracing=tracing,
     )

@@ -1,14 +1,15 @@
 """What of a database would be on the disk after a power cut: only what SQLite had the system write through.
 
 SQLite writes through a table of functions, its VFS; here it is given one that notes every write and every sync, and
-does the same. Of each file the disk then has all writes before its last sync, and of the later ones any. What this does
-not show: that the system and the disk do what a sync asks of them.
+does the same; our own syncs are noted too. Of each file the disk then has all writes before its last sync, and of the
+later ones any. What this does not show: that the system and the disk do what a sync asks of them.
 """
 
 from __future__ import annotations
 
 import _sqlite3
 import ctypes
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,7 +138,14 @@ def recording() -> Iterator[Recording]:
     found._kept += [ours, before]
     _recordings.append(found)
     system.open = ours
+    through = os.fdatasync
+
+    def fdatasync(file: int) -> None:
+        through(file)
+        found.events.append(Event(os.readlink(f"/proc/self/fd/{file}")))
+
+    os.fdatasync = fdatasync
     try:
         yield found
     finally:
-        system.open = before
+        system.open, os.fdatasync = before, through

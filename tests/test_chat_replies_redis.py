@@ -18,7 +18,7 @@ from insight_app.chat import redis_keys as keys
 from insight_app.chat.messages import Outcome, State
 from insight_app.chat.redis_link import Link
 from insight_app.chat.redis_mirrors import Mirrors
-from insight_app.chat.redis_outbox import Outbox
+from insight_app.chat.redis_outbox import ALONE_ROUND_SECONDS, Outbox
 from insight_app.chat.replies_redis import RepliesInRedis
 from insight_app.errors import ConfigError
 
@@ -322,3 +322,24 @@ def kill(replies: RepliesInRedis) -> None:
     replies._outbox._thread.join()
     replies._mirrors._thread.join()
     replies._link.close()
+
+
+def test_while_no_other_process_listens_redis_is_told_rarely_and_then_at_once(redis: OwnRedis) -> None:
+    def is_quick(*, expected: bool) -> bool:
+        reply.append("a word ")
+        outbox.send()
+        return (outbox._pause < ALONE_ROUND_SECONDS) is expected
+
+    link = Link(redis.url)
+    outbox, mirrors = Outbox(link, "me"), Mirrors(link, lambda answer_id: None)
+    outbox.send()
+    mirrors.begin()
+    reply = outbox.open(1, "c", "m", 0)
+    until(lambda: is_quick(expected=False))
+    others = Mirrors(link, lambda answer_id: None)
+    others.begin()
+    until(lambda: is_quick(expected=True))
+    others.leave()
+    until(lambda: is_quick(expected=False))
+    mirrors.leave()
+    link.close()

@@ -250,3 +250,17 @@ database.bring_up_to_date()
         process.stdin.flush()
     assert [process.communicate()[0] for process in processes] == [b""] * 3
     assert [process.returncode for process in processes] == [0] * 3
+
+
+def test_the_disk_is_awaited_where_it_holds_up_nobody_and_only_after_something_was_written(tmp_path: Path) -> None:
+    """A thread of gevent's that waits for the disk would stop all that is streamed."""
+    awaited: list[object] = []
+    with closing(
+        Database(sqlite_url(tmp_path / "insight.db"), outside=lambda work: awaited.append(work()))
+    ) as database:
+        database.bring_up_to_date()
+        ConversationStore(database).ask("Hello", model="")
+        assert awaited == []
+        for _ in range(2):
+            database.write_through()
+        assert awaited == [None]

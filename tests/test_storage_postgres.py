@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from own_postgres import EMPTY, OwnPostgres
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from insight_app.chat.store import ConversationStore
 from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull
@@ -44,7 +45,7 @@ UNDER_GEVENT = """
 from gevent import monkey
 monkey.patch_all()
 import sys, threading
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from insight_app.storage.database import Database
 database = Database(sys.argv[1])
 WAITS = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
@@ -123,6 +124,35 @@ def test_a_connection_that_is_cut_in_a_transaction_is_told_and_replaced(database
         is_cut()
     with database.writing() as connection:
         connection.execute(text("SELECT 1"))
+
+
+def test_a_connection_that_was_cut_just_now_while_nobody_used_it_is_no_error(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.reading() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+    monkeypatch.setattr(product, "TRUSTED_SECONDS", 60.0)
+    monkeypatch.setattr(database.product.writer.dialect, "do_ping", lambda connection: pytest.fail("asked for nothing"))
+    own_engine = create_engine(database.product.writer.url, isolation_level="AUTOCOMMIT")
+    with closing(own_engine.connect()) as other:
+        assert other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid}).scalar()
+    own_engine.dispose()
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar() != pid
+
+
+def test_a_connection_that_nobody_used_for_a_while_is_asked_whether_it_is_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_gone(connection: object) -> bool:
+        raise psycopg.OperationalError("the network swallowed it")
+
+    with database.reading() as connection:
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+    monkeypatch.setattr(product, "TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr(database.product.writer.dialect, "do_ping", is_gone)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar() != pid
 
 
 @pytest.mark.parametrize(

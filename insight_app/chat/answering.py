@@ -68,6 +68,7 @@ class Answering:
         refused: Callable[[], object] = lambda: None,
         count: Count = lambda owner, model, figures: None,
         watching: Watching = lambda reply, task: nullcontext(),
+        write_through: Callable[[], object] = lambda: None,
         living: Living = lambda more: None,
         tracing: Tracing | None = None,
     ) -> None:
@@ -85,6 +86,7 @@ class Answering:
         self._report = report
         self._refused = refused
         self._watching = watching
+        self._write_through = write_through
         self._living = living
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
@@ -318,6 +320,7 @@ class Answering:
     def _try_to_checkpoint(self) -> None:
         try:
             self._checkpoint()
+            self._write_through()
         except Exception as error:  # a full disk now may be a free one in a second
             self._log.error("checkpoint failed", exc_info=error)
 

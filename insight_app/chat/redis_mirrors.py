@@ -84,7 +84,7 @@ class Mirrors:
             for channel, text in notices:
                 if channel == keys.STOP:
                     self._stop(int(text))
-                else:
+                elif self._known:  # most of what is told is of this process itself
                     changed.update(int(answer_id) for answer_id in text.split(",") if answer_id)
             now = time.monotonic()
             if everything := now >= resync_at:

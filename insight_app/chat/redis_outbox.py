@@ -1,4 +1,4 @@
-"""Keeps Redis up to date with what this process writes: every 50 ms with all that changed, and a new reply at once.
+"""Keeps Redis up to date with what this process writes: in rounds with all that changed, and a new reply at once.
 
 What Redis does not have as expected is put there anew in the next round; so neither a lost command nor an emptied
 Redis matters, and what is there is always the beginning of the real text.
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Collection
 
+import msgspec
 import structlog
 
 from insight_app.chat import redis_keys as keys
@@ -17,34 +18,41 @@ from insight_app.chat.crossing import Written
 from insight_app.chat.redis_link import Command, Link
 
 ROUND_SECONDS = 0.05
-# Lets a reply grow, whole or not at all: only where its texts are as long as its writer thinks, or are sent anew,
-# and only for the process that writes it: one that was taken for dead may come back.
-# What was deleted does not come back.
+# While no other process listens, nobody misses anything: it is there for the case that one comes.
+ALONE_ROUND_SECONDS = 0.5
+# Lets replies grow, each whole or not at all: only where its texts are as long as its writer thinks, or are sent anew,
+# and only for the process that writes it: one that was taken for dead may come back. What was deleted does not.
+# All in one command, as packed by _Parcel: with one for each of many replies, most of a round was sending commands.
 GROW = """
-if redis.call('EXISTS', KEYS[5]) == 1 then
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-  redis.call('HDEL', KEYS[4], ARGV[1])
-  return 'gone'
+local token, writing, kept, ended = unpack(ARGV, 2)
+local function grow(id, facts, thinking, answer, gone, anew, thought, said, news, thinks, says, over)
+  if redis.call('EXISTS', gone) == 1 then
+    redis.call('DEL', facts, thinking, answer)
+    redis.call('HDEL', writing, id)
+    return 'gone'
+  end
+  local owner = redis.call('HGET', writing, id)
+  if owner and owner ~= token then return 'taken' end
+  if anew then
+    redis.call('SET', thinking, thinks, 'EX', kept)
+    redis.call('SET', answer, says, 'EX', kept)
+    redis.call('HSET', writing, id, token)
+  else
+    if not owner or redis.call('EXISTS', facts) == 0 then return 'lost' end
+    if redis.call('STRLEN', thinking) ~= thought or redis.call('STRLEN', answer) ~= said then return 'lost' end
+    if thinks ~= '' then redis.call('APPEND', thinking, thinks) end
+    if says ~= '' then redis.call('APPEND', answer, says) end
+  end
+  if news ~= '' then redis.call('SET', facts, news, 'EX', kept) end
+  if over then
+    for _, text in ipairs({facts, thinking, answer}) do redis.call('EXPIRE', text, ended) end
+    redis.call('HDEL', writing, id)
+  end
+  return 'grown'
 end
-local owner = redis.call('HGET', KEYS[4], ARGV[1])
-if owner and owner ~= ARGV[2] then return 'taken' end
-if ARGV[3] == 'anew' then
-  redis.call('SET', KEYS[2], ARGV[6], 'EX', ARGV[9])
-  redis.call('SET', KEYS[3], ARGV[7], 'EX', ARGV[9])
-  redis.call('HSET', KEYS[4], ARGV[1], ARGV[2])
-else
-  local thought, said = redis.call('STRLEN', KEYS[2]), redis.call('STRLEN', KEYS[3])
-  if not owner or redis.call('EXISTS', KEYS[1]) == 0 then return 'lost' end
-  if thought ~= tonumber(ARGV[4]) or said ~= tonumber(ARGV[5]) then return 'lost' end
-  if ARGV[6] ~= '' then redis.call('APPEND', KEYS[2], ARGV[6]) end
-  if ARGV[7] ~= '' then redis.call('APPEND', KEYS[3], ARGV[7]) end
-end
-if ARGV[8] ~= '' then redis.call('SET', KEYS[1], ARGV[8], 'EX', ARGV[9]) end
-if ARGV[10] == 'over' then
-  for text = 1, 3 do redis.call('EXPIRE', KEYS[text], ARGV[11]) end
-  redis.call('HDEL', KEYS[4], ARGV[1])
-end
-return 'grown'
+local results = {}
+for number, parcel in ipairs(cmsgpack.unpack(ARGV[1])) do results[number] = grow(unpack(parcel)) end
+return results
 """
 
 
@@ -62,6 +70,7 @@ class Outbox:
         self.tried = threading.Event()  # whether Redis is there has been found out
         self._renew_at = self._keep_at = 0.0
         self._known = False  # whether Redis has heard of this process
+        self._pause = ROUND_SECONDS
         self._thread = threading.Thread(target=self._run, name="redis-outbox", daemon=True)
 
     def begin(self) -> None:
@@ -102,7 +111,7 @@ class Outbox:
             self._changed.clear()
             self._round()
             self.tried.set()
-            self._closed.wait(ROUND_SECONDS)  # so long, what comes is put together
+            self._closed.wait(self._pause)  # so long, what comes is put together
             self._changed.wait(max(0.0, self._renew_at - time.monotonic()))
 
     def _round(self, only: _Parcel | None = None) -> None:
@@ -119,8 +128,12 @@ class Outbox:
         if not (renewing or self._link.up):
             return
         over, parcels = list(self._over), [only] if only else list(self._parcels.values())
-        packed = [(parcel, command) for parcel in parcels if (command := parcel.pack(self._token))]
-        commands = [command for _, command in packed]
+        packed = [(parcel, news) for parcel in parcels if (news := parcel.pack())]
+        commands: list[Command] = []
+        if packed:
+            grown = _ENCODER.encode([news for _, news in packed])
+            own = (self._token, keys.WRITING, keys.KEPT_SECONDS, keys.ENDED_SECONDS)
+            commands.append(("EVAL", GROW, 0, grown, *own))
         if changed := over + [parcel.reply.id for parcel, _ in packed]:
             commands.append(("PUBLISH", keys.NEWS, ",".join(map(str, changed))))
         for answer_id in over:
@@ -138,8 +151,11 @@ class Outbox:
             self._start_again()
             return
         self._over.difference_update(over)
-        for (parcel, _), result in zip(packed, results, strict=False):
+        for (parcel, _), result in zip(packed, results[0] if packed else (), strict=True):
             self._settle(parcel, result)
+        if changed:
+            listening = results[1 if packed else 0]  # this process does too
+            self._pause = ROUND_SECONDS if listening > 1 else ALONE_ROUND_SECONDS
         if renewing:
             if self._known and results[-1] is None:  # Redis was emptied, or this process slept
                 self._start_again()
@@ -173,6 +189,7 @@ class _Parcel:
 
     def __init__(self, reply: Written) -> None:
         self.reply = reply
+        self._address = (str(reply.id), *keys.all_of(reply.id), keys.gone(reply.id))
         self.forget()
 
     def forget(self) -> None:
@@ -183,23 +200,21 @@ class _Parcel:
         self._sizes = (0, 0)  # the same in bytes
         self.is_over = False
 
-    def pack(self, token: str) -> Command | None:
-        """What brings Redis up to date; None where it is."""
+    def pack(self) -> tuple[str | int | bool, ...] | None:
+        """What brings Redis up to date, as GROW takes it; None where it is."""
         if self.reply.version == self._version:
             return None
         news = self.reply.news(*self._characters)
         self._version, facts = news.version, news.facts
-        thinking, answer = news.thinking.encode(), news.answer.encode()
-        if facts == self._facts and not thinking and not answer:
+        if facts == self._facts and not news.thinking and not news.answer:
             return None
         self.is_over = news.is_last
-        command: Command = (
-            *("EVAL", GROW, 5, *keys.all_of(self.reply.id), keys.WRITING, keys.gone(self.reply.id)),
-            *(self.reply.id, token, "more" if self._facts else "anew", *self._sizes, thinking, answer),
-            *("" if facts == self._facts else facts, keys.KEPT_SECONDS),
-            *("over" if self.is_over else "", keys.ENDED_SECONDS),
-        )
+        new = "" if facts == self._facts else facts
+        packed = (*self._address, not self._facts, *self._sizes, new, news.thinking, news.answer, self.is_over)
         self._facts = facts
         self._characters = (self._characters[0] + len(news.thinking), self._characters[1] + len(news.answer))
-        self._sizes = (self._sizes[0] + len(thinking), self._sizes[1] + len(answer))
-        return command
+        self._sizes = (self._sizes[0] + len(news.thinking.encode()), self._sizes[1] + len(news.answer.encode()))
+        return packed
+
+
+_ENCODER = msgspec.msgpack.Encoder()

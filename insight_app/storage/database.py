@@ -29,7 +29,8 @@ class Database:
     """Short transactions on one database. Raises ConfigError where it cannot be opened or brought up to date.
 
     Every transaction raises a DatabaseError where that is what is wrong; `report` is told its code. `took` is told of
-    each how long it took in seconds, and whether it is of the kind "read" or "write".
+    each how long it took in seconds, and whether it is of the kind "read" or "write". `outside` runs what would hold up
+    all threads, where they are greenlets.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class Database:
         url: str | URL,
         report: Callable[[str], None] = lambda problem: None,
         took: Callable[[str, float], None] = lambda kind, seconds: None,
+        outside: Callable[[Callable[[], object]], object] = lambda work: work(),
     ) -> None:
-        self._report, self._took = report, took
+        self._report, self._took, self._outside = report, took, outside
         try:
             self.url = make_url(url)
             self.product = self._product()
@@ -47,6 +49,7 @@ class Database:
                 f"DATABASE_URL names no database that can be used ({type(error).__name__}).",
                 "Leave it empty, or write it like sqlite:////path/to/file.db or postgresql://user:password@host/name.",
             ) from None
+        self._is_written_through = True
         self.has_log = self.product.keeps_log  # whether its log may hold what was deleted
 
     @contextmanager
@@ -69,6 +72,18 @@ class Database:
             self.product.transaction(alone, until, at_leisure=at_leisure) as connection,
         ):
             yield connection
+        self._is_written_through = False
+
+    def write_through(self) -> None:
+        """Has the disk keep, also without power, what was written before; until then a commit may be lost with it."""
+        if self._is_written_through:
+            return
+        self._is_written_through = True  # what is written meanwhile is for the next time
+        try:
+            self.product.write_through()
+        except OSError:
+            self._is_written_through = False
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -177,7 +192,7 @@ class Database:
         if self.url.get_backend_name() == "sqlite":
             from insight_app.storage.sqlite import SQLite
 
-            return SQLite(self.url)
+            return SQLite(self.url, self._outside)
         from insight_app.storage.postgres import Postgres  # its library is for nobody else to load
 
         return Postgres(self.url, PATIENCE_SECONDS, LEISURE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError as Refusal
+from sqlalchemy.exc import InvalidatePoolError
 
 from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull
 from insight_app.storage.product import TRACES
@@ -23,6 +25,9 @@ CONNECTING, STATEMENT = 5, 30
 IDLE_IN_TRANSACTION = 60  # a process that hangs must not keep others from what it locked
 # A cut network says nothing: a connection without a sign of life for 25 s is given up, one that owes an answer, too.
 ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+# For how long a connection that nobody used is thought to be there, unless its server said otherwise.
+TRUSTED_SECONDS = 1.0
+LEFT = "insight left"  # since when nobody uses it
 
 BUSY = {"55P03", "57014", "40P01", "40001", "53300", "25P03"}  # locked, too slow, deadlock, too many connections
 FULL = {"53100"}
@@ -58,11 +63,11 @@ class Postgres:
             pool_size=CONNECTIONS,
             max_overflow=0,
             pool_timeout=patience_seconds,
-            pool_pre_ping=True,  # a server that was restarted is met by a new connection, not by an error
             pool_use_lifo=True,
         )
         self._is_closed = False
         event.listen(self.writer, "connect", self._prepare)
+        event.listen(self.writer, "checkout", self._look_at)
         event.listen(self.writer, "checkin", self._take_back)
         # Each statement by itself: no BEGIN and ROLLBACK to wait for.
         self.reader: Engine = self.writer.execution_options(isolation_level="AUTOCOMMIT")
@@ -71,6 +76,8 @@ class Postgres:
     def close(self) -> None:
         self._is_closed = True
         self.writer.dispose()
+
+    def write_through(self) -> None: ...  # each commit is
 
     def take_turn(self, until: float) -> None: ...
 
@@ -165,8 +172,26 @@ class Postgres:
         connection.execute(_limits(local=False, lock=self._patience, statement=STATEMENT, idle=IDLE_IN_TRANSACTION))
         connection.autocommit = False
 
+    def _look_at(self, connection: Any, record: Any, _proxy: Any) -> None:
+        """A server that was restarted is met by a new connection, not by an error.
+
+        Where it closed this one, that has come in the meantime and costs nothing to see; to ask is a question more
+        before each statement, and only needed where a network may have swallowed the news.
+        """
+        since = record.info.get(LEFT)
+        if since is None:  # it is new
+            return
+        try:
+            for _ in range(2):  # its last words, and that nothing follows
+                connection.pgconn.consume_input()
+            if time.monotonic() - since > TRUSTED_SECONDS:
+                self.writer.dialect.do_ping(connection)
+        except self.writer.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
     def _take_back(self, _connection: Any, record: Any) -> None:
         """A thread that ends after all others brings its connection back to nobody."""
+        record.info[LEFT] = time.monotonic()
         if self._is_closed:
             record.invalidate()
 

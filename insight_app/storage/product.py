@@ -27,6 +27,9 @@ class Product(Protocol):
 
     def close(self) -> None: ...
 
+    def write_through(self) -> None:
+        """Has the disk keep, also without power, what was committed before."""
+
     def take_turn(self, until: float) -> None:
         """Before a connection is taken to write. Raises DatabaseBusy."""
 

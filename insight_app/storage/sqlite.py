@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -18,7 +19,7 @@ from insight_app.storage.product import LOOK_AGAIN_SECONDS, TRACES
 
 # What every new connection is told.
 PRAGMAS = (
-    "synchronous=FULL",  # or what was said to be kept is lost where the machine loses its power
+    "synchronous=NORMAL",  # the disk is awaited by `write_through`, for many commits at once
     "foreign_keys=ON",
     "secure_delete=ON",
     "temp_store=MEMORY",  # what is sorted holds people's words, and SQLite's own place for it is /var/tmp
@@ -38,7 +39,9 @@ class SQLite:
     keeps_log = True
     hint = "Check that its folder exists, has free space and may be written to."
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, outside: Callable[[Callable[[], object]], object]) -> None:
+        """`outside` awaits the disk, where a thread of gevent's would stop all others meanwhile."""
+        self._outside = outside
         self.reader = _engine(url, READING_PATIENCE_SECONDS)
         self.writer = self.caretaker = _engine(url, 0)
         self.place = str(url.database)
@@ -48,6 +51,15 @@ class SQLite:
     def close(self) -> None:
         self.reader.dispose()
         self.writer.dispose()
+
+    def write_through(self) -> None:
+        # SQLite itself syncs its log before it takes anything out of it, so that what is not in it is on the disk.
+        with suppress(FileNotFoundError):
+            log = os.open(f"{self.place}-wal", os.O_RDWR)
+            try:
+                self._outside(lambda: getattr(os, "fdatasync", os.fsync)(log))
+            finally:
+                os.close(log)
 
     def take_turn(self, until: float) -> None:
         if not self._writing.acquire(timeout=max(until - time.monotonic(), 0.0)):
@@ -143,7 +155,7 @@ class SQLiteInMemory(SQLite):
     """In the memory of this process: one connection for all."""
 
     def __init__(self, url: URL) -> None:
-        super().__init__(url)
+        super().__init__(url, lambda work: work())  # there is no disk, and nobody else may use the connection meanwhile
         shared = {"check_same_thread": False}
         only = create_engine(url, hide_parameters=True, connect_args=shared, poolclass=StaticPool)
         event.listen(only, "connect", _prepare)

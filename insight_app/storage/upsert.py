@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Executable, Table
 from sqlalchemy.dialects.postgresql import insert as insert_in_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 
 def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Sets columns of the row with that key."""
-    _upsert(connection, table, key, values, values)
+    statement = _upsert(connection.dialect.name, table, (*key,), (*values,), grows=False)
+    connection.execute(statement, {**key, **values})
 
 
 def add(connection: Connection, table: Table, key: Mapping[str, Any], more: Mapping[str, float]) -> None:
     """Adds to columns of the row with that key."""
-    _upsert(connection, table, key, more, {name: table.c[name] + value for name, value in more.items()})
+    statement = _upsert(connection.dialect.name, table, (*key,), (*more,), grows=True)
+    connection.execute(statement, {**key, **more})
 
 
-def _upsert(
-    connection: Connection, table: Table, key: Mapping[str, Any], new: Mapping[str, Any], grown: Mapping[str, Any]
-) -> None:
-    insert = insert_in_sqlite if connection.dialect.name == "sqlite" else insert_in_postgres
-    connection.execute(insert(table).values(**key, **new).on_conflict_do_update(index_elements=[*key], set_=grown))
+@cache  # making a statement takes longer than what it does
+def _upsert(product: str, table: Table, key: tuple[str, ...], names: tuple[str, ...], *, grows: bool) -> Executable:
+    new = (insert_in_sqlite if product == "sqlite" else insert_in_postgres)(table)
+    values = {name: table.c[name] + new.excluded[name] if grows else new.excluded[name] for name in names}
+    return new.on_conflict_do_update(index_elements=key, set_=values)
