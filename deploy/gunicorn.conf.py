@@ -7,6 +7,7 @@ import gc
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,12 +15,16 @@ from typing import Any
 
 from gunicorn.systemd import sd_notify
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+# After SIGHUP this file is read again, and new workers have what their master had loaded: it must be the code of now.
+for loaded in [name for name in sys.modules if name.partition(".")[0] in ("deploy", "insight_app")]:
+    del sys.modules[loaded]
 
-from deploy.worker import CLOSE_SECONDS, LAST_REQUESTS_SECONDS, Worker
-from insight_app.config import expect_redis, load
-from insight_app.errors import ConfigError
-from insight_app.telemetry import logs
+from deploy.worker import CLOSE_SECONDS, LAST_REQUESTS_SECONDS, Worker  # noqa: E402
+from insight_app.config import expect_redis, load  # noqa: E402
+from insight_app.errors import ConfigError  # noqa: E402
+from insight_app.telemetry import logs  # noqa: E402
 
 try:
     processes, graceful_seconds = load().web_concurrency, load().graceful_seconds
@@ -76,6 +81,28 @@ def nworkers_changed(server: Any, new: int, old: int | None) -> None:
         return
     if new > 1 and FOLDER not in os.environ.get(FIGURES, ""):  # one that was alone before is counted after a SIGHUP
         os.environ[FIGURES] = figures_folder()
+
+
+def when_ready(server: Any) -> None:
+    """SIGHUP is heeded where new workers could begin: where not, the old ones would end, and the server with them."""
+    reload = server.reload
+
+    def if_good() -> None:
+        """Asked of a process of its own, which has the code and the settings of now."""
+        ask = "import sys, insight_app.services; from insight_app.config import main; sys.exit(main())"
+        told = subprocess.run([sys.executable, "-c", ask], cwd=PROJECT, capture_output=True, text=True, check=False)
+        if told.returncode == 0:
+            reload()
+        else:
+            server.log.error("Not reloaded, all goes on as before: %s", told.stderr.strip().splitlines()[-1])
+
+    server.reload = if_good
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Once all have begun, one that cannot (the database is away) does not end the server: it is tried again."""
+    if worker.age > server.cfg.workers:
+        server.WORKER_BOOT_ERROR = server.APP_LOAD_ERROR = -1  # no process ends with that
 
 
 def figures_folder() -> str:

@@ -62,6 +62,19 @@ def test_every_alert_says_what_is_seen_why_and_what_to_do() -> None:
     assert len(alerts) == len({alert.split()[0] for alert in alerts})
 
 
+def test_every_alert_leads_to_its_section() -> None:
+    guide = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", guide, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert len(anchors) == len(headings)
+    for file in (ALERTS, guide):
+        for anchor in re.findall(r"(?:operating\.md|\()#([a-z0-9-]+)", file):
+            assert anchor in anchors, anchor
+    assert set(re.findall(r"operating\.md#([a-z-]+)", ALERTS)) == {
+        re.sub(" ", "-", heading.lower()) for heading in re.findall(r"^### (.+)$", guide, re.MULTILINE)
+    }
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -138,7 +138,16 @@ def blocks(title: str) -> str:
 
 
 # Done by others than us: what they need is not here, or would change this machine.
-OTHERS = ("apt-get", "git clone", "systemctl", "journalctl", "python3 -m venv", ".venv/bin/python -m pip")
+OTHERS = (
+    "apt-get",
+    "git clone",
+    "systemctl",
+    "journalctl",
+    "python3 -m venv",
+    ".venv/bin/python -m pip",
+    "certbot",
+    "nginx -t",
+)
 
 
 def test_what_the_guide_has_one_type_puts_things_where_the_units_look_for_them(tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ def worst(checked: Sequence[Checked]) -> State:
     return next((state for state in (State.WRONG, State.WARNING) if state in states), State.GOOD)
 
 
+def worst_first(checked: Sequence[Checked]) -> list[Checked]:
+    worse = [State.WRONG, State.WARNING, State.GOOD]
+    return sorted(checked, key=lambda each: worse.index(each.finding.state))
+
+
 def _looked(check: Check) -> Finding:
     try:
         return check.look()

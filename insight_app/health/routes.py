@@ -24,7 +24,8 @@ def page() -> str:
     found = services()
     parts = Parts(found.settings, lambda: found.database, found.engine.engines, found.settings.public_url)
     checked = findings.run(all_checks(parts))
-    return render_template("health/page.html", checked=checked, worst=findings.worst(checked).value)
+    first = findings.worst_first(checked)
+    return render_template("health/page.html", checked=first, worst=first[0].finding.state.value)
 
 
 @health.get("/settings/health/streamed")

@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -207,6 +207,13 @@ def test_nor_is_one_of_a_single_worker_without_redis(
         fleet.end()
 
 
+def wait(for_it: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not for_it():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def upgrade(context: BrowserContext, fleet: Fleet, name: str, writers: int) -> None:
     story, meanwhile = (tell(fleet, each, random.Random(SEED + 3)) for each in (name, f"meanwhile {name}"))
     chat, other, third = (chat_in(context, fleet.url) for _ in range(3))
@@ -216,10 +223,14 @@ def upgrade(context: BrowserContext, fleet: Fleet, name: str, writers: int) -> N
     other.page.goto(chat.page.url)
     old = children(fleet.master.pid)
     assert story.reached.wait(20)
+    usual, story.pause = story.pause, 0.5  # while the master finds out whether new workers could begin
     fleet.master.send_signal(signal.SIGHUP)
+    wait(lambda: not set(children(fleet.master.pid)) <= set(old))
     third.ask(f"meanwhile {name}")
+    wait(lambda: len(story.writers) == writers)
+    story.pause = usual
     expect_whole(chat, other, story, fleet)
     expect_whole(third, third, meanwhile, fleet)
     assert len(story.writers) == writers
-    assert not set(old) & set(children(fleet.master.pid))
+    wait(lambda: not set(old) & set(children(fleet.master.pid)))
     assert not [each for page in (chat, other, third) for each in page.complaints]

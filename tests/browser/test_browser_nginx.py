@@ -40,6 +40,10 @@ def test_an_answer_goes_on_over_a_reload_of_nginx_and_a_restart_of_the_app(brows
         expect(text).to_contain_text("One two")
         assert not chat.complaints, chat.complaints
 
+        without = browser.new_context(ignore_https_errors=True, java_script_enabled=False)
+        stack.callback(without.close)
+        plain = without.new_page()
+        plain.goto(nginx.url)
         first.send_signal(signal.SIGTERM)
         first.wait(timeout=20)
         # What the page asks meanwhile gets Nginx's own page, and a message is not lost.
@@ -52,6 +56,9 @@ def test_an_answer_goes_on_over_a_reload_of_nginx_and_a_restart_of_the_app(brows
         late = chat_in(context, nginx.url)
         late.page.goto(chat.page.url)
         expect(late.page.get_by_role("heading")).to_have_text("The server is starting, or away.")
+        plain.get_by_role("textbox", name="Message").fill("And without a script?")
+        plain.get_by_role("button", name="Send").click()
+        expect(plain.get_by_role("main")).to_contain_text("it sends what you typed once more")
 
         ollama.script("three.")
         ollama.script("I am.")
@@ -62,6 +69,8 @@ def test_an_answer_goes_on_over_a_reload_of_nginx_and_a_restart_of_the_app(brows
         expect(late.answers.first).to_have_attribute("data-state", "done", timeout=15_000)  # that page tried again
         chat.message.press("Enter")
         expect(chat.answers.nth(1).locator('[data-part="answer"]')).to_have_text("I am.")
+        plain.reload()
+        expect(plain.locator('article[data-role="user"]')).to_contain_text("And without a script?")
         late.page.goto(chat.page.url)
         assert chat.messages_html() == late.messages_html()
         too_large = "fetch('/messages', {method: 'POST', body: 'x'.repeat(5e6)}).then(said => said.status)"
