@@ -140,11 +140,13 @@ class _Known(dict[str, str]):
 
 
 class ConfigError(InsightError):
+    """`may_pass`: it may be otherwise in a moment, without anybody's doing; a start is then worth another try."""
+
     code = "config"
 
-    def __init__(self, cause: str, next_step: str) -> None:
+    def __init__(self, cause: str, next_step: str, *, may_pass: bool = False) -> None:
         super().__init__()
-        self.cause, self.next_step = cause, next_step
+        self.cause, self.next_step, self.may_pass = cause, next_step, may_pass
         self.args = (f"{cause} {next_step}",)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError as Refusal
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
+from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull
 from insight_app.storage.product import Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -151,10 +151,12 @@ class Database:
                         self.product.prepare(connection)
                         migrate(connection, "head")
         except (DatabaseBusy, DatabaseFull) as problem:
-            raise ConfigError(problem.cause, problem.next_step) from problem
+            raise ConfigError(problem.cause, problem.next_step, may_pass=True) from problem
         except (SQLAlchemyError, DatabaseError) as error:
             raise ConfigError(
-                f"The database {self.product.place} cannot be used ({_kind(error)}).", self.product.hint
+                f"The database {self.product.place} cannot be used ({_kind(error)}).",
+                self.product.hint,
+                may_pass=isinstance(error, DatabaseAway),
             ) from error
 
     def version(self) -> str | None:
