@@ -7,8 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat_page import free_port, started, wait_for
@@ -24,11 +26,14 @@ from test_chat_replies import until
 from visitor import Visitor
 
 from insight_app.accounts.entries import Entry
+from insight_app.accounts.people import Role
+from insight_app.accounts.store import AccountStore
 from insight_app.accounts.tokens import Scope
 from insight_app.chat.messages import State
 from insight_app.config import Settings
-from insight_app.errors import DatabaseAway
+from insight_app.errors import DatabaseAway, EmailTaken
 from insight_app.services import Services
+from insight_app.storage.database import Database
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +110,25 @@ def test_postgres_may_be_restarted_in_mid_answer(
     assert services.metrics.faults._value.get() == 0
 
 
+@pytest.mark.parametrize("at", ["rules", "conversations"])
 def test_an_answer_that_cannot_begin_without_the_database_begins_when_it_is_back(
-    there: Flask, own: OwnPostgres, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+    at: str, there: Flask, own: OwnPostgres, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services, bob = services_of(there), signed_in(there, BOB)
-    instructions = services.conversations.instructions
+    place, name = (services.rules, "version") if at == "rules" else (services.conversations, "instructions")
+    asked, begun = getattr(place, name), services.answering._take
 
-    def stopped_before(conversation_id: str) -> str:
-        monkeypatch.setattr(services.conversations, "instructions", instructions)
+    def stopped_before(*of: object) -> object:
+        monkeypatch.setattr(place, name, asked)
         own.stop()
-        return instructions(conversation_id)
+        return asked(*of)
 
-    monkeypatch.setattr(services.conversations, "instructions", stopped_before)
+    def begin(*of: Any) -> Any:
+        monkeypatch.setattr(services.answering, "_take", begun)
+        monkeypatch.setattr(place, name, stopped_before)
+        return begun(*of)
+
+    monkeypatch.setattr(services.answering, "_take", begin)
     ollama.script("Here it is.")
     assert bob.send("/messages", message="Hi", key=bob.field("key")).status_code == 303
     (reply,) = services.replies.here()
@@ -125,6 +137,18 @@ def test_an_answer_that_cannot_begin_without_the_database_begins_when_it_is_back
     written(reply.id)
     kept = services.conversations.message(reply.id)
     assert (kept.state, kept.text, kept.problem) == (State.DONE, "Here it is.", "")
+
+
+def test_an_address_that_has_an_account_already_comes_into_no_log_of_postgres(own: OwnPostgres) -> None:
+    """It would quote a row that cannot be, whatever it is told to log."""
+    with closing(Database(own.url(own.create()))) as database:
+        database.bring_up_to_date()
+        accounts = AccountStore(database)
+        accounts.create("kanarienvogel@example.org", Role.MEMBER, subject="kanarienvogel")
+        for email, subject in (("kanarienvogel@example.org", None), ("other@example.org", "kanarienvogel")):
+            with pytest.raises(EmailTaken):
+                accounts.create(email, Role.MEMBER, subject=subject)
+    assert "kanarienvogel" not in (own.folder / "log").read_text()
 
 
 def test_a_worker_that_dies_while_postgres_is_away_does_not_take_the_server_with_it(

@@ -29,6 +29,7 @@ from insight_app.errors import (
     EngineBroke,
     EngineError,
     InsightError,
+    RulesUnreadable,
     ServerEnding,
     ServerStopped,
     TakesNothingNew,
@@ -249,7 +250,10 @@ class Answering:
             try:
                 with self.writing.turn(reply, answer.choice) as my_turn:
                     return self._take(reply, answer, history, wanted) if my_turn else reply.outcome(State.STOPPED)
-            except (EngineError, DatabaseError) as error:
+            except (EngineError, DatabaseError, RulesUnreadable) as caught:
+                error = caught.__cause__ if isinstance(caught, RulesUnreadable) else caught
+                if not isinstance(error, (EngineError, DatabaseError)):
+                    raise
                 if reply.stop.asked:
                     return reply.outcome(State.STOPPED)
                 pause = None if reply.position > begun else patience.pause(error)
