@@ -2,6 +2,7 @@
 
 InsightError
 ├── ConfigError          the environment or .env holds a value that cannot be used; the start stops
+│   └── NotYet           what it names is away just now; the start is tried again
 ├── InputError           what a person or a program sent cannot be taken as it is
 │   ├── EmptyPrompt
 │   ├── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
@@ -141,6 +142,12 @@ class _Known(dict[str, str]):
 
 class ConfigError(InsightError):
     code = "config"
+
+
+class NotYet(ConfigError):
+    """It may be otherwise in a moment, without anybody's doing: a start is then worth another try."""
+
+    code = "not_yet"
 
 
 class InputError(InsightError):

@@ -17,6 +17,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
+from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from insight_app.accounts.guards import for_program
@@ -31,6 +32,7 @@ from insight_app.errors import (
     MetricsTokenNeeded,
     NotThere,
     QuotaReached,
+    RedisAway,
     SignedOut,
     SignInNeeded,
     TemporaryOver,
@@ -64,6 +66,8 @@ def _translate(error: Exception) -> ResponseReturnValue:
         kind = TooManyTries if is_door else TooManyRequests
         seconds = rates.seconds_left()
         return show(kind(retry_after=seconds, wait=lasting(seconds)))
+    if isinstance(error, StorageError):  # Redis went while two requests were counted, of which one had noticed
+        return show(RedisAway())
     if isinstance(error, SecurityError):
         # No page: under a name that is not ours nothing of anybody's may be read.
         if for_program():

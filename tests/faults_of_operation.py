@@ -10,6 +10,7 @@ from typing import NamedTuple
 COLUMNS = ("part", "what happens to it", "what people see", "what mends it", "test")
 KILLS, STOPS = "browser/test_browser_kills.py", "test_chat_ending.py"
 AWAY, ENGINES, DATABASES = "test_chat_redis_away.py", "test_faults_of_engines.py", "test_faults_of_databases.py"
+POSTGRES, NGINX = "test_faults_of_postgres.py", "test_deploy_nginx.py"
 NOTHING_NEW = "“Redis does not answer, and without it no new answer can begin.” Their text is kept; programs: 503"
 NOTHING_LOST = "What is being written is written on, for who is at its worker; pages at other workers wait"
 
@@ -138,6 +139,57 @@ OPERATION_FAULTS = (
         "“The database cannot be used now.”",
         "the disk, or a backup",
         (DATABASES, "a_page_that_cannot_be_read_says_so_and_is_there_again_later"),
+    ),
+    Row(
+        "Postgres",
+        "down, or restarted in mid-answer",
+        "“The database's server does not answer.” Their text is kept. Answers go on, also for programs, and are kept "
+        "later; what has not begun waits for it; who is in stays in",
+        "Postgres; each process finds it again by itself",
+        (POSTGRES, "postgres_may_be_restarted_in_mid_answer"),
+    ),
+    Row(
+        "Postgres",
+        "down while a worker dies, or starts",
+        "What the other workers show; at the only one, requests wait for it",
+        "Postgres: a new worker is tried every few seconds until it is there",
+        (POSTGRES, "a_worker_that_dies_while_postgres_is_away_does_not_take_the_server_with_it"),
+    ),
+    Row(
+        "Postgres",
+        "slow: somebody holds what is to be written, or all connections are in use",
+        "“Another program holds the database.” after 5 s. Their text is kept; answers go on and are kept later",
+        "the end of that program",
+        ("test_storage_postgres.py", "nobody_waits_for_longer_than_is_set"),
+    ),
+    Row(
+        "Postgres",
+        "full disk, read only, not let in",
+        "As SQLite's: “The disk is full, so nothing can be kept.”, “The database cannot be used now.”",
+        "room on its disk; who runs it",
+        ("test_storage_postgres.py", "what_postgres_refuses_is_said_in_our_words"),
+    ),
+    Row(
+        "Nginx",
+        "reloaded",
+        "Nothing",
+        "its old processes keep the streams that they have until these end",
+        (NGINX, "a_reload_in_mid_answer_loses_nothing"),
+    ),
+    Row(
+        "Nginx",
+        "down, or restarted",
+        "Pages stand still, and go on from their place; every character once. A program is cut off, which ends its "
+        "answer, as when it goes by itself; what was written is kept",
+        "Nginx",
+        (NGINX, "an_answer_goes_on_over_a_restart_of_nginx"),
+    ),
+    Row(
+        "Nginx",
+        "up, and the app behind it is not",
+        "“The server is starting, or away.”, as a page, a part of one, or JSON (502)",
+        "the app; what was typed is one step back",
+        (NGINX, "while_the_app_is_away_everybody_hears_it_in_their_own_way"),
     ),
     Row(
         "disk",

@@ -93,8 +93,12 @@ class OwnNginx:
             (self.folder / name).write_text(text, encoding="utf-8")
         (self.folder / "nginx").write_text(conf, encoding="utf-8")
         self._command = [program, "-c", str(self.folder / "nginx"), "-p", str(self.folder)]
+        self.start()
+
+    def start(self) -> None:
+        """Also again, after `stop()`."""
         said = self.folder / "logs" / "start.log"
-        with said.open("wb") as log:
+        with said.open("ab") as log:
             self._process = subprocess.Popen([*self._command, "-g", "daemon off;"], stdout=log, stderr=log)
         until = time.monotonic() + 10
         try:
@@ -136,9 +140,13 @@ class OwnNginx:
         """All that it logged."""
         return "".join(file.read_text() for file in (self.folder / "logs").iterdir())
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """At once, with every connection."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(timeout=20)
+
+    def close(self) -> None:
+        self.stop()
         shutil.rmtree(self.folder)
 
 

@@ -108,6 +108,8 @@ def test_an_engine_error_before_the_first_word_has_a_status(client: FlaskClient,
     ollama.script(status(503, {"error": "server busy"}))
     response = client.post("/api/chat", json={"message": "a"})
     assert response.status_code == 503
+    kept = client.get(f"/api/answers/{response.headers['X-Answer-Id']}").json
+    assert (kept["state"], kept["conversation_id"]) == ("failed", response.headers["X-Conversation-Id"])
     assert response.json is not None
     assert response.json["error"]["code"] == "engine_busy"
 

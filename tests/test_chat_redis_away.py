@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 from faults_seen import plain
 from flask import Flask
+from own_app import running
 from own_redis import OwnRedis
+from people import BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama, gate
 from visitor import Visitor
 
@@ -118,3 +120,18 @@ def test_a_rule_that_is_saved_at_one_process_holds_at_the_other_at_once(
     rule = Rule(id="rule-z", name="No animals", kind=Kind.WORDS, text="zebra", scope=Scope.BOTH, action=Action.MASK)
     RuleList(here.rules, "me").save(rule, "")
     assert "zebra" not in there.moderation.prompt("the zebra")
+
+
+def test_who_is_counted_while_another_one_finds_redis_gone_is_told_so(
+    settings: Settings, redis: OwnRedis, at_end: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library counts in memory from then on, but has nothing for who asked Redis at that moment too."""
+    app = at_end.enter_context(running(replace(settings, redis_url=redis.url, auth_mode="accounts")))
+    add_people(app.extensions["insight"])
+    bob = signed_in(app, BOB)
+    monkeypatch.setattr(limiter, "_in_memory_fallback_enabled", False)
+    redis.stop()
+    refused = bob.send("/messages", message="Keep <this>", key=bob.field("key"))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert "Keep &lt;this&gt;</textarea>" in refused.text
+    assert app.extensions["insight"].metrics.faults._value.get() == 0

@@ -19,7 +19,7 @@ from insight_app.chat.messages import Outcome, State
 from insight_app.chat.redis_link import Link
 from insight_app.chat.redis_mirrors import Mirrors
 from insight_app.chat.redis_outbox import ALONE_ROUND_SECONDS, Outbox
-from insight_app.chat.replies_redis import RepliesInRedis
+from insight_app.chat.replies_redis import CLAIM_SECONDS, RepliesInRedis
 from insight_app.errors import ConfigError
 
 
@@ -216,6 +216,16 @@ def test_what_a_dead_process_wrote_is_given_to_one_other_once(redis: OwnRedis) -
         assert one.orphans(()) == []
     for one in others:
         one.leave()
+
+
+def test_who_was_given_it_and_could_not_begin_is_given_it_again_and_nobody_else(two: Two) -> None:
+    """The database was away for a moment, say: the answer must not wait until others may have it."""
+    assert until(lambda: two[0].orphans({3})) == [3]
+    before = time.monotonic()
+    while not (given := two[0].orphans({3})):
+        assert two[1].orphans({3}) == []
+    assert given == [3]
+    assert time.monotonic() - before < CLAIM_SECONDS / 4
 
 
 def test_what_a_process_gives_up_is_taken_soon(two: Two, redis: OwnRedis) -> None:

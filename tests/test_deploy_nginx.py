@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -525,6 +525,30 @@ def test_a_reload_in_mid_answer_loses_nothing(one: InsightNginx, engine: Scripte
 
         assert len(in_step(reloaded(response.iter_raw()), gates)) == len(gates)
     assert Browser(one.url, http2=True).get("/healthz").status_code == 200
+
+
+def test_an_answer_goes_on_over_a_restart_of_nginx(app: str, files: Path, engine: ScriptedOllama) -> None:
+    """The page connects again, with its place, and has what it lacks and nothing twice."""
+    with in_front(app.removeprefix("http://"), files) as nginx:
+        browser, goes_on = Browser(nginx.url), threading.Event()
+        visitor = Visitor(browser)  # type: ignore[arg-type]
+        visitor.open("/")
+        engine.script("The first part.\n\nThe second ", gate(goes_on), "part.")
+        answer_id = visitor.ask("Hi")
+        place = ""
+        with suppress(httpx2.HTTPError), browser.http.stream("GET", f"/answers/{answer_id}/stream") as stream:
+            for line in stream.iter_lines():
+                place = line.removeprefix("id: ") if line.startswith("id: ") else place
+                if place and "The second" in line:
+                    nginx.stop()
+        with pytest.raises(httpx2.ConnectError):
+            browser.get("/")
+        nginx.start()
+        goes_on.set()
+        rest = browser.get(f"/answers/{answer_id}/stream", headers={"Last-Event-ID": place}).text
+        assert rest.count("The first part.") == 1  # in the finished article, which comes last
+        assert "event: done" in rest
+        assert browser.get(f"/answers/{answer_id}/text").text == "The first part.\n\nThe second part."
 
 
 # ---- Several Ollamas ----

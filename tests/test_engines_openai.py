@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from asking import events_of
-from scripted_ollama import TEXT, Step, closed, cut, gate, headers, silence, status
+from scripted_ollama import TEXT, Answer, Step, closed, cut, gate, headers, silence, status
 from scripted_openai import ScriptedOpenAI, chunk, done, error, event, refusal, written
 
 from insight_app import errors
 from insight_app.engines import openai_compatible as module
+from insight_app.engines import wire
 from insight_app.engines.base import Done, Event, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.openai_compatible import OpenAICompatible
 from insight_app.engines.tools import ToolCall
@@ -462,3 +463,25 @@ def test_a_server_that_does_not_say_whether_it_goes_on_does_not(serve: Serve) ->
             server, engine = serve(make=make)
             server.script(answer_is, path=path)
             assert not engine.continues(MODEL, Stop())
+
+
+@pytest.mark.parametrize("how", ["endless", "a byte at a time"])
+def test_a_list_that_does_not_end_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Whoever answers there, or breaks in there, neither fills the memory nor holds up who looks."""
+    monkeypatch.setattr(wire, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "QUICK_SECONDS", 0.05)
+    monkeypatch.setattr(wire, "LARGEST_BODY", 2**20 if how == "endless" else 2**30)
+    server, engine = serve()
+    sent = 0
+
+    def goes_on(answer: Answer) -> None:
+        nonlocal sent
+        while True:
+            answer.send(b" " * (2**16 if how == "endless" else 1))
+            sent += 1
+            answer.client_gone.wait(0 if how == "endless" else 0.01)
+
+    server.script(goes_on, path="/v1/models")
+    with pytest.raises(errors.EngineBroke):
+        engine.models()
+    assert sent < 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_postgres import OwnPostgres
 from rows import everything, fill
 from sqlalchemy import func, insert, select, text
 
@@ -26,6 +28,7 @@ from insight_app.storage.tables import conversations, messages
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("sqlite", "postgres")
+CANARY = "kanarienvogel"
 New = Callable[..., Database]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -121,6 +124,34 @@ def recompressed(file: Path, cut: Callable[[bytes], bytes]) -> Path:
     return other
 
 
+def with_cell(table: str, column: str, value: object) -> Callable[[Path], Path]:
+    """In its first row."""
+
+    def change(lines: list[Any]) -> None:
+        place = next(place for place, line in enumerate(lines) if isinstance(line, dict) and line.get("table") == table)
+        lines[place + 1][lines[place]["columns"].index(column)] = value
+
+    return lambda file: rewritten(file, change)
+
+
+# What somebody wrote into it, with the right sum: as values that the tables do not take, or as something else.
+FORGED: dict[str, Callable[[Path], Path]] = {
+    "without a revision": lambda file: rewritten(file, lambda it: it[0].pop("revision")),
+    "of a revision that never was": lambda file: rewritten(file, lambda it: it[0].update(revision="0000")),
+    "of a revision that is an order": lambda file: rewritten(file, lambda it: it[0].update(revision="-1")),
+    "made at no time": lambda file: rewritten(file, lambda it: it[0].update(made_at=1e300)),
+    "columns that are none": lambda file: rewritten(file, lambda it: it[1].update(columns=[{}])),
+    "a last id that is none": lambda file: rewritten(file, lambda it: it[1].update(last_id=2**70)),
+    "a row that is none": lambda file: rewritten(file, lambda it: it.__setitem__(2, CANARY)),
+    "a row that is short": lambda file: rewritten(file, lambda it: it[2].pop()),
+    "a text as a time": with_cell("messages", "created_at", CANARY),
+    "a text as yes or no": with_cell("conversations", "is_pinned", CANARY),
+    "a list as a text": with_cell("messages", "text", [CANARY]),
+    "nothing as a text": with_cell("messages", "text", None),
+    "no number": with_cell("messages", "created_at", math.nan),
+    "a number without end": with_cell("messages", "run", 2**80),
+    "a message of no conversation": with_cell("messages", "conversation_id", "nope"),
+}
 DAMAGE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "cut off": (lambda file: cut(file, -10), "damaged or cut off"),
     "half": (lambda file: cut(file, file.stat().st_size // 2), "damaged or cut off"),
@@ -152,6 +183,22 @@ def test_a_file_that_is_not_right_changes_nothing(damage: str, kind: str, new_da
     with pytest.raises(BackupRefused, match=said):
         restored(database, spoil(tmp_path / "b"))
     assert everything(database) == before
+
+
+@each_kind
+def test_a_file_that_somebody_wrote_changes_nothing_and_is_quoted_nowhere(
+    kind: str, new_database: New, tmp_path: Path, postgres: OwnPostgres
+) -> None:
+    database = new_database(kind)
+    fill(database)
+    before = everything(database)
+    back_up(database, tmp_path / "b", nobody)
+    for name, forge in FORGED.items():
+        with pytest.raises(BackupRefused, match="damaged") as caught:
+            restored(database, forge(tmp_path / "b"))
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None, name
+        assert everything(database) == before, name
+    assert CANARY not in (postgres.folder / "log").read_text()
 
 
 @each_kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from insight_app.accounts.key_store import KeyStore
@@ -11,7 +12,7 @@ from insight_app.accounts.people import Person
 from insight_app.accounts.session_store import SessionStore
 from insight_app.accounts.store import AccountStore
 from insight_app.accounts.tokens import Scope, digest
-from insight_app.errors import NotThere
+from insight_app.errors import DatabaseError, NotThere
 
 # An entry that was good so short a time ago is: a thousand streams must not ask a thousand times a second.
 FRESH_SECONDS = 1.0
@@ -61,12 +62,13 @@ class Entries:
         return Entry(person, key_digest=key_digest, key_id=key.id, scopes=scopes)
 
     def holds(self, entry: Entry) -> bool:
-        """Whether who came in so may still be here, as it was within the last second."""
+        """Whether who came in so may still be here, as of a second ago at most, or when that could last be known."""
         now = time.monotonic()
         at, held = self._seen.get(entry, (-FRESH_SECONDS, True))
         if now - at < FRESH_SECONDS:
             return held
-        held = self._look(entry)
+        with suppress(DatabaseError):  # nobody is put out through a database that does not answer
+            held = self._look(entry)
         with self._looking:
             if now - self._cleared >= FRESH_SECONDS:
                 self._seen = {each: seen for each, seen in self._seen.items() if now - seen[0] < FRESH_SECONDS}

@@ -152,7 +152,8 @@ def register(app: Flask) -> None:
     """Flask-Login, which keeps who is signed in in the session's cookie."""
     manager = LoginManager()
     manager.session_protection = None  # people's addresses change, and sessions can be ended
-    manager.init_app(app)
+    # Pages have our `somebody`. To look for the user again would break the page that says that the database is away.
+    manager.init_app(app, add_context_processor=False)
 
     @manager.user_loader  # type: ignore[untyped-decorator]
     def signed_in(token: str) -> SignedIn | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from flask import Blueprint, Flask, Response, jsonify, request, stream_with_context
+from flask import Blueprint, Flask, Response, after_this_request, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
@@ -69,6 +69,8 @@ def chat() -> ResponseReturnValue:
         return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
     wait_for(reply, lambda: len(reply.answer), door.is_shut, seconds=None)
     if not len(reply.answer) and (problem := door.problem_of(reply)):
+        # Also to who is told an error, and may ask again: the prompt is stored.
+        after_this_request(lambda told: (told.headers.update(headers), told)[1])
         raise problem
     return Response(
         stream_with_context(guarded(_text(reply, door))), content_type="text/plain; charset=utf-8", headers=headers

@@ -29,6 +29,7 @@ from insight_app.errors import (
     EngineBroke,
     EngineError,
     InsightError,
+    RulesUnreadable,
     ServerEnding,
     ServerStopped,
     TakesNothingNew,
@@ -90,6 +91,7 @@ class Answering:
         self._living = living
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
+        self._taken: dict[int, Message] = {}  # those of them that are ours, and could not go on yet
         self._unfinished: set[int] = set()  # those of the last look that are not written here
         self._look_at = 0.0
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
@@ -149,12 +151,16 @@ class Answering:
             orphans = self._replies.orphans(self._suspects)
             self._suspects.update(orphans)  # until they go on: the disk may be full, and each is given to us but once
             for answer_id in orphans:
-                answer = self._store.left_behind(answer_id)
+                answer = self._taken.get(answer_id)
+                if answer is None or self._store.taken({answer_id: answer.run + 1}):
+                    answer = self._store.left_behind(answer_id)
                 if answer is not None and answer.problem == ServerStopped.code:
                     self._give_up(answer)
                 elif answer is not None:
+                    self._taken[answer_id] = answer  # to take it twice would look like the end of two servers
                     history = self._store.history(answer.conversation_id, answer.id)[:-1]
                     self.start(replace(answer, run=answer.run + 1), history, wanted=False)
+                self._taken.pop(answer_id, None)
                 self._suspects.discard(answer_id)
         except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
             self._log.error("answers not carried on", exc_info=error)
@@ -246,7 +252,10 @@ class Answering:
             try:
                 with self.writing.turn(reply, answer.choice) as my_turn:
                     return self._take(reply, answer, history, wanted) if my_turn else reply.outcome(State.STOPPED)
-            except EngineError as error:
+            except (EngineError, DatabaseError, RulesUnreadable) as caught:
+                error = caught.__cause__ if isinstance(caught, RulesUnreadable) else caught
+                if not isinstance(error, (EngineError, DatabaseError)):
+                    raise
                 if reply.stop.asked:
                     return reply.outcome(State.STOPPED)
                 pause = None if reply.position > begun else patience.pause(error)

@@ -1,10 +1,11 @@
-"""When an answer that could not begin is tried again: the engine is away, busy, or was out of memory once."""
+"""When an answer that could not begin is tried again: the engine is away, busy, or was out of memory once,
+or the database is away."""
 
 from __future__ import annotations
 
 import time
 
-from insight_app.errors import EngineBusy, EngineError, EngineUnreachable, OutOfMemory
+from insight_app.errors import DatabaseError, EngineBusy, EngineError, EngineUnreachable, OutOfMemory
 
 LOOK_SECONDS = 0.5
 LONGEST_PAUSE = 8.0
@@ -23,13 +24,13 @@ class Patience:
     def is_over(self) -> bool:
         return self._until is not None and time.monotonic() >= self._until
 
-    def pause(self, error: EngineError) -> float | None:
+    def pause(self, error: EngineError | DatabaseError) -> float | None:
         """How many seconds to wait before the next try; None: waiting does not help, or has lasted long enough."""
         if self._until is None:
             self._until = time.monotonic() + self._seconds
         if self.is_over:
             return None
-        if isinstance(error, EngineUnreachable):
+        if isinstance(error, (EngineUnreachable, DatabaseError)):
             return LOOK_SECONDS
         if isinstance(error, EngineBusy):
             self._pause = min(2 * self._pause, LONGEST_PAUSE)

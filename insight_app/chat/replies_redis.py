@@ -100,9 +100,14 @@ class RepliesInRedis:
             for answer_id, token in silent.items()
             if now - self._silent[answer_id] >= (keys.GIVEN_UP_SECONDS if token == b"" else keys.GRACE_SECONDS)
         ]
-        claims = [("SET", keys.claim(answer_id), self._token, "NX", "EX", CLAIM_SECONDS) for answer_id in ripe]
-        won = self._link.transact(claims) or []
-        mine = [answer_id for answer_id, claimed in zip(ripe, won, strict=False) if claimed]
+        # Who was given it already, and could not begin, is given it again: the database may have been away.
+        claims: list[Command] = []
+        for answer_id in ripe:
+            claims.append(("SET", keys.claim(answer_id), self._token, "NX", "EX", CLAIM_SECONDS))
+            claims.append(("GET", keys.claim(answer_id)))
+        owners = (self._link.transact(claims) or [])[1::2]
+        own = self._token.encode()
+        mine = [answer_id for answer_id, owner in zip(ripe, owners, strict=False) if owner == own]
         for answer_id in mine:  # whoever reads it will ask again, until it is there anew
             taken = ("HSET", keys.WRITING, answer_id, self._token)
             self._link.transact([taken, ("DEL", *keys.all_of(answer_id)), ("PUBLISH", keys.NEWS, answer_id)])

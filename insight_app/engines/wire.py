@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException, RemoteDisconnected
@@ -20,6 +21,8 @@ CONNECT_SECONDS = 3.0
 QUICK_SECONDS = 1.0  # for what a server answers from memory
 LINGER_SECONDS = 0.25  # for the last bytes behind the end mark, without which a connection is not used again
 MOST_BYTES = 65536
+# Of what is no stream, such as a list of models. What is larger, or comes for longer, is nothing of a model server.
+LARGEST_BODY, LONGEST_SECONDS = 2**24, 10.0
 
 # Nothing compresses a stream without holding it back.
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
@@ -114,11 +117,18 @@ class Wire:
             prepared.headers["traceparent"] = traced
         return prepared
 
-    def _body(self, response: requests.Response, *, silence: float, most: int | None = None) -> bytes:
+    def _body(self, response: requests.Response, *, silence: float, most: int = LARGEST_BODY + 1) -> bytes:
+        """Its first bytes, `most` of them. Raises EngineBroke where it does not end."""
+        until, parts, length = time.monotonic() + max(silence, LONGEST_SECONDS), list[bytes](), 0
         try:
-            return bytes(response.raw.read(most))
+            while length < most and (data := response.raw.read1(min(MOST_BYTES, most - length))):
+                parts.append(data)
+                length += len(data)
+                if length > LARGEST_BODY or time.monotonic() > until:
+                    raise errors.EngineBroke(**self.facts, because="a body without an end")
         except _FAILURES as problem:
             raise self._failed(problem, silence) from None
+        return b"".join(parts)
 
     def _failed(self, problem: Exception, silence: float) -> EngineError:
         """What it means where no byte of an answer has come."""

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text
+from sqlalchemy import Column, Connection, MetaData, Table, delete, insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError
 
 from insight_app.errors import BackupRefused
-from insight_app.storage.backup_file import PART, Backup, Part, Told, damaged, newer, write
+from insight_app.storage.backup_file import LARGEST, PART, Backup, Part, Told, damaged, is_number, newer, write
 from insight_app.storage.columns import storable
 from insight_app.storage.database import NEWEST, Database, migrate, version_of
 from insight_app.storage.product import Product
@@ -113,8 +114,12 @@ def _fill(connection: Connection, tables: dict[str, Table], part: Part, told: To
     table, rows, count = tables[part.table], iter(part.rows), 0
     if part.last_id is not None:
         given[part.table] = max(part.last_id, given.get(part.table, 0))
-    while some := [dict(zip(part.columns, map(_clean, row), strict=True)) for row in islice(rows, AT_ONCE)]:
-        connection.execute(insert(table), some)
+    columns = [table.c[name] for name in part.columns]
+    while some := [dict(zip(part.columns, map(_value, columns, row), strict=True)) for row in islice(rows, AT_ONCE)]:
+        try:
+            connection.execute(insert(table), some)
+        except (IntegrityError, DataError):  # rows that cannot be together; a text that is too long
+            raise damaged() from None
         count += len(some)
         if count % PART < len(some):
             told(part.table, count)
@@ -122,8 +127,17 @@ def _fill(connection: Connection, tables: dict[str, Table], part: Part, told: To
     return count
 
 
-def _clean(value: object) -> object:
-    return storable(value) if isinstance(value, str) else value
+def _value(column: Column[Any], value: object) -> object:
+    """As the column takes it. What it does not take would be quoted in a database's log, so it is not tried."""
+    kind = column.type.python_type
+    if isinstance(value, str) and kind is str:
+        return storable(value)
+    is_right = type(value) is kind or (value is None and column.nullable)
+    if kind in (int, float) and value is not None:
+        is_right = is_number(value, LARGEST, *((int,) if kind is int else ()))
+    if not is_right:
+        raise damaged()
+    return value
 
 
 def _note_new_rules(connection: Connection) -> None:

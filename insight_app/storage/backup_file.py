@@ -12,7 +12,9 @@ import errno
 import gzip
 import hashlib
 import json
+import math
 import os
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +29,8 @@ FORMAT, VERSION = "insightsphere-backup", 1
 GZIP = b"\x1f\x8b"  # how its files begin
 LONGEST_LINE = 256 * 2**20  # bytes; a longer one is no row of ours
 PART = 10_000  # rows, after which somebody is told
+LARGEST, LATEST = 2**63, 2**36  # a number that a database takes; a second that a calendar has
+_REVISION = re.compile("(?!0000)[0-9]{4}")
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Row = Sequence[Any]
 Told = Callable[[str, int], None]  # of which table, and how many rows of it so far
@@ -81,8 +85,11 @@ class Backup:
             raise BackupRefused("This is no backup of this program.", "Give the file that “backup” wrote.")
         if head.get("version") != VERSION:
             raise newer()
-        self.revision: str = str(head["revision"])
-        self.made_at: float = head["made_at"]
+        made: Any = head.get("made_at")
+        if not (_REVISION.fullmatch(str(head.get("revision"))) and is_number(made, LATEST)):
+            raise damaged()
+        self.revision: str = head["revision"]
+        self.made_at: float = made
 
     def check(self) -> dict[str, int]:
         """Reads all of it, and returns how many rows of each table there are."""
@@ -95,18 +102,24 @@ class Backup:
         next(lines)
         line = next(lines)
         while isinstance(line, dict) and "table" in line:
-            table, last = str(line["table"]), [line]
+            table, last, last_id = str(line["table"]), [line], line.get("last_id")
+            columns: Any = line.get("columns")
+            is_right = isinstance(columns, list) and all(isinstance(each, str) for each in columns)
+            if not is_right or not (last_id is None or is_number(last_id, LARGEST, int)):
+                raise damaged()
             counts[table] = 0
 
-            def rows(table: str = table, last: list[Any] = last) -> Iterator[Row]:
+            def rows(table: str = table, last: list[Any] = last, columns: list[str] = columns) -> Iterator[Row]:
                 for found in lines:
                     if isinstance(found, dict):
                         last[0] = found
                         return
+                    if not isinstance(found, list) or len(found) != len(columns):
+                        raise damaged()
                     counts[table] += 1
                     yield found
 
-            yield Part(table, tuple(line["columns"]), line["last_id"], rows())
+            yield Part(table, tuple(columns), last_id, rows())
             line = last[0]
         if not isinstance(line, dict) or line.get("rows") != counts:
             raise damaged()
@@ -129,6 +142,11 @@ class Backup:
         except (ValueError, OSError, EOFError, zlib.error):
             raise damaged() from None
         raise damaged()
+
+
+def is_number(value: object, limit: float, *kinds: type) -> bool:
+    """Whether it is one of these kinds (int or float) and nearer to 0 than that."""
+    return type(value) in (kinds or (int, float)) and math.isfinite(value) and abs(value) < limit  # type: ignore[arg-type]
 
 
 def damaged() -> BackupRefused:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from insight_app.config import Settings
-from insight_app.errors import ConfigError, DatabaseBusy, DatabaseError, DatabaseFull
+from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull, NotYet
 from insight_app.storage.product import LOOK_AGAIN_SECONDS, Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -165,11 +165,11 @@ class Database:
                         self.product.prepare(connection)
                         migrate(connection, "head")
         except (DatabaseBusy, DatabaseFull) as problem:
-            raise ConfigError(problem.cause, problem.next_step) from problem
+            raise NotYet(problem.cause, problem.next_step) from problem
         except (SQLAlchemyError, DatabaseError) as error:
-            raise ConfigError(
-                f"The database {self.product.place} cannot be used ({_kind(error)}).", self.product.hint
-            ) from error
+            kind = NotYet if isinstance(error, DatabaseAway) else ConfigError
+            said = f"The database {self.product.place} cannot be used ({_kind(error)})."
+            raise kind(said, self.product.hint) from error
 
     def version(self) -> str | None:
         """The last migration that was made here; None before the first."""
