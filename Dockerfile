@@ -2,8 +2,8 @@
 
 FROM python:3.11-slim AS packages
 WORKDIR /build
-COPY requirements.txt .
-RUN python -m venv /venv && /venv/bin/python -m pip install --no-cache-dir -r requirements.txt
+COPY requirements.txt requirements-tracing.txt ./
+RUN python -m venv /venv && /venv/bin/python -m pip install --no-cache-dir -r requirements.txt -r requirements-tracing.txt
 
 FROM python:3.11-slim
 WORKDIR /app
