@@ -47,6 +47,7 @@ def main() -> None:
     params.n_ctx = 2 * CONTEXT
     params.n_batch = params.n_ubatch = 32  # between two batches it sees that somebody has gone
     params.cpuparams.n_threads = 1
+    params.sampling.temp = 0.0  # the same prompt has the same answer
     params.endpoint_slots = True
     params.cache_ram_mib = 0
     params.ui = False
