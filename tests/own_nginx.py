@@ -154,10 +154,12 @@ class InsightNginx(OwnNginx):
     """insight.conf before `upstream`, an address with its port; answers at `url`, with TLS.
 
     `behind` is whether another proxy on this machine stands in front, as the comment in the file has it; `tls` whether
-    what is behind it is another Nginx with these files.
+    what is behind it is another Nginx with these files; `connections` how many one address may have.
     """
 
-    def __init__(self, upstream: str, assets: Path, *, behind: bool = False, tls: bool = False) -> None:
+    def __init__(
+        self, upstream: str, assets: Path, *, behind: bool = False, tls: bool = False, connections: int = 500
+    ) -> None:
         self.plain, self.port = free_ports(2)
         self.url = f"https://127.0.0.1:{self.port}"
         # Paths of a folder that is not known before Nginx is started are seen from it.
@@ -170,6 +172,7 @@ class InsightNginx(OwnNginx):
             "/var/log/nginx/": "logs/",
             "/opt/insightsphere": str(ROOT),
             "root /run/insight;": f"root {assets};",
+            "limit_conn insight_address 500;": f"limit_conn insight_address {connections};",
         }
         if behind:
             places["#     set_real_ip_from 203.0.113.9; real_ip"] = "set_real_ip_from 127.0.0.1; real_ip"

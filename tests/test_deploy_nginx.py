@@ -6,6 +6,8 @@ import gzip
 import json
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -93,7 +95,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, engine: ScriptedOllama) -> Ite
 
 
 @contextmanager
-def in_front(upstream: str, files: Path, **how: bool) -> Iterator[InsightNginx]:
+def in_front(upstream: str, files: Path, **how: Any) -> Iterator[InsightNginx]:
     nginx = InsightNginx(upstream, files, **how)
     try:
         yield nginx
@@ -456,6 +458,22 @@ def test_while_the_app_is_away_everybody_hears_it_in_their_own_way(tmp_path: Pat
         assert '"GET /c/1" 502' in written
         assert '"GET /invitations/..." 502' in written
         assert CANARY not in written
+
+
+def test_an_address_that_has_all_of_its_connections_hears_so(files: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as app,
+        in_front(f"127.0.0.1:{app.getsockname()[1]}", files, connections=1) as nginx,
+        ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", nginx.port))) as held,
+    ):
+        held.sendall(b"GET /held HTTP/1.1\r\nHost: chat.example.org\r\n\r\n")
+        app.settimeout(10)
+        with app.accept()[0]:  # so it is there, and nobody answers it
+            browser = Browser(nginx.url)
+            page = browser.get("/")
+            assert (page.status_code, "Too many pages are open" in page.text) == (429, True)
+            program = browser.http.post("/v1/chat/completions", json={})
+            assert (program.status_code, program.json()["error"]["code"]) == (429, "too_many_connections")
 
 
 def test_every_reader_has_a_file_for_every_trouble() -> None:
