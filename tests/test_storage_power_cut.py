@@ -16,6 +16,7 @@ from visitor import Visitor
 
 from insight_app.chat import answering
 from insight_app.config import Settings
+from insight_app.errors import DatabaseFull
 from insight_app.services import Services
 
 
@@ -71,6 +72,28 @@ def test_what_a_page_showed_is_on_the_disk_within_a_second(
             assert found in ([], ["What was asked.", ""])
             assert time.monotonic() - shown < 5
         assert answering.CHECKPOINT_SECONDS < 1
+
+
+def test_what_was_kept_is_on_the_disk_although_something_else_cannot_be_kept(
+    settings: Settings, ollama: ScriptedOllama, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise DatabaseFull
+
+    with recording() as record, running(settings) as app:
+        services: Services = app.extensions["insight"]
+        monkeypatch.setattr(services.conversations, "checkpoint", refuse)
+        visitor = Visitor(app.test_client())
+        visitor.open("/")
+        ollama.script("What cannot be kept.", silence)
+        reply = services.replies.get(visitor.ask("First"))
+        assert reply is not None
+        while "kept" not in reply.answer.since(0):
+            assert reply.wait(reply.version, 5)
+        services.conversations.ask("Second", model="m")
+        until = time.monotonic() + 5
+        while "Second" not in kept(record.disk(tmp_path / "insight.db", tmp_path / "after.db", len(record.events))):
+            assert time.monotonic() < until
 
 
 @pytest.mark.parametrize("mode", ["NORMAL", "FULL"])

@@ -314,24 +314,19 @@ class Answering:
 
     def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):
-            self._try_to_checkpoint()
+            self._try(self._checkpoint, "checkpoint failed")
+            self._try(self._write_through, "not written through")
             self._moderation.refresh()
             if self._takes_new:
                 self.carry_on()
-            self._end_idle()
+            self._try(self._store.end_idle, "temporary chats not ended")
 
-    def _end_idle(self) -> None:
+    def _try(self, work: Callable[[], object], otherwise: str) -> None:
+        """Each by itself: what fails now may not in a second, and keeps nothing else from being done."""
         try:
-            self._store.end_idle()
+            work()
         except Exception as error:
-            self._log.error("temporary chats not ended", exc_info=error)
-
-    def _try_to_checkpoint(self) -> None:
-        try:
-            self._checkpoint()
-            self._write_through()
-        except Exception as error:  # a full disk now may be a free one in a second
-            self._log.error("checkpoint failed", exc_info=error)
+            self._log.error(otherwise, exc_info=error)
 
     def _checkpoint(self) -> None:
         live = self._replies.here()
