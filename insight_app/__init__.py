@@ -24,7 +24,7 @@ def create_app(
     # Imported here so that `python -m insight_app.config` stays light.
     from flask import Flask
 
-    from insight_app import assets, refusals, web
+    from insight_app import assets, languages, refusals, web
     from insight_app.accounts import account_routes as account
     from insight_app.accounts import admin_routes as people
     from insight_app.accounts import door_routes as doors
@@ -53,7 +53,21 @@ def create_app(
     app = Flask("insight_app", root_path=str(PROJECT), static_folder=None)
     web.configure(app, settings)
     app.extensions["insight"] = services or (build_services(settings, outside) if outside else build_services(settings))
-    parts = (refusals, assets, telemetry, traces, rates, accounts, doors, chat, library, account, people, roles)
+    parts = (
+        languages,
+        refusals,
+        assets,
+        telemetry,
+        traces,
+        rates,
+        accounts,
+        doors,
+        chat,
+        library,
+        account,
+        people,
+        roles,
+    )
     for part in (*parts, instructions, moderation, judge, usage, privacy, health, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load

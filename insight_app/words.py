@@ -1,6 +1,50 @@
-"""Numbers as one says them: how many there are of something, and how long something lasts."""
+"""What is said to people, in the language of the page that is drawn, and numbers as one says them.
+
+Outside a request (the command line, logs) it is English. A text that stands in the code before there is a page is
+marked with `N_`, and translated by `_` where it is drawn.
+"""
 
 from __future__ import annotations
+
+import flask_babel
+from babel.numbers import format_decimal
+from markupsafe import Markup, escape
+
+
+def _(text: str, **names: object) -> str:
+    """`text` in the language of the page, with names in the place of its `%(name)s`."""
+    return str(flask_babel.gettext(text, **names)) if text else ""
+
+
+def ngettext(one: str, several: str, number: int, **names: object) -> str:
+    """The form for that number, which stands in it as `%(num)s`."""
+    form = flask_babel.get_translations().ungettext(one, several, number)
+    return str(form % {"num": said_number(number), **names})
+
+
+def N_(text: str) -> str:  # noqa: N802  # so gettext's tools call it
+    """Marks a text that will be translated later."""
+    return text
+
+
+lazy = flask_babel.lazy_gettext  # for labels of forms, which are made before there is a page
+
+
+def in_page(text: str, **names: object) -> Markup:
+    """`_` in templates: safe whatever is given, with Markup for what is markup."""
+    return escape(_(text)) % {name: escape(each) for name, each in names.items()} if names else escape(_(text))
+
+
+def in_page_n(one: str, several: str, number: int, **names: object) -> Markup:
+    """`ngettext` in templates."""
+    marks = {name: f"%({name})s" for name in names}
+    return escape(ngettext(one, several, number, **marks)) % {name: escape(each) for name, each in names.items()}
+
+
+def said_number(number: float) -> str:
+    """ "1,234.5" as the language of the page writes it."""
+    return format_decimal(number, locale=flask_babel.get_locale() or "en")
+
 
 # Of the units of time, in seconds, the longest first.
 LENGTHS = (("day", 86_400), ("hour", 3_600), ("minute", 60))

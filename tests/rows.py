@@ -18,8 +18,24 @@ def fill(database: Database, messages: int = 30) -> None:
     common = {"created_at": 1764345600.123456, "role": "member"}
     rows: dict[str, list[dict[str, Any]]] = {
         "conversations": [
-            {"id": "c-1", "title": ODD[3], "created_at": 0.1, "updated_at": 1e-7, "is_pinned": True, "owner": "ann"},
-            {"id": "c-2", "title": ODD[1], "created_at": 1e17, "updated_at": 2.0, "instructions": ODD[4]},
+            {
+                "id": "c-1",
+                "title": ODD[3],
+                "created_at": 0.1,
+                "updated_at": 1e-7,
+                "is_pinned": True,
+                "owner": "ann",
+                "is_archived": True,
+            },
+            {
+                "id": "c-2",
+                "title": ODD[1],
+                "titled_by": "model",
+                "options": ODD[3],
+                "created_at": 1e17,
+                "updated_at": 2.0,
+                "instructions": ODD[4],
+            },
         ],
         "messages": [
             {
@@ -30,6 +46,7 @@ def fill(database: Database, messages: int = 30) -> None:
                 "text": text,
                 "thinking": text[:50],
                 "created_at": number / 3,
+                "rating": -1 if number == 3 else None,
                 "answer_tokens": 2**40 if number == 1 else None,
                 "form_key": f"key {number}",
                 "loading_seconds": 0.1 if number % 2 else None,
@@ -54,6 +71,37 @@ def fill(database: Database, messages: int = 30) -> None:
         "moderation_entries": [{"id": "rule", "place": 1, "body": '{"a": 1}'}],
         "moderation_changes": [
             {"at": 1.0, "who": "ann", "before": "{}", "after": '{"rule": [1, {"a": 1}]}'} for _ in range(2)
+        ],
+        "attachments": [
+            {
+                "id": "a-1",
+                "message_id": None,
+                "owner": "ann",
+                "name": ODD[3],
+                "kind": "image",
+                "media_type": "image/png",
+                "size": 4,
+                "body": b"\x00\xff\n\x80",
+                "created_at": 0.25,
+            },
+            {
+                "id": "a-2",
+                "message_id": 2,
+                "name": ODD[1],
+                "kind": "text",
+                "media_type": "text/plain",
+                "size": 2**33,
+                "text": ODD[4],
+                "place": 1,
+                "created_at": 0.25,
+            },
+        ],
+        "presets": [
+            {"id": "p", "owner": "ann", "name": ODD[2], "instructions": ODD[4], "options": "{}", "created_at": 0.1}
+        ],
+        "saved_prompts": [{"id": "s", "owner": "", "name": ODD[3], "text": ODD[1], "created_at": 0.2}],
+        "pulls": [
+            {"name": "m", "state": "pulling", "total": 2**40, "completed": 7, "started_at": 0.3, "updated_at": 0.4}
         ],
         "moderation_counts": [{"entry_id": "rule", "hour": 490_000, "times": 5}],
     }

@@ -19,6 +19,7 @@ WEB = {
     "flask",
     "flask_login",
     "authlib",
+    "flask_babel",
     "flask_wtf",
     "flask_limiter",
     "wtforms",
@@ -50,6 +51,7 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0003_moderation.py": SQL,
     "storage/migrations/versions/0004_indexes.py": SQL,
     "storage/migrations/versions/0005_accounts.py": SQL,
+    "storage/migrations/versions/0006_chat.py": SQL,
     "chat/prompt_routes.py": WEB,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
@@ -82,6 +84,8 @@ LICENCES: dict[str, set[str]] = {
     "api/guards.py": {"flask", "socket"},
     "__init__.py": {"flask"},
     "web.py": WEB,
+    "languages.py": WEB,
+    "words.py": {"flask_babel"},
     "incoming.py": WEB,
     "refusals.py": WEB,
     "cli.py": WEB,
@@ -99,7 +103,7 @@ LAYERS = (
     ("errors", "words", "traceparent", "values"),
 )
 # Above the layers: what puts the product together, and what all routes share.
-TOP = {"__init__", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
+TOP = {"__init__", "languages", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
 
 
 def imports(path: Path) -> set[str]:

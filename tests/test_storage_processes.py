@@ -41,7 +41,7 @@ def test_two_processes_answer_and_are_backed_up_meanwhile(
         while "Begun." not in visitor.client.get(f"/answers/{answer_id}/text").text:
             pass  # until the checkpoint has it
         done = flask(tmp_path, environ, "backup", str(tmp_path / "backup"))
-        assert "12 tables" in done
+        assert "16 tables" in done
         go_on.set()
         assert "event: done" in visitor.watch(answer_id)
         assert "And ended." in visitor.open(visitor.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -132,6 +133,11 @@ def _value(column: Column[Any], value: object) -> object:
     kind = column.type.python_type
     if isinstance(value, str) and kind is str:
         return storable(value)
+    if isinstance(value, str) and kind is bytes:
+        try:
+            return base64.b64decode(value, validate=True)
+        except ValueError:
+            raise damaged() from None
     is_right = type(value) is kind or (value is None and column.nullable)
     if kind in (int, float) and value is not None:
         is_right = is_number(value, LARGEST, *((int,) if kind is int else ()))

@@ -1,13 +1,14 @@
 """A backup as a file: JSON, a line each, gzipped, with an end that tells whether all of it is there.
 
-{"format": "insightsphere-backup", "version": 1, "revision": "0005", "made_at": 1764345600.0}
+{"format": "insightsphere-backup", "version": 1, "revision": "0006", "made_at": 1764345600.0}
 {"table": "accounts", "columns": ["id", …], "last_id": null}
-["5f2c…", …]                                 one for each row
+["5f2c…", …]                                 one for each row; what is no text is base64 of it
 {"rows": {"accounts": 1, …}, "sha256": "…"}  the last line; the sum is that of all lines before it
 """
 
 from __future__ import annotations
 
+import base64
 import errno
 import gzip
 import hashlib
@@ -56,7 +57,12 @@ def write(path: Path, revision: str, made_at: float, parts: Iterable[Part], told
         digest = hashlib.sha256()
 
         def add(line: object) -> None:
-            said = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+            said = (
+                json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=_as_text).encode(
+                    "utf-8", "surrogatepass"
+                )
+                + b"\n"
+            )
             digest.update(said)
             packed.write(said)
 
@@ -72,6 +78,10 @@ def write(path: Path, revision: str, made_at: float, parts: Iterable[Part], told
             told(part.table, counts[part.table])
         add({"rows": counts, "sha256": digest.hexdigest()})
     return counts
+
+
+def _as_text(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
 
 
 class Backup:

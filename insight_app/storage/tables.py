@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, MetaData, Table, false
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, LargeBinary, MetaData, Table, false
 
 from insight_app.storage.columns import Name, Whole, Words
 
@@ -27,8 +27,19 @@ conversations = Table(
     Column("is_pinned", Boolean, nullable=False, default=False, server_default=false()),
     # What the model is told in every turn of this conversation.
     Column("instructions", Words, nullable=False, default="", server_default=""),
+    Column("is_archived", Boolean, nullable=False, default=False, server_default=false()),
+    Column("deleted_at", Float, index=True),  # in the bin since then: nobody sees it, and soon it is gone for good
+    Column("titled_by", Name(16), nullable=False, default="words", server_default="words"),  # or "model", "person"
+    Column("options", Words, nullable=False, default="", server_default=""),  # JSON: how answers are asked for here
     # The order of the list, which is on every page.
-    Index("ix_conversations_owner_is_pinned_updated_at_id", "owner", "is_pinned", "updated_at", "id"),
+    Index(
+        "ix_conversations_owner_is_archived_is_pinned_updated_at_id",
+        "owner",
+        "is_archived",
+        "is_pinned",
+        "updated_at",
+        "id",
+    ),
 )
 
 # A tree: each message points to the one before it, and two children of one message are two tries. Rows are
@@ -56,6 +67,7 @@ messages = Table(
     Column("form_key", Name(64), unique=True),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
+    Column("rating", Whole),  # 1 or -1, as the one thinks who owns it
     # What the answer took: chat/messages.py's Figures.
     Column("queued_seconds", Float),
     Column("loading_seconds", Float),
@@ -74,6 +86,58 @@ messages = Table(
     Index("ix_messages_parent_id", "parent_id"),  # each delete looks for what points to the row
     Index("ix_messages_model_loading_seconds", "model", "loading_seconds"),
     sqlite_autoincrement=True,  # an id is never used again, not even after a delete and a restart
+)
+
+# What was sent with a prompt (`message_id` is NULL until then): the text that models read of it, or the picture.
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("id", Name(32), primary_key=True),
+    Column("owner", Name(32), nullable=False, default="", server_default="", index=True),
+    Column("message_id", Whole, ForeignKey("messages.id", ondelete="CASCADE"), index=True),
+    Column("place", Whole, nullable=False, default=0, server_default="0"),  # among those of its message
+    Column("name", Words, nullable=False),
+    Column("kind", Name(16), nullable=False),  # text, pdf, image
+    Column("media_type", Name(64), nullable=False),
+    Column("size", Whole, nullable=False),  # in bytes, as it came
+    Column("text", Words, nullable=False, default="", server_default=""),
+    Column("body", LargeBinary),
+    Column("created_at", Float, nullable=False),
+)
+
+# What a person keeps to begin conversations with: how the model shall be, and what to ask it.
+presets = Table(
+    "presets",
+    metadata,
+    Column("id", Name(32), primary_key=True),
+    Column("owner", Name(32), nullable=False, index=True),
+    Column("name", Words, nullable=False),
+    Column("instructions", Words, nullable=False),
+    Column("options", Words, nullable=False, default="", server_default=""),  # as a conversation's
+    Column("created_at", Float, nullable=False),
+)
+saved_prompts = Table(
+    "saved_prompts",
+    metadata,
+    Column("id", Name(32), primary_key=True),
+    Column("owner", Name(32), nullable=False, index=True),
+    Column("name", Words, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+# Models that are on their way to this machine, or did not arrive; sizes in bytes.
+pulls = Table(
+    "pulls",
+    metadata,
+    Column("name", Name(255), primary_key=True),
+    Column("state", Name(16), nullable=False),
+    Column("total", Whole, nullable=False, default=0, server_default="0"),
+    Column("completed", Whole, nullable=False, default=0, server_default="0"),
+    Column("problem", Name(32), nullable=False, default="", server_default=""),
+    Column("owner", Name(32), nullable=False, default="", server_default=""),
+    Column("started_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
 )
 
 # What is set for everybody, each a JSON object under a name: the rules in their order, and other entries.
