@@ -24,6 +24,7 @@ from insight_app.incoming import KeptInMemory, KnownMethods, Sessions
 from insight_app.limits import rates
 from insight_app.services import Services
 from insight_app.telemetry.request_ids import NamedRequests
+from insight_app.words import _
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -109,7 +110,7 @@ def settings_pages() -> list[tuple[str, str]]:
     if person is None:
         return []
     pages = current_app.extensions["settings_pages"]
-    return [(label, endpoint) for label, endpoint, for_admins in pages if person.is_admin or not for_admins]
+    return [(_(label), endpoint) for label, endpoint, for_admins in pages if person.is_admin or not for_admins]
 
 
 def configure(app: Flask, settings: Settings) -> None:

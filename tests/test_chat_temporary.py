@@ -314,7 +314,9 @@ def test_what_a_killed_process_left_is_gone_when_the_next_one_begins(memory: Pat
     folder = memory / "mine"
     killed = InSharedMemory(folder)
     with killed.writing() as connection:
-        connection.exec_driver_sql("INSERT INTO conversations VALUES ('a', '', 'b', 0, 0, 0, '')")
+        connection.exec_driver_sql(
+            "INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('a', 'b', 0, 0)"
+        )
     os.close(killed._alive)  # as the end of its process does
     after = InSharedMemory(folder)
     with after.reading() as connection:

@@ -10,6 +10,7 @@ from wtforms.validators import Length
 
 from insight_app.chat import prompts
 from insight_app.chat.prompts import LONGEST_BASE, LONGEST_OWN, Parts
+from insight_app.words import lazy
 
 
 class _Form(FlaskForm):  # type: ignore[misc]
@@ -46,7 +47,7 @@ class PromptForm(_Form):
 
 
 def _at_most(longest: int) -> Length:
-    return Length(max=longest, message=f"At most {longest:,} characters are possible.")
+    return Length(max=longest, message=lazy("At most %(number)s characters are possible.", number=f"{longest:,}"))
 
 
 class ConversationForm(_Form):
@@ -70,11 +71,11 @@ class ConversationForm(_Form):
 class PromptSettingsForm(_Form):
     """What the model is told in every conversation of everybody."""
 
-    base = TextAreaField("Your instructions", [_at_most(LONGEST_BASE)])
-    with_base = BooleanField("Send your instructions")
-    with_wrapper = BooleanField("Send a few sentences about safety")
-    with_date = BooleanField("Send today’s date")
-    with_own = BooleanField("Let conversations have instructions of their own")
+    base = TextAreaField(lazy("Your instructions"), [_at_most(LONGEST_BASE)])
+    with_base = BooleanField(lazy("Send your instructions"))
+    with_wrapper = BooleanField(lazy("Send a few sentences about safety"))
+    with_date = BooleanField(lazy("Send today’s date"))
+    with_own = BooleanField(lazy("Let conversations have instructions of their own"))
 
     @property
     def parts(self) -> Parts:

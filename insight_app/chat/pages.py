@@ -18,12 +18,14 @@ from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
 from insight_app.errors import InsightError, NotThere, explain
+from insight_app.languages import language
 from insight_app.refusals import signed_out
 from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.traceparent import here
 from insight_app.web import draw, guarded, services
+from insight_app.words import N_, _, said_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def conversation(found: Conversation, at: int | None, before: int | None) -> str
 def earlier(found: Conversation, at: int | None, before: int) -> str:
     """What a page gets in the place of its link to the messages before one."""
     names = _part(found, at, before)
-    return draw("chat/_messages.html", **names) + _announce("Earlier messages are there")
+    return draw("chat/_messages.html", **names) + _announce(_("Earlier messages are there"))
 
 
 def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
@@ -138,11 +140,11 @@ def rows(listed: Listed, template: str = "chat/_conversation_rows.html") -> str:
 
 def lines(listed: Listed, base: str, current: str) -> Markup:
     """Those conversations, a line each."""
-    return Markup("\n".join([_line(each, base, each.id == current) for each in listed.conversations]))
+    return Markup("\n".join([_line(each, base, each.id == current, language()) for each in listed.conversations]))
 
 
 @lru_cache(maxsize=1000)
-def _line(found: Conversation, base: str, is_current: bool) -> str:
+def _line(found: Conversation, base: str, is_current: bool, language: str) -> str:
     """Most lines are the same on each page that anybody opens: to draw all would take as long as the rest of it."""
     return draw("chat/_conversation_line.html", conversation=found, address=base + found.id, is_current=is_current)
 
@@ -237,14 +239,18 @@ def _beginning(activity: Activity) -> str:
         problem = waited_for(activity)
         return f"{problem.cause} {problem.promise}"
     if activity.state is State.QUEUED:
-        return f"The answer waits for a free place, number {activity.place} in line" if activity.place else ""
-    return _BEGINNINGS.get(activity.state, "")
+        return (
+            _("The answer waits for a free place, number %(number)s in line", number=said_number(activity.place))
+            if activity.place
+            else ""
+        )
+    return _(_BEGINNINGS.get(activity.state, ""))
 
 
 _BEGINNINGS = {
-    State.LOADING: "The model is being loaded",
-    State.THINKING: "The model is thinking",
-    State.WRITING: "Answer started",
+    State.LOADING: N_("The model is being loaded"),
+    State.THINKING: N_("The model is thinking"),
+    State.WRITING: N_("Answer started"),
 }
 
 
@@ -256,7 +262,9 @@ def waited_for(activity: Activity) -> InsightError:
 def lasting(seconds: float) -> str:
     """A time as one says it: 8 s, 8.3 s, 2 min 5 s."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}\u00a0min {rest}\u00a0s" if minutes else f"{seconds}\u00a0s"
+    if minutes:
+        return _("%(minutes)s\u00a0min %(seconds)s\u00a0s", minutes=said_number(minutes), seconds=said_number(rest))
+    return _("%(seconds)s\u00a0s", seconds=said_number(seconds))
 
 
 def size_of(model: str) -> int:
@@ -283,7 +291,7 @@ def _problem(answer: Message) -> InsightError | None:
 def _end_of(answer: Message) -> str:
     if problem := _problem(answer):
         return str(problem)
-    return "Answer stopped" if answer.state is State.STOPPED else "Answer complete"
+    return _("Answer stopped") if answer.state is State.STOPPED else _("Answer complete")
 
 
 def _announce(said: str) -> str:

@@ -12,6 +12,7 @@ from insight_app.chat.forms import PromptSettingsForm
 from insight_app.chat.prompts import Parts
 from insight_app.errors import RulesUnreadable
 from insight_app.web import add_settings_page, from_htmx, services, who
+from insight_app.words import N_
 
 EXAMPLE = "(what somebody sets for one conversation)"
 instructions = Blueprint("instructions", __name__, url_prefix="/settings/prompt")
@@ -64,4 +65,4 @@ def _composed(form: PromptSettingsForm) -> str:
 
 def register(app: Flask) -> None:
     app.register_blueprint(instructions)
-    add_settings_page(app, "Instructions", "instructions.page", for_admins=True)
+    add_settings_page(app, N_("Instructions"), "instructions.page", for_admins=True)

@@ -17,6 +17,7 @@ from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
 from insight_app.web import from_htmx, services
+from insight_app.words import _
 
 chat = Blueprint("chat", __name__)
 
@@ -217,7 +218,7 @@ def pin(conversation_id: str) -> ResponseReturnValue:
     is_pinned = request.form.get("pinned") == "1"
     services().conversations.pin(conversation_id, is_pinned=is_pinned)
     if from_htmx():
-        return pages.listed_anew("Pinned" if is_pinned else "No longer pinned")
+        return pages.listed_anew(_("Pinned") if is_pinned else _("No longer pinned"))
     return _to_conversation(conversation_id)
 
 
