@@ -474,11 +474,12 @@ def in_words(names: "list[str]", last: str) -> str:
 
 
 def test(pytest_options: "list[str]") -> int:
-    """Sets everything up, runs the tests, returns pytest's status."""
+    """Sets everything up, runs the tests, returns pytest's status. All of them are run by several processes at a time."""
     set_up("requirements.txt", "requirements-dev.txt")
     has_embedded_engine()
     find_programs()
-    command = [PYTHON, "-m", "pytest", *pytest_options]
+    at_once = [] if pytest_options else ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+    command = [PYTHON, "-m", "pytest", *at_once, *pytest_options]
     os.chdir(PROJECT)
     if os.name == "nt":
         return subprocess.call(command)
