@@ -474,7 +474,7 @@ def in_words(names: "list[str]", last: str) -> str:
 
 
 def test(pytest_options: "list[str]") -> int:
-    """Sets everything up, runs the tests, returns pytest's status. All of them are run by several processes at a time."""
+    """Sets everything up, runs the tests, returns pytest's status. All of them run in several processes at a time."""
     set_up("requirements.txt", "requirements-dev.txt")
     has_embedded_engine()
     find_programs()
