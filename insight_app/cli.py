@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import click
 from flask import Flask
+from flask_babel import Babel
 
 from insight_app.accounts import passwords
 from insight_app.accounts.passwords import Passwords
@@ -36,6 +37,7 @@ from insight_app.words import counted
 
 # An app that does nothing but this: the whole one would go on with the answers that the server is writing.
 app = Flask(__name__, root_path=str(PROJECT), static_folder=None)
+Babel(app, configure_jinja=False)  # which has English for what pages say, too
 
 
 def is_asked(arguments: Sequence[str]) -> bool:

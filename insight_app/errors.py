@@ -88,56 +88,79 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-# What engine errors call the engine, and what is to be done about it, by ENGINE; where nobody says which one, Ollama.
-ENGINE_WORDS: dict[str, dict[str, str]] = {
-    "ollama": {
-        "start": "Start Ollama",
-        "start_how": "Start Ollama (“ollama serve”, or its app)",
-        "let_in": "If it is behind a proxy, have the proxy send “Host: localhost:11434”, or check its sign-in.",
-        "model_place": "on this machine",
-        "get_model": "Run “ollama pull {model}”",
-        "get_any_model": "Run “ollama pull llama3.2” (or any other model)",
-        "widen": "set a larger NUM_CTX",
-    },
-    "openai": {
-        "start": "Start the model server",
-        "start_how": "Start the model server, or correct OPENAI_BASE_URL,",
-        "let_in": "Check OPENAI_API_KEY, and what a proxy in between lets through.",
-        "model_place": "on the model server",
-        "get_model": "Start the server with it",
-        "get_any_model": "Start the server with one",
-        "widen": "start the model server with a larger context",
-    },
-}
+# The fact by which engine errors know what to say of the engine, by ENGINE; where nobody says which one, Ollama.
+ENGINE_WORDS: dict[str, dict[str, str]] = {"ollama": {"engine": "ollama"}, "openai": {"engine": "openai"}}
+
+
+def N_(text: str) -> str:  # noqa: N802  # so gettext's tools call it
+    """Marks a text that will be translated later; as in words.py, which is too heavy to be loaded here."""
+    return text
+
+
+# Facts that are numbers, which every language writes in its own way.
+NUMBERS = frozenset({"length", "limit", "seconds"})
+
+
+class Said:
+    """A text of a class of errors: of an error the text with its facts in it, in the language of whoever reads it.
+
+    Of the class it is the template. `openai` is what is said where the engine is not Ollama.
+    """
+
+    def __init__(self, text: str, openai: str = "") -> None:
+        self._text = text
+        self._of_openai = openai or text
+
+    def __set_name__(self, owner: type[InsightError], name: str) -> None:
+        self._name = name
+
+    def __get__(self, error: InsightError | None, kind: type[InsightError]) -> str:
+        if error is None:
+            return self._text
+        if given := error.given.get(self._name):
+            return given
+        # Imported here: settings are read, and the built-in model runs, without pages.
+        from insight_app.words import _
+
+        text = self._of_openai if error.facts.get("engine") == "openai" else self._text
+        return _(text) % _Known(error.facts)
 
 
 class InsightError(Exception):
-    """An error with a `cause` and a `next_step`, each one plain sentence; `str()` is both.
+    """An error with a `cause` and a `next_step`, each one plain sentence; `str()` is both, in the reader's language.
 
     Keyword arguments fill the placeholders of the class's texts; where the class has none, both are given. `status` is
     the HTTP status where the error meets a request that has no byte of its response sent yet; `promise` is what happens
     by itself where an answer waits for the cause to end.
     """
 
-    cause: str = "Something went wrong."
-    next_step: str = "Please try again."
-    promise: str = "The answer begins by itself as soon as it can"
+    cause = Said("Something went wrong.")
+    next_step = Said("Please try again.")
+    promise = Said("The answer begins by itself as soon as it can")
     status: ClassVar[int] = 500
     code: ClassVar[str] = "error"
 
     def __init__(self, cause: str = "", next_step: str = "", /, **facts: object) -> None:
+        super().__init__()
         self.facts = {name: str(value) for name, value in facts.items()}
-        self.cause = cause or type(self).cause.format_map(_Known(self.facts))
-        self.next_step = next_step or type(self).next_step.format_map(_Known(self.facts))
-        self.promise = type(self).promise.format_map(_Known(self.facts))
-        super().__init__(f"{self.cause} {self.next_step}")
+        self.given = {"cause": cause, "next_step": next_step}
+
+    def __str__(self) -> str:
+        return f"{self.cause} {self.next_step}"
 
 
 class _Known(dict[str, str]):
     """Facts for a text; one that is not known reads as "it", because an error must never fail to be shown."""
 
-    def __missing__(self, name: str) -> str:
-        return ENGINE_WORDS["ollama"].get(name, "it").format_map(self)
+    def __getitem__(self, name: str) -> str:
+        from insight_app.words import _, said_number
+
+        if name not in self:
+            return _("it")
+        value = self.get(name, "")
+        if name == "reason":  # of a rule or a judge; what somebody wrote themselves is in no catalog
+            return _(value)
+        return said_number(int(value)) if name in NUMBERS and value.isdecimal() else value
 
 
 class ConfigError(InsightError):
@@ -153,243 +176,243 @@ class NotYet(ConfigError):
 class InputError(InsightError):
     status = 422
     code = "input"
-    cause = "This request could not be understood."
-    next_step = "Check what was sent and try again."
+    cause = Said("This request could not be understood.")
+    next_step = Said("Check what was sent and try again.")
 
 
 class EmptyPrompt(InputError):
     code = "empty_prompt"
-    cause = "The message is empty."
-    next_step = "Write something first."
+    cause = Said("The message is empty.")
+    next_step = Said("Write something first.")
 
 
 class PromptTooLarge(InputError):
     status = 413
     code = "prompt_too_large"
-    cause = "The message has {length} characters; at most {limit} are possible."
-    next_step = "Shorten it, or send it in parts."
+    cause = Said("The message has %(length)s characters; at most %(limit)s are possible.")
+    next_step = Said("Shorten it, or send it in parts.")
 
 
 class TooLarge(InputError):
     status = 413
     code = "too_large"
-    cause = "What was sent is larger than {limit}."
-    next_step = "Shorten the text and send it again; a browser still has it, one step back."
+    cause = Said("What was sent is larger than %(limit)s.")
+    next_step = Said("Shorten the text and send it again; a browser still has it, one step back.")
 
 
 class FormExpired(InputError):
     status = 400
     code = "form_expired"
-    cause = "This page was open for too long, or your browser keeps no cookies."
-    next_step = "Your text is kept: send it again."
+    cause = Said("This page was open for too long, or your browser keeps no cookies.")
+    next_step = Said("Your text is kept: send it again.")
 
 
 class WrongMethod(InputError):
     status = 405
     code = "wrong_method"
-    cause = "This address does not take such a request."
-    next_step = "Use the pages' own links and buttons; what programs can send is described at /api/openapi.json."
+    cause = Said("This address does not take such a request.")
+    next_step = Said("Use the pages' own links and buttons; what programs can send is described at /api/openapi.json.")
 
 
 class UnknownHost(InputError):
     status = 400
     code = "unknown_host"
-    cause = "This server does not know the name it was called by."
-    next_step = "Add the name to ALLOWED_HOSTS if it is yours."
+    cause = Said("This server does not know the name it was called by.")
+    next_step = Said("Add the name to ALLOWED_HOSTS if it is yours.")
 
 
 class BodyCompressed(InputError):
     status = 415
     code = "body_compressed"
-    cause = "What was sent is compressed, and nothing here unpacks it."
-    next_step = "Send it as it is, without the header Content-Encoding."
+    cause = Said("What was sent is compressed, and nothing here unpacks it.")
+    next_step = Said("Send it as it is, without the header Content-Encoding.")
 
 
 class NoSuchDays(InputError):
     code = "no_such_days"
-    cause = "The number of days must be a whole number from 1 to {limit}."
-    next_step = "Send another one, or none: then it is the last 30 days."
+    cause = Said("The number of days must be a whole number from 1 to %(limit)s.")
+    next_step = Said("Send another one, or none: then it is the last 30 days.")
 
 
 class NotAChat(InputError):
     status = 400
     code = "not_a_chat"
-    cause = "The request is not a JSON object with a “message” that is text."
-    next_step = "Send an object with the field “message” and the header Content-Type: application/json."
+    cause = Said("The request is not a JSON object with a “message” that is text.")
+    next_step = Said("Send an object with the field “message” and the header Content-Type: application/json.")
 
 
 class NotJson(InputError):
     status = 400
     code = "not_json"
-    cause = "The request is not a JSON object."
-    next_step = "Send one, with the header Content-Type: application/json."
+    cause = Said("The request is not a JSON object.")
+    next_step = Said("Send one, with the header Content-Type: application/json.")
 
 
 class NotACompletion(InputError):
     status = 400
     code = "invalid_request"
-    cause = "The field “{param}” {problem}."
-    next_step = "What can be sent is described at /api/openapi.json."
+    cause = Said("The field “%(param)s” %(problem)s.")
+    next_step = Said("What can be sent is described at /api/openapi.json.")
 
 
 class TooManyRules(InputError):
     code = "too_many_rules"
-    cause = "There would be more than {limit} rules."
-    next_step = "Put several words or phrases into one rule, or delete some rules first."
+    cause = Said("There would be more than %(limit)s rules.")
+    next_step = Said("Put several words or phrases into one rule, or delete some rules first.")
 
 
 class EmailTaken(InputError):
     code = "email_taken"
-    cause = "There is an account with this address already."
-    next_step = "Sign in with it, or take another address."
+    cause = Said("There is an account with this address already.")
+    next_step = Said("Sign in with it, or take another address.")
 
 
 class OtherPerson(EmailTaken):
     status = 409
     code = "other_person"
-    cause = "The account with your e-mail address is of somebody whom the sign-in provider knows by another name."
-    next_step = "Ask an admin of this server."
+    cause = Said("The account with your e-mail address is of somebody whom the sign-in provider knows by another name.")
+    next_step = Said("Ask an admin of this server.")
 
 
 class LastAdmin(InputError):
     status = 409
     code = "last_admin"
-    cause = "This is the last admin: nobody would be left who can let others in."
-    next_step = "Make somebody else an admin first."
+    cause = Said("This is the last admin: nobody would be left who can let others in.")
+    next_step = Said("Make somebody else an admin first.")
 
 
 class TooManyKeys(InputError):
     status = 409
     code = "too_many_keys"
-    cause = "There are {limit} keys already."
-    next_step = "Revoke some that are no longer used."
+    cause = Said("There are %(limit)s keys already.")
+    next_step = Said("Revoke some that are no longer used.")
 
 
 class PromptRefused(InputError):
     code = "prompt_refused"
-    cause = "This message was not sent. {reason}"
-    next_step = "Change it, then send it again."
+    cause = Said("This message was not sent. %(reason)s")
+    next_step = Said("Change it, then send it again.")
 
 
 class ForeignPage(InputError):
     status = 403
     code = "foreign_page"
-    cause = "A page of another site may not use this address."
-    next_step = "Call it from a program, or from a page of this server."
+    cause = Said("A page of another site may not use this address.")
+    next_step = Said("Call it from a program, or from a page of this server.")
 
 
 class SignInNeeded(InsightError):
     status = 401
     code = "sign_in_needed"
-    cause = "You are not signed in, or no longer."
-    next_step = "Sign in, then send again: your text is kept."
+    cause = Said("You are not signed in, or no longer.")
+    next_step = Said("Sign in, then send again: your text is kept.")
 
 
 class SignedOut(SignInNeeded):
     code = "signed_out"
-    cause = "You are not signed in here any more."
-    next_step = "An answer that was being written goes on: sign in, then load this page again."
+    cause = Said("You are not signed in here any more.")
+    next_step = Said("An answer that was being written goes on: sign in, then load this page again.")
 
 
 class NobodyVouches(SignInNeeded):
     code = "nobody_vouches"
-    cause = "The proxy in front of this server did not say who you are."
-    next_step = "Open it by the proxy’s address; who runs it looks into TRUSTED_PROXIES and PROXY_USER_HEADER."
+    cause = Said("The proxy in front of this server did not say who you are.")
+    next_step = Said("Open it by the proxy’s address; who runs it looks into TRUSTED_PROXIES and PROXY_USER_HEADER.")
 
 
 class KeyRefused(SignInNeeded):
     code = "key_refused"
-    cause = "This needs a key, and none came that holds: it is missing, wrong, revoked or expired."
-    next_step = "Make one on the account page and send it in the header “Authorization: Bearer …”."
+    cause = Said("This needs a key, and none came that holds: it is missing, wrong, revoked or expired.")
+    next_step = Said("Make one on the account page and send it in the header “Authorization: Bearer …”.")
 
 
 class AdminsOnly(InsightError):
     status = 403
     code = "admins_only"
-    cause = "Only admins of this server may see or change this."
-    next_step = "Ask one of them."
+    cause = Said("Only admins of this server may see or change this.")
+    next_step = Said("Ask one of them.")
 
 
 class KeyTooNarrow(AdminsOnly):
     code = "key_too_narrow"
-    cause = "This key is not for that: it lacks “{scope}”."
-    next_step = "Make another one on the account page, with what is needed."
+    cause = Said("This key is not for that: it lacks “%(scope)s”.")
+    next_step = Said("Make another one on the account page, with what is needed.")
 
 
 class MetricsTokenNeeded(InsightError):
     status = 401
     code = "metrics_token_needed"
-    cause = "The figures are for who has the token of this server."
-    next_step = "Have Prometheus send what METRICS_TOKEN is, in the header “Authorization: Bearer …”."
+    cause = Said("The figures are for who has the token of this server.")
+    next_step = Said("Have Prometheus send what METRICS_TOKEN is, in the header “Authorization: Bearer …”.")
 
 
 class LinkOver(InsightError):
     status = 410
     code = "link_over"
-    cause = "This link holds no longer: it was used, withdrawn, or is too old."
-    next_step = "Ask an admin of this server for another one."
+    cause = Said("This link holds no longer: it was used, withdrawn, or is too old.")
+    next_step = Said("Ask an admin of this server for another one.")
 
 
 class SignUpClosed(InsightError):
     status = 403
     code = "sign_up_closed"
-    cause = "This server lets nobody new in by themselves."
-    next_step = "Ask an admin of it for an invitation."
+    cause = Said("This server lets nobody new in by themselves.")
+    next_step = Said("Ask an admin of it for an invitation.")
 
 
 class AccountOff(InsightError):
     status = 403
     code = "account_off"
-    cause = "Your account on this server is switched off."
-    next_step = "Ask an admin of it."
+    cause = Said("Your account on this server is switched off.")
+    next_step = Said("Ask an admin of it.")
 
 
 class EmailUnverified(InsightError):
     status = 403
     code = "email_unverified"
-    cause = "The sign-in provider does not say that your e-mail address is verified, so it could be anybody’s."
-    next_step = "Verify it there, then sign in again."
+    cause = Said("The sign-in provider does not say that your e-mail address is verified, so it could be anybody’s.")
+    next_step = Said("Verify it there, then sign in again.")
 
 
 class ProviderFailed(InsightError):
     status = 502
     code = "provider_failed"
-    cause = "The sign-in provider did not say who you are."
-    next_step = "Try again; if it lasts, whoever runs this server can look into OIDC_ISSUER and its client."
+    cause = Said("The sign-in provider did not say who you are.")
+    next_step = Said("Try again; if it lasts, whoever runs this server can look into OIDC_ISSUER and its client.")
 
 
 class TooManyRequests(InsightError):
     status = 429
     code = "too_many_requests"
-    cause = "You sent a lot in a short time."
-    next_step = "Wait {wait}, then send again."
+    cause = Said("You sent a lot in a short time.")
+    next_step = Said("Wait %(wait)s, then send again.")
 
 
 class TooManyTries(TooManyRequests):
     code = "too_many_tries"
-    cause = "Signing in was tried too often."
-    next_step = "Wait {wait}, then try again."
+    cause = Said("Signing in was tried too often.")
+    next_step = Said("Wait %(wait)s, then try again.")
 
 
 class QuotaReached(InsightError):
     status = 429
     code = "quota_reached"
-    cause = "You have used {amount} {period}, which is all that is allowed."
-    next_step = "It begins anew {begins}; an admin of this server can allow more."
+    cause = Said("You have used all that is allowed.")
+    next_step = Said("It begins anew later; an admin of this server can allow more.")
 
 
 class ModelNotAllowed(InsightError):
     status = 403
     code = "model_not_allowed"
-    cause = "You may not use the model “{model}”."
-    next_step = "Choose another one, or ask an admin of this server for it."
+    cause = Said("You may not use the model “%(model)s”.")
+    next_step = Said("Choose another one, or ask an admin of this server for it.")
 
 
 class NoModelAllowed(ModelNotAllowed):
     status = 503
     code = "no_model_allowed"
-    cause = "None of the models that you may use is there now."
-    next_step = "Try again later, or ask an admin of this server for another one."
+    cause = Said("None of the models that you may use is there now.")
+    next_step = Said("Try again later, or ask an admin of this server for another one.")
 
 
 class TooManyWaiting(InsightError):
@@ -397,15 +420,15 @@ class TooManyWaiting(InsightError):
 
     status = 503
     code = "too_many_waiting"
-    cause = "Too many answers are waiting for this model already."
-    next_step = "Your text is kept: send it again in a while, or choose another model."
+    cause = Said("Too many answers are waiting for this model already.")
+    next_step = Said("Your text is kept: send it again in a while, or choose another model.")
 
 
 class TooManyOfYours(TooManyWaiting):
     status = 429
     code = "too_many_of_yours"
-    cause = "Too many answers of yours are waiting for this model already."
-    next_step = "Your text is kept: send it again when some of them are written, or stop some."
+    cause = Said("Too many answers of yours are waiting for this model already.")
+    next_step = Said("Your text is kept: send it again when some of them are written, or stop some.")
 
 
 class TakesNothingNew(InsightError):
@@ -421,75 +444,77 @@ class TakesNothingNew(InsightError):
 
 class RedisAway(TakesNothingNew):
     code = "redis_away"
-    cause = "Redis does not answer, and without it no new answer can begin."
-    next_step = "Your text is kept: send it again in a moment; if it lasts, whoever runs this server looks after Redis."
+    cause = Said("Redis does not answer, and without it no new answer can begin.")
+    next_step = Said(
+        "Your text is kept: send it again in a moment; if it lasts, whoever runs this server looks after Redis."
+    )
 
 
 class ServerEnding(TakesNothingNew):
     code = "server_ending"
     seconds = 2
-    cause = "This server is just being stopped or started anew."
-    next_step = "Send this again in a moment."
+    cause = Said("This server is just being stopped or started anew.")
+    next_step = Said("Send this again in a moment.")
 
 
 class NotThere(InsightError):
     status = 404
     code = "not_there"
-    cause = "There is nothing at this address."
-    next_step = "It may have been deleted. Choose another conversation or start a new one."
+    cause = Said("There is nothing at this address.")
+    next_step = Said("It may have been deleted. Choose another conversation or start a new one.")
 
 
 class AddressUnknown(NotThere):
     code = "address_unknown"
-    cause = "There is nothing for programs at this address."
-    next_step = "What there is, is described at /api/openapi.json."
+    cause = Said("There is nothing for programs at this address.")
+    next_step = Said("What there is, is described at /api/openapi.json.")
 
 
 class TemporaryOver(NotThere):
     code = "temporary_over"
-    cause = "This temporary chat is over, and nothing of it was kept."
-    next_step = "Start another one: it lasts until it is ended, for a day, or until the server stops."
+    cause = Said("This temporary chat is over, and nothing of it was kept.")
+    next_step = Said("Start another one: it lasts until it is ended, for a day, or until the server stops.")
 
 
 class TemporaryNotOffered(InsightError):
     status = 503
     code = "temporary_not_offered"
-    cause = "Temporary chats are not possible here."
-    next_step = "Several processes would have to share them, and this machine has no folder in memory (/dev/shm)."
+    cause = Said("Temporary chats are not possible here.")
+    next_step = Said("Several processes would have to share them, and this machine has no folder in memory (/dev/shm).")
 
 
 class StillAnswering(InsightError):
     status = 409
     code = "still_answering"
-    cause = "The last answer is still being written."
-    next_step = "Wait for its end or stop it, then send again."
+    cause = Said("The last answer is still being written.")
+    next_step = Said("Wait for its end or stop it, then send again.")
 
 
 class DatabaseError(InsightError):
     status = 503
     code = "database"
-    promise = "The answer is kept as soon as that is possible"
-    cause = "The database cannot be used now."
-    next_step = "Check that its disk is there, whole, and may be written to, then try again."
+    promise = Said("The answer is kept as soon as that is possible")
+    cause = Said("The database cannot be used now.")
+    next_step = Said("Check that its disk is there, whole, and may be written to, then try again.")
 
 
 class DatabaseAway(DatabaseError):
     code = "database_away"
-    cause = "The database's server does not answer."
-    next_step = "Try again in a moment: all goes on by itself when it is back."
+    cause = Said("The database's server does not answer.")
+    next_step = Said("Try again in a moment: all goes on by itself when it is back.")
 
 
 class DatabaseBusy(DatabaseError):
     code = "database_busy"
-    cause = "Another program holds the database."
-    next_step = "Try again in a moment; if it lasts, end that program (a backup, a database browser)."
+    cause = Said("Another program holds the database.")
+    next_step = Said("Try again in a moment; if it lasts, end that program (a backup, a database browser).")
 
 
 class DatabaseFull(DatabaseError):
     status = 507
     code = "database_full"
-    cause = "The disk is full, so nothing can be kept."
-    next_step = "Make room on it and try again."
+    cause = Said("The disk is full, so nothing can be kept.")
+    next_step = Said("Make room on it and try again.")
 
 
 class BackupRefused(InsightError):
@@ -499,55 +524,58 @@ class BackupRefused(InsightError):
 class ChangedMeanwhile(InsightError):
     status = 409
     code = "changed_meanwhile"
-    cause = "Somebody else changed this at the same time."
-    next_step = "Look at the page again, then decide anew."
+    cause = Said("Somebody else changed this at the same time.")
+    next_step = Said("Look at the page again, then decide anew.")
 
 
 class AnswerRefused(InsightError):
     status = 422
     code = "answer_refused"
-    cause = "The answer ends here. {reason}"
-    next_step = "What was shown until then stays. Ask something else."
+    cause = Said("The answer ends here. %(reason)s")
+    next_step = Said("What was shown until then stays. Ask something else.")
 
 
 class RulesUnreadable(InsightError):
     status = 503
     code = "rules_unreadable"
-    cause = "The rules for messages and answers cannot be read, so nothing is let through."
-    next_step = "Try again; if it lasts, whoever runs this server finds the cause under Settings, Moderation."
+    cause = Said("The rules for messages and answers cannot be read, so nothing is let through.")
+    next_step = Said("Try again; if it lasts, whoever runs this server finds the cause under Settings, Moderation.")
 
 
 class ScreeningFailed(InsightError):
     status = 503
     code = "screening_failed"
-    cause = "A rule for messages and answers cannot be applied, so nothing is let through."
-    next_step = "Try again; if it lasts, whoever runs this server finds the rule under Settings, Moderation."
+    cause = Said("A rule for messages and answers cannot be applied, so nothing is let through.")
+    next_step = Said("Try again; if it lasts, whoever runs this server finds the rule under Settings, Moderation.")
 
 
 class JudgeLate(InsightError):
     status = 503
     code = "judge_late"
-    cause = "The model that judges messages and answers took too long, so nothing is let through."
-    next_step = "Try again; if it lasts, whoever runs this server can give it more time, or choose a smaller one."
+    cause = Said("The model that judges messages and answers took too long, so nothing is let through.")
+    next_step = Said("Try again; if it lasts, whoever runs this server can give it more time, or choose a smaller one.")
 
 
 class JudgeFailed(InsightError):
     status = 503
     code = "judge_failed"
-    cause = "The model that judges messages and answers gave no verdict, so nothing is let through."
-    next_step = "Try again; if it lasts, whoever runs this server finds the model under Settings, Judge."
+    cause = Said("The model that judges messages and answers gave no verdict, so nothing is let through.")
+    next_step = Said("Try again; if it lasts, whoever runs this server finds the model under Settings, Judge.")
 
 
 class LengthReached(InsightError):
     code = "length_reached"
-    cause = "The answer has reached the longest length that is set (MAX_TOKEN_LIMIT)."
-    next_step = "Continue it, or set a higher limit."
+    cause = Said("The answer has reached the longest length that is set (MAX_TOKEN_LIMIT).")
+    next_step = Said("Continue it, or set a higher limit.")
 
 
 class ContextEnded(InsightError):
     code = "context_ended"
-    cause = "The conversation and this answer fill all that the model can read at once ({context})."
-    next_step = "Continue it: the oldest messages are left out then. Or {widen}."
+    cause = Said("The conversation and this answer fill all that the model can read at once (%(context)s).")
+    next_step = Said(
+        "Continue it: the oldest messages are left out then. Or set a larger NUM_CTX.",
+        openai=N_("Continue it: the oldest messages are left out then. Or start the server with a larger context."),
+    )
 
 
 class EngineError(InsightError):
@@ -561,116 +589,140 @@ class EngineError(InsightError):
 class EngineUnreachable(EngineError):
     status = 503
     code = "engine_unreachable"
-    promise = "{start}, and the answer begins by itself"
+    promise = Said(
+        "Start Ollama, and the answer begins by itself",
+        openai=N_("Start the model server, and the answer begins by itself"),
+    )
     passing = True
-    cause = "No engine answers at {url}."
-    next_step = "{start_how} and try again."
+    cause = Said("No engine answers at %(url)s.")
+    next_step = Said(
+        "Start Ollama (“ollama serve”, or its app) and try again.",
+        openai=N_("Start the model server, or correct OPENAI_BASE_URL, and try again."),
+    )
 
 
 class ModelAway(EngineUnreachable):
     code = "model_away"
-    cause = "The model “{model}” is not here, and no engine answers at {url}."
-    next_step = "{start}, or ask a model that is here."
+    cause = Said("The model “%(model)s” is not here, and no engine answers at %(url)s.")
+    next_step = Said(
+        "Start Ollama, or ask a model that is here.", openai=N_("Start the model server, or ask a model that is here.")
+    )
 
 
 class EngineForbids(EngineError):
     code = "engine_forbids"
-    cause = "The engine at {url} refuses this request."
-    next_step = "{let_in}"
+    cause = Said("The engine at %(url)s refuses this request.")
+    next_step = Said(
+        "If it is behind a proxy, have the proxy send “Host: localhost:11434”, or check its sign-in.",
+        openai=N_("Check OPENAI_API_KEY, and what a proxy in between lets through."),
+    )
 
 
 class ModelMissing(EngineError):
     status = 404
     code = "model_missing"
-    cause = "The model “{model}” is not {model_place}."
-    next_step = "{get_model}, or choose another model."
+    cause = Said(
+        "The model “%(model)s” is not on this machine.", openai=N_("The model “%(model)s” is not on the model server.")
+    )
+    next_step = Said(
+        "Run “ollama pull %(model)s”, or choose another model.",
+        openai=N_("Start the server with it, or choose another model."),
+    )
 
 
 class ModelElsewhere(EngineError):
     status = 403
     code = "model_elsewhere"
-    cause = "The model “{model}” would run on another machine, and so read what you write there."
-    next_step = "Choose another model; whoever runs this server may allow it with ALLOW_REMOTE_MODELS."
+    cause = Said("The model “%(model)s” would run on another machine, and so read what you write there.")
+    next_step = Said("Choose another model; whoever runs this server may allow it with ALLOW_REMOTE_MODELS.")
 
 
 class RanElsewhere(ModelElsewhere):
     code = "ran_elsewhere"
-    cause = "The model “{model}” ran on another machine, though nothing said so before: it has read what was sent."
-    next_step = "The answer was broken off. Choose another model, or have whoever runs this server look into it."
+    cause = Said(
+        "The model “%(model)s” ran on another machine, though nothing said so before: it has read what was sent."
+    )
+    next_step = Said("The answer was broken off. Choose another model, or have whoever runs this server look into it.")
 
 
 class NoModel(EngineError):
     status = 503
     code = "no_model"
-    cause = "The engine at {url} has no model yet."
-    next_step = "{get_any_model} and try again."
+    cause = Said("The engine at %(url)s has no model yet.")
+    next_step = Said(
+        "Run “ollama pull llama3.2” (or any other model) and try again.",
+        openai=N_("Start the server with one and try again."),
+    )
 
 
 class ModelUnsuited(EngineError):
     status = 400
     code = "model_unsuited"
-    cause = "The model “{model}” cannot do what was asked of it."
-    next_step = "Choose another model."
+    cause = Said("The model “%(model)s” cannot do what was asked of it.")
+    next_step = Said("Choose another model.")
 
 
 class RequestUnsuited(EngineError):
     status = 400
     code = "request_unsuited"
-    cause = "The engine does not take these tools, or this format."
-    next_step = "Check that both are JSON Schema, and simple: each engine knows a part of it."
+    cause = Said("The engine does not take these tools, or this format.")
+    next_step = Said("Check that both are JSON Schema, and simple: each engine knows a part of it.")
 
 
 class OutOfMemory(EngineError):
     status = 503
     code = "out_of_memory"
     passing = True
-    cause = "This machine has not enough free memory for the model “{model}”."
-    next_step = "Close other programs, choose a smaller model or a smaller context, and try again."
+    cause = Said("This machine has not enough free memory for the model “%(model)s”.")
+    next_step = Said("Close other programs, choose a smaller model or a smaller context, and try again.")
 
 
 class EngineBusy(EngineError):
     status = 503
     code = "engine_busy"
     passing = True
-    cause = "The engine has too many requests waiting."
-    next_step = "Try again in a moment."
+    cause = Said("The engine has too many requests waiting.")
+    next_step = Said("Try again in a moment.")
 
 
 class ContextFull(EngineError):
     status = 413
     code = "context_full"
-    cause = "This message is longer than the model “{model}” can read at once ({context})."
-    next_step = "Shorten it, send it in parts, or {widen}."
+    cause = Said("This message is longer than the model “%(model)s” can read at once (%(context)s).")
+    next_step = Said(
+        "Shorten it, send it in parts, or set a larger NUM_CTX.",
+        openai=N_("Shorten it, send it in parts, or start the model server with a larger context."),
+    )
 
 
 class EngineSilent(EngineError):
     status = 504
     code = "engine_silent"
     passing = True
-    cause = "The engine said nothing for {seconds} seconds."
-    next_step = "Try again; if large models load slowly here, set a larger REQUEST_TIMEOUT_SECONDS."
+    cause = Said("The engine said nothing for %(seconds)s seconds.")
+    next_step = Said("Try again; if large models load slowly here, set a larger REQUEST_TIMEOUT_SECONDS.")
 
 
 class AnswerCut(EngineError):
     code = "answer_cut"
     passing = True
-    cause = "The engine broke off before the end of the answer."
-    next_step = "What it wrote is kept. Try again."
+    cause = Said("The engine broke off before the end of the answer.")
+    next_step = Said("What it wrote is kept. Try again.")
 
 
 class ServerStopped(EngineError):
     status = 503
     code = "server_stopped"
     passing = True
-    cause = "The server was stopped before the end of the answer."
-    next_step = "What was written is kept. Try again."
+    cause = Said("The server was stopped before the end of the answer.")
+    next_step = Said("What was written is kept. Try again.")
 
 
 class EngineBroke(EngineError):
     code = "engine_broke"
     passing = True
-    cause = "The engine had an error of its own."
-    next_step = "Try again; if it happens again, look at the engine's own log."
+    cause = Said("The engine had an error of its own.")
+    next_step = Said("Try again; if it happens again, look at the engine's own log.")
 
 
 def every_error(root: type[InsightError] = InsightError) -> dict[str, type[InsightError]]:

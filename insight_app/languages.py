@@ -17,10 +17,13 @@ from babel.support import Translations
 from flask import Flask, request
 from flask_babel import Babel, Domain, get_locale
 
+from insight_app import amounts, sentences
 from insight_app.accounts.guards import for_program
 from insight_app.words import in_page, in_page_n, said_number
 
 COOKIE = "language"
+# What templates say amounts and times with.
+SAID = (amounts.in_seconds, amounts.in_bytes, amounts.day, amounts.moment)
 TRANSLATIONS = Path(__file__).with_name("translations")
 
 
@@ -45,7 +48,9 @@ def register(app: Flask) -> None:
     babel = Babel(app, locale_selector=_choose, configure_jinja=False)
     babel.domain_instance = _Catalogs()
     app.jinja_env.globals.update(_=in_page, ngettext=in_page_n, number=said_number)
-    app.jinja_env.globals.update(language=language, direction=direction)
+    app.jinja_env.globals.update(language=language, direction=direction, marked=sentences.marked)
+    app.jinja_env.globals.update({word.__name__: word for word in SAID})
+    app.jinja_env.filters["bdi"] = sentences.bdi
 
 
 def _choose() -> str:

@@ -21,6 +21,7 @@ from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from insight_app.accounts.guards import for_program
+from insight_app.amounts import in_bytes, lasting
 from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.messages import TEMPORARY
 from insight_app.errors import (
@@ -43,7 +44,6 @@ from insight_app.errors import (
     WrongMethod,
 )
 from insight_app.limits import rates
-from insight_app.limits.quotas import lasting
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID
@@ -78,7 +78,7 @@ def _translate(error: Exception) -> ResponseReturnValue:
             return error.response  # a redirect
         if error.code == 413:
             largest = request.max_content_length or 0
-            return show(TooLarge(limit=f"{largest // 2**20} MB" if largest >= 2**20 else f"{largest // 2**10} KB"))
+            return show(TooLarge(limit=in_bytes(largest)))
         if isinstance(error, MethodNotAllowed):
             response = make_response(show(WrongMethod()))
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

@@ -46,6 +46,7 @@ from insight_app.storage.database import NEWEST, Database, address_of
 from insight_app.storage.temporary import InMemory, InSharedMemory, folder_in_memory
 from insight_app.telemetry.metrics import Metrics
 from insight_app.telemetry.traces import Tracing
+from insight_app.words import _, ngettext
 
 # How often the end of a server looks whether its answers have ended.
 LOOK_SECONDS = 0.05
@@ -85,7 +86,7 @@ class Services:
     def engine_facts(self, model: str, context: int | None = None) -> dict[str, object]:
         """What the texts of engine errors need to know; `context` is how many tokens the model sees."""
         return {
-            "context": f"{context:,} tokens" if context else "its context",
+            "context": ngettext("%(num)s token", "%(num)s tokens", context) if context else _("its context"),
             "model": model or self.settings.ollama_model or "llama3.2",
             "url": self.settings.engine_url,
             "seconds": self.settings.request_timeout_seconds,

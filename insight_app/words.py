@@ -6,17 +6,21 @@ marked with `N_`, and translated by `_` where it is drawn.
 
 from __future__ import annotations
 
+import re
+
 import flask_babel
+from babel import Locale
 from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
 
-def _(text: str, **names: object) -> str:
+def _(text: str, /, **names: object) -> str:
     """`text` in the language of the page, with names in the place of its `%(name)s`."""
-    return str(flask_babel.gettext(text, **names)) if text else ""
+    said = str(flask_babel.gettext(text)) if text else ""
+    return said % names if names else said
 
 
-def ngettext(one: str, several: str, number: int, **names: object) -> str:
+def ngettext(one: str, several: str, number: int, /, **names: object) -> str:
     """The form for that number, which stands in it as `%(num)s`."""
     form = flask_babel.get_translations().ungettext(one, several, number)
     return str(form % {"num": said_number(number), **names})
@@ -30,20 +34,34 @@ def N_(text: str) -> str:  # noqa: N802  # so gettext's tools call it
 lazy = flask_babel.lazy_gettext  # for labels of forms, which are made before there is a page
 
 
-def in_page(text: str, **names: object) -> Markup:
+def in_page(text: str, /, **names: object) -> Markup:
     """`_` in templates: safe whatever is given, with Markup for what is markup."""
     return escape(_(text)) % {name: escape(each) for name, each in names.items()} if names else escape(_(text))
 
 
-def in_page_n(one: str, several: str, number: int, **names: object) -> Markup:
+def in_page_n(one: str, several: str, number: int, /, **names: object) -> Markup:
     """`ngettext` in templates."""
     marks = {name: f"%({name})s" for name in names}
     return escape(ngettext(one, several, number, **marks)) % {name: escape(each) for name, each in names.items()}
 
 
-def said_number(number: float) -> str:
-    """ "1,234.5" as the language of the page writes it."""
-    return format_decimal(number, locale=flask_babel.get_locale() or "en")
+def said_number(number: float, digits: int | None = None) -> str:
+    """ "1,234.5" as the language of the page writes it, with so many digits behind the point; None: as there are."""
+    return format_decimal(number, number_pattern(digits), locale=locale())
+
+
+def number_pattern(digits: int | None) -> str:
+    """How the language of the page writes a number with so many digits behind the point; None: as there are."""
+    pattern = str(locale().decimal_formats[None].pattern)
+    return pattern if digits is None else re.sub(r"\.#+", f".{'0' * digits}" if digits else "", pattern)
+
+
+def locale() -> Locale:
+    """The language of the page, as Babel knows it."""
+    return flask_babel.get_locale() or _ENGLISH
+
+
+_ENGLISH = Locale("en")
 
 
 # Of the units of time, in seconds, the longest first.

@@ -122,7 +122,7 @@ def test_a_backup_comes_back_and_nothing_is_replaced_unasked(
     run, file = cli.app.test_cli_runner().invoke, str(tmp_path / "backup")
     types(ALICE)
     done = run(args=["backup", file])
-    assert (done.exit_code, done.output.splitlines()[-1].split(":")[0]) == (0, "1 row of 12 tables")
+    assert (done.exit_code, done.output.splitlines()[-1].split(":")[0]) == (0, "1 row of 16 tables")
     again = run(args=["backup", file])
     assert (again.exit_code, "give --overwrite" in again.output) == (1, True)
     assert run(args=["backup", file, "--overwrite"]).exit_code == 0
@@ -131,7 +131,7 @@ def test_a_backup_comes_back_and_nothing_is_replaced_unasked(
     assert (asked.exit_code, "Replace everything in" in asked.output) == (1, True)
     assert len(there(tmp_path)) == 2
     done = run(args=["restore", file, "--yes"])
-    assert (done.exit_code, done.output.splitlines()[-1].split(",")[0]) == (0, "1 row of 12 tables")
+    assert (done.exit_code, done.output.splitlines()[-1].split(",")[0]) == (0, "1 row of 16 tables")
     assert [each.email for each in there(tmp_path)] == [ALICE]
     Path(file).write_bytes(b"something else")
     refused = run(args=["restore", file, "--yes"])

@@ -100,7 +100,9 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
-    ("errors", "words", "traceparent", "values"),
+    ("errors",),
+    ("amounts", "sentences", "traceparent", "values"),
+    ("words",),
 )
 # Above the layers: what puts the product together, and what all routes share.
 TOP = {"__init__", "languages", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from insight_app.amounts import lasting
 from insight_app.errors import QuotaReached
 from insight_app.limits import quotas
 from insight_app.limits.quotas import NAMES, PERIODS, Allowance, Quota
@@ -52,25 +53,25 @@ def test_a_time_is_in_its_day_and_month_and_the_next_follows_at_once(now: float)
         (
             Quota("answers", "day", 50, 50),
             NOON,
-            "You have used 50 answers today, which is all that is allowed. It begins anew at 00:00 UTC, in 12 hours; "
-            "an admin of this server can allow more.",
+            "You have used all 50 answers that are allowed in a day. It begins anew at 00:00 UTC (in 12 hours). "
+            "An admin of this server can allow more.",
         ),
         (
             Quota("tokens", "month", 1_000_007, 1_000_000),
             NOON,
-            "You have used 1,000,000 tokens this month, which is all that is allowed. It begins anew on 1 December at "
-            "00:00 UTC, in 3 days; an admin of this server can allow more.",
+            "You have used all 1,000,000 tokens that are allowed in a month. It begins anew on Dec 1, 2026 at 00:00 "
+            "UTC (in 3 days). An admin of this server can allow more.",
         ),
         (
             Quota("answers", "day", 1, 1),
             NOON + 11.5 * 3600 - 30,
-            "You have used 1 answer today, which is all that is allowed. It begins anew at 00:00 UTC, in 1 minute; an "
-            "admin of this server can allow more.",
+            "You have used the 1 answer that is allowed in a day. It begins anew at 00:00 UTC (in 1 minute). An admin "
+            "of this server can allow more.",
         ),
     ],
 )
 def test_who_has_used_all_is_told_what_and_when_it_begins_anew(quota: Quota, at: float, said: str) -> None:
-    assert str(QuotaReached(**quotas.facts(quota, at))) == said
+    assert str(QuotaReached(*quotas.reached_in_words(quota, at), **quotas.facts(quota, at))) == said
 
 
 @pytest.mark.parametrize(
@@ -85,4 +86,4 @@ def test_who_has_used_all_is_told_what_and_when_it_begins_anew(quota: Quota, at:
     ],
 )
 def test_a_wait_is_said_in_a_unit_that_one_can_imagine(seconds: int, said: str) -> None:
-    assert quotas.lasting(seconds) == said
+    assert lasting(seconds) == said

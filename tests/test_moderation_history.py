@@ -28,9 +28,10 @@ def test_the_history_says_who_changed_what(page: Visitor, services: Services) ->
     page.send(f"{PAGE}/rules/{id}/switch", is_on="no")
     page.send(f"{PAGE}/rules/{id}/delete")
     said = words_of(page.open(PAGE + "/history"))
-    assert "UTC , by you" in said
-    assert "New: “Moons”, phrases: “blue moon”, “red moon”, masked in messages and answers" in said
-    assert "Changed: “Moons”, “moon” added; “blue moon”, “red moon” taken out; Action from “Mask” to “Refuse”" in said
+    assert "UTC · By you" in said
+    assert "New: “Moons” · Phrases: “blue moon”, “red moon” · Masked in messages and answers" in said
+    changed = "Changed: “Moons” · Added: “moon” · Taken out: “blue moon”, “red moon” · Action: from “Mask” to “Refuse”"
+    assert changed in said
     assert said.index("Deleted: “Moons”") < said.index("Switched off: “Moons”") < said.index("New: “Moons”")
 
 
@@ -112,11 +113,11 @@ GOOD = {"name": "Moons", "kind": "phrase", "text": "moon"}
         ("1" * 5_000, "number is too long"),
         ("[]", "This is no file of rules"),
         (json.dumps({"format": "insightsphere rules", "version": 2, "rules": []}), "another version"),
-        (document(5), "Line 1, rule 1: this is not an object"),
-        (document(GOOD, {**GOOD, "kind": "wards"}), "Line 1, rule 2: “kind” must be words"),
+        (document(5), "Line 1, rule 1: This is not an object"),
+        (document(GOOD, {**GOOD, "kind": "wards"}), "Line 1, rule 2: “kind” must be one of these: words"),
         (document({**GOOD, "name": ""}), "Line 1, rule 1: Name: Give it a name"),
         (document({**GOOD, "text": "a\x00b"}), "Line 1, rule 1 (“Moons”): Text: Character 2"),
-        (document({**GOOD, "id": "rule-1"}, {**GOOD, "id": "rule-1"}), "Line 1, rule 2 (“Moons”): another rule"),
+        (document({**GOOD, "id": "rule-1"}, {**GOOD, "id": "rule-1"}), "Line 1, rule 2 (“Moons”): Another rule"),
         (document({**GOOD, "id": "judge"}), "Line 1, rule 1: “id” must begin with “rule-”"),
         (document({**GOOD, "id": 5}), "Line 1, rule 1: “id” must begin"),
         (document({**GOOD, "colour": "red"}), "Line 1, rule 1: “colour” is nothing"),

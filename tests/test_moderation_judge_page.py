@@ -113,7 +113,7 @@ def test_how_often_each_category_acted_is_shown(visitor: Visitor, services: Serv
     services.rules.change("you", {JUDGE: Entry(JUDGE, 0, JudgeSettings(LLAMA).as_json())})
     services.rules.count({"judge-S1": 3, "judge-failed": 2})
     page = visitor.open(PAGE)
-    assert "3 in the last day, 3 in the last week, 3 in the last month" in page
+    assert "3 in the last day · 3 in the last week · 3 in the last month" in page
     assert "Let through unread: 2 in the last day" in page
 
 

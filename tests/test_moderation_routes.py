@@ -237,7 +237,7 @@ def test_a_rule_that_cannot_be_read_is_shown_and_can_be_removed(page: Visitor, s
     assert "“Odd” cannot be used." in words_of(page.send(PAGE + "/try", htmx=True, try_text="a").text)
     page.open(PAGE)
     assert "nothing is let through" in page.page
-    assert "It cannot be used: “kind” must be words" in words_of(page.page)
+    assert "It cannot be used: “kind” must be one of these: words" in words_of(page.page)
     page.send(PAGE + "/rules/rule-x/switch", is_on="no")
     assert services.moderation.prompt("hello") == "hello"
     page.send(PAGE + "/rules/rule-x/switch", is_on="yes")

@@ -105,7 +105,7 @@ def test_a_rule_survives_being_written_and_read() -> None:
     ("body", "said"),
     [
         ({"name": "n", "kind": "words"}, "“text” is missing"),
-        ({"name": "n", "kind": "wards", "text": "t"}, "“kind” must be words or phrase"),
+        ({"name": "n", "kind": "wards", "text": "t"}, "“kind” must be one of these: words, phrase"),
         ({"name": "n", "kind": "words", "text": 5}, "“text” must be a text"),
         ({"name": "n", "kind": "words", "text": "t", "is_on": "yes"}, "“is_on” must be true or false"),
         ({"name": "n", "kind": "words", "text": "t", "colour": "red"}, "“colour” is nothing"),

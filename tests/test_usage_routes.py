@@ -60,7 +60,7 @@ def test_somebody_sees_what_they_used_of_what_they_may(bob: Visitor, found: Serv
     page = bob.open("/settings/usage")
     assert "3 of 3 answers" in page
     assert "1,200 of 9,000 tokens" in page
-    assert "All used. It begins anew at 00:00 UTC, in " in page
+    assert "All used. It begins anew at 00:00 UTC (in " in page
     assert '<meter min="0" max="3" low="2.25" high="2.97" optimum="0" value="3" aria-labelledby="day-answers">' in page
     assert "5 answers, at most 3 in one day" in page
     assert page.count('<rect class="room"') == 30
@@ -90,11 +90,11 @@ def test_the_page_is_there_where_nobody_signs_in(visitor: Visitor) -> None:
 def test_admins_see_who_asked_which_model_when_and_how_fast(alice: Visitor, ids: Ids) -> None:
     page = alice.open("/settings/usage/all?days=7")
     lines = [re.findall(r"<t[hd][^>]*>(?:<bdi>)?([^<]*)", line) for line in page.split("<tr>") if "<bdi>" in line]
-    assert [BOB, "alpha:latest", "3", "1,000", "200", "20.0", "4.0&nbsp;s"] in lines
-    assert ["(deleted)", "alpha:latest", "1", "5", "5", "5.0", "1.0&nbsp;s"] in lines
-    assert "7 answers to 3 people; 1,020 tokens read and 230 written." in page
+    assert [BOB, "alpha:latest", "3", "1,000", "200", "20.0", "4.0 sec"] in lines
+    assert ["(deleted)", "alpha:latest", "1", "5", "5", "5.0", "1.0 sec"] in lines
+    assert "7 answers · 3 people · 1,020 tokens read · 230 tokens written" in page
     assert page.count('<rect class="room"') == 7 + 24
-    assert "77 answers to 3 people" in alice.open("/settings/usage/all?days=90")
+    assert "77 answers · 3 people" in alice.open("/settings/usage/all?days=90")
     for odd in ("0", "-1", "31", "x", "9" * 30, ""):
         assert "7 answers" in alice.open(f"/settings/usage/all?days={odd}")
 

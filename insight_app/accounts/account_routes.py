@@ -10,13 +10,14 @@ from insight_app.accounts.guards import expect_passwords, me, my_entry
 from insight_app.accounts.tokens import Scope
 from insight_app.limits import rates
 from insight_app.web import add_settings_page, services
+from insight_app.words import N_, _, lazy
 
 account = Blueprint("account", __name__, url_prefix="/settings/account")
 DONE = {
-    "password": "Your password is changed. Everywhere else you are signed out.",
-    "ended": "That browser is signed out.",
-    "alone": "Everywhere else you are signed out.",
-    "revoked": "The key is revoked. Programs that use it are refused from now on.",
+    "password": lazy("Your password is changed. Everywhere else you are signed out."),
+    "ended": lazy("That browser is signed out."),
+    "alone": lazy("Everywhere else you are signed out."),
+    "revoked": lazy("The key is revoked. Programs that use it are refused from now on."),
 }
 
 
@@ -36,7 +37,7 @@ def change_password() -> ResponseReturnValue:
         if known is not None:
             found.change_password(known, form.new_password.data, but=my_entry().session_id)
             return _back("password")
-        form.password.errors = ["This is not your password."]
+        form.password.errors = [_("This is not your password.")]
     return _page(password_form=form), 422
 
 
@@ -90,7 +91,7 @@ def _page(
     )
 
 
-SCOPES = {Scope.CHAT: "ask", Scope.MODELS: "list models", Scope.ADMIN: "see everybody’s use"}
+SCOPES = {Scope.CHAT: lazy("Asks"), Scope.MODELS: lazy("Lists models"), Scope.ADMIN: lazy("Sees everybody’s use")}
 
 
 def _back(done: str) -> Response:
@@ -102,4 +103,4 @@ def _back(done: str) -> Response:
 def register(app: Flask) -> None:
     if app.extensions["insight"].settings.auth_mode != "local":
         app.register_blueprint(account)
-        add_settings_page(app, "Account", "account.page")
+        add_settings_page(app, N_("Account"), "account.page")

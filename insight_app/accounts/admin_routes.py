@@ -11,19 +11,27 @@ from insight_app.accounts.people import Account, Role
 from insight_app.errors import InputError
 from insight_app.limits.forms import AllowanceForm, texts
 from insight_app.web import add_settings_page, services
+from insight_app.words import N_, _, lazy, said_number
 
 people = Blueprint("people", __name__, url_prefix="/settings/people")
 people.before_request(expect_admin)
-LINKS = "If it was an admin’s, all links for coming in and for new passwords are withdrawn."
 DONE = {
-    "role": f"The role is changed. {LINKS}",
-    "off": f"The account is switched off: nobody comes in with it, and its keys are refused. {LINKS}",
-    "on": "The account is switched on again.",
-    "out_there": "They are signed out there.",
-    "out": "They are signed out everywhere.",
-    "limits": "Saved. It holds from the next question on.",
-    "deleted": "The account and all that was theirs is deleted. " + LINKS,
-    "withdrawn": "The invitation is withdrawn.",
+    "role": lazy(
+        "The role is changed. If it was an admin’s, all links for coming in and for new passwords are withdrawn."
+    ),
+    "off": lazy(
+        "The account is switched off: nobody comes in with it, and its keys are refused. If it was an admin’s, all"
+        " links for coming in and for new passwords are withdrawn."
+    ),
+    "on": lazy("The account is switched on again."),
+    "out_there": lazy("They are signed out there."),
+    "out": lazy("They are signed out everywhere."),
+    "limits": lazy("Saved. It holds from the next question on."),
+    "deleted": lazy(
+        "The account and all that was theirs is deleted. If it was an admin’s, all links for coming in and for new"
+        " passwords are withdrawn."
+    ),
+    "withdrawn": lazy("The invitation is withdrawn."),
 }
 
 
@@ -41,7 +49,7 @@ def invite() -> ResponseReturnValue:
         return _page(form=form), 422
     secret = services().accounts.links.invite(form.address, Role(form.role.data))
     link = url_for("doors.invitation", secret=secret, _external=True)
-    return _page(link=link, link_for=form.address or "whoever you give it to")
+    return _page(link=link, link_for=form.address)
 
 
 @people.post("/invitations/<link_id>/withdraw")
@@ -152,8 +160,12 @@ def _hints(account: Account) -> dict[str, str]:
     hints = {}
     for each in services().limits.standing(account.id, account.role.value):
         theirs = getattr(of_role, each.name)
-        said = f"{theirs:,}" if theirs else "no limit"
-        hints[each.name] = f"{each.used:,} used. Empty: as the role, {said}."
+        used = said_number(each.used)
+        hints[each.name] = (
+            _("%(used)s used. Empty: as the role, %(limit)s.", used=used, limit=said_number(theirs))
+            if theirs
+            else _("%(used)s used. Empty: as the role, no limit.", used=used)
+        )
     return hints
 
 
@@ -172,4 +184,4 @@ def _back_to(account_id: str, done: str) -> Response:
 def register(app: Flask) -> None:
     if app.extensions["insight"].settings.auth_mode != "local":
         app.register_blueprint(people)
-        add_settings_page(app, "People", "people.page", for_admins=True)
+        add_settings_page(app, N_("People"), "people.page", for_admins=True)

@@ -16,9 +16,9 @@ from insight_app.accounts.routes import let_in, sign_in_page
 from insight_app.errors import EmailTaken, LinkOver, SignUpClosed
 from insight_app.limits import rates
 from insight_app.web import services
+from insight_app.words import _
 
 doors = Blueprint("doors", __name__)
-WRONG = "The e-mail address or the password is wrong."
 
 
 @doors.post("/sign-in")
@@ -28,7 +28,7 @@ def check() -> ResponseReturnValue:
     form = SignInForm()
     account = services().accounts.knows(form.address, form.password.data or "")
     if account is None:
-        form.password.errors = [WRONG]
+        form.password.errors = [_("The e-mail address or the password is wrong.")]
         return sign_in_page(form), 422
     return let_in(account, form.way_on)
 
@@ -52,7 +52,7 @@ def make_first() -> ResponseReturnValue:
         return redirect(url_for("accounts.sign_in"), 303)
     form = FirstAccountForm()
     if not found.is_first_code(form.code.data or ""):
-        form.code.errors = ["This is not the code. The server’s log has it in its last lines."]
+        form.code.errors = [_("This is not the code. The server’s log has it in its last lines.")]
         return _door(form, "first"), 422
     if not form.validate():
         return _door(form, "first"), 422

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
-from typing import ClassVar
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField
@@ -12,9 +11,10 @@ from wtforms.validators import ValidationError
 from insight_app.accounts import passwords
 from insight_app.accounts.people import Role, clean_email
 from insight_app.accounts.tokens import Scope
+from insight_app.words import N_, _, lazy
 
-NO_EMAIL = "Write an e-mail address, such as name@example.org."
-ROLES = {Role.MEMBER.value: "Member", Role.ADMIN.value: "Admin"}
+NO_EMAIL = N_("Write an e-mail address, such as name@example.org.")
+ROLES = {Role.MEMBER.value: N_("Member"), Role.ADMIN.value: N_("Admin")}
 
 
 class _Form(FlaskForm):  # type: ignore[misc]
@@ -25,8 +25,8 @@ class _Form(FlaskForm):  # type: ignore[misc]
 class SignInForm(_Form):
     """`next` is the page to go on with, "" for the first one."""
 
-    email = StringField("E-mail")
-    password = PasswordField("Password")
+    email = StringField(lazy("E-mail"))
+    password = PasswordField(lazy("Password"))
     next = HiddenField()
 
     @property
@@ -44,7 +44,7 @@ class SignInForm(_Form):
 class _NewPasswordForm(_Form):
     """What has a field for a new password; `address` says whose."""
 
-    new_password = PasswordField("New password")
+    new_password = PasswordField(lazy("New password"))
 
     @property
     def address(self) -> str:
@@ -58,8 +58,8 @@ class _NewPasswordForm(_Form):
 class SignUpForm(_NewPasswordForm):
     """A new account."""
 
-    email = StringField("E-mail")
-    new_password = PasswordField("Password")
+    email = StringField(lazy("E-mail"))
+    new_password = PasswordField(lazy("Password"))
 
     @property
     def address(self) -> str:
@@ -67,13 +67,13 @@ class SignUpForm(_NewPasswordForm):
 
     def validate_email(self, field: StringField) -> None:
         if not self.address:
-            raise ValidationError(NO_EMAIL)
+            raise ValidationError(_(NO_EMAIL))
 
 
 class FirstAccountForm(SignUpForm):
     """The first account of all, with the code that the server's log says."""
 
-    code = StringField("Code from the server’s log")
+    code = StringField(lazy("Code from the server’s log"))
 
 
 class NewPasswordForm(_NewPasswordForm):
@@ -83,33 +83,33 @@ class NewPasswordForm(_NewPasswordForm):
 class ChangePasswordForm(_NewPasswordForm):
     """Another password, by who knows the old one."""
 
-    password = PasswordField("Password now")
-    new_password = PasswordField("New password")
+    password = PasswordField(lazy("Password now"))
+    new_password = PasswordField(lazy("New password"))
 
 
 class KeyForm(_Form):
     """A new key."""
 
-    label = StringField("Name")
-    chat = BooleanField("Ask and get answers", default=True)
-    models = BooleanField("List models", default=True)
-    admin = BooleanField("See everybody’s use")
-    expires = StringField("Holds until")
+    label = StringField(lazy("Name"))
+    chat = BooleanField(lazy("Ask and get answers"), default=True)
+    models = BooleanField(lazy("List models"), default=True)
+    admin = BooleanField(lazy("See everybody’s use"))
+    expires = StringField(lazy("Holds until"))
 
     def validate_label(self, field: StringField) -> None:
         if not self.name:
-            raise ValidationError("Give it a name, so that you know later what it is for.")
+            raise ValidationError(_("Give it a name, so that you know later what it is for."))
 
     def validate_chat(self, _field: BooleanField) -> None:
         if not self.scopes:
-            raise ValidationError("Choose at least one thing that it is for.")
+            raise ValidationError(_("Choose at least one thing that it is for."))
 
     def validate_expires(self, field: StringField) -> None:
         if not (field.data or "").strip():
             return
         day = self._day
         if day is None or not date.today() <= day <= date.today() + timedelta(days=3650):
-            raise ValidationError("Choose a day from today on, within ten years; or leave it empty.")
+            raise ValidationError(_("Choose a day from today on, within ten years; or leave it empty."))
 
     @property
     def name(self) -> str:
@@ -137,9 +137,13 @@ class KeyForm(_Form):
 class InvitationForm(_Form):
     """A link for somebody new; with an address it serves that one only."""
 
-    labels: ClassVar = ROLES
-    email = StringField("E-mail")
-    role = SelectField("Role", choices=list(ROLES))
+    email = StringField(lazy("E-mail"))
+    role = SelectField(lazy("Role"), choices=list(ROLES))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The roles in words."""
+        return {role: _(said) for role, said in ROLES.items()}
 
     @property
     def address(self) -> str:
@@ -147,4 +151,4 @@ class InvitationForm(_Form):
 
     def validate_email(self, field: StringField) -> None:
         if (field.data or "").strip() and not self.address:
-            raise ValidationError(NO_EMAIL)
+            raise ValidationError(_(NO_EMAIL))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from insight_app.words import _
+
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
@@ -65,9 +67,9 @@ def _fits(hashed: str, password: str) -> bool:
 def problem(password: str, email: str) -> str:
     """What is wrong with a new password, in words; "" for nothing."""
     if len(password) < SHORTEST:
-        return f"Take at least {SHORTEST} characters; several words are good."
+        return _("Take at least %(count)s characters; several words are good.", count=SHORTEST)
     if len(password) > LONGEST:
-        return f"Take at most {LONGEST} characters."
+        return _("Take at most %(count)s characters.", count=LONGEST)
     if len(set(password)) < 4 or password.casefold() in (email, email.partition("@")[0]):
-        return "That is too easy to guess."
+        return _("That is too easy to guess.")
     return ""

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from insight_app.words import N_
+
 LONGEST_EMAIL = 200
 
 
@@ -33,7 +35,7 @@ class Person:
 
 
 # Whoever sits at a server that only its own machine can reach.
-THE_ONE_PERSON = Person("", "you", Role.ADMIN)
+THE_ONE_PERSON = Person("", N_("you"), Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from insight_app.accounts.guards import expect_admin
 from insight_app.errors import NotThere
 from insight_app.limits.forms import RoleForm
 from insight_app.web import add_settings_page, services
+from insight_app.words import N_
 
 roles = Blueprint("roles", __name__, url_prefix="/settings/roles")
 roles.before_request(expect_admin)
@@ -46,4 +47,4 @@ def _page(*, saved: str = "", wrong: tuple[str, RoleForm] | None = None) -> str:
 def register(app: Flask) -> None:
     if app.extensions["insight"].settings.auth_mode != "local":
         app.register_blueprint(roles)
-        add_settings_page(app, "Roles", "roles.page", for_admins=True)
+        add_settings_page(app, N_("Roles"), "roles.page", for_admins=True)

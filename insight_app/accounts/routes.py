@@ -13,11 +13,12 @@ from insight_app.accounts.forms import SignInForm
 from insight_app.accounts.guards import SignedIn, for_everybody, my_entry, somebody
 from insight_app.accounts.people import Account
 from insight_app.web import services
+from insight_app.words import lazy
 
 accounts = Blueprint("accounts", __name__)
 SAID = {
-    "over": "That took too long, or was begun in another browser. Please sign in again.",
-    "denied": "The sign-in provider did not let you in, or you said no there. You can try again.",
+    "over": lazy("That took too long, or was begun in another browser. Please sign in again."),
+    "denied": lazy("The sign-in provider did not let you in, or you said no there. You can try again."),
 }
 
 
@@ -70,7 +71,7 @@ def sign_in_page(form: SignInForm) -> str:
 
 
 def register(app: Flask) -> None:
-    for word in (times.ago, times.day, times.last_day):
+    for word in (times.ago, times.last_day, agents.agent):
         app.jinja_env.globals[word.__name__] = word
     if app.extensions["insight"].settings.auth_mode in ("accounts", "oidc"):
         guards.register(app)

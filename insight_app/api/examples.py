@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
+from insight_app.words import N_
+
 KEY = "YOUR_KEY"
 
 
@@ -25,6 +27,8 @@ def examples(address: str, model: str, *, with_key: bool) -> dict[str, str]:
             "python",
             f"""# pip install openai
 from openai import OpenAI
+
+from insight_app.words import N_
 
 client = OpenAI(base_url="{address}/v1", api_key="{key}")
 stream = client.chat.completions.create(
@@ -51,7 +55,7 @@ const answer = await response.json();
 if (!response.ok) throw new Error(answer.error.message);
 console.log(answer.choices[0].message.content);""",
         ),
-        "A conversation that is kept": _fence(
+        N_("A conversation that is kept"): _fence(
             "sh",
             f"curl -N {address}/api/chat \\\n  -H 'Content-Type: application/json' \\\n{sign}"
             """  -d '{"message": "Why is the sky blue?"}'""",

@@ -12,6 +12,7 @@ from insight_app.api.openapi import document
 from insight_app.limits.guards import allowed
 from insight_app.rendering.markdown import render
 from insight_app.web import add_settings_page, services
+from insight_app.words import N_
 
 programs = Blueprint("programs", __name__)
 
@@ -45,4 +46,4 @@ def _asks_for_keys() -> bool:
 
 def register(app: Flask) -> None:
     app.register_blueprint(programs)
-    add_settings_page(app, "API", "programs.page")
+    add_settings_page(app, N_("API"), "programs.page")

@@ -47,7 +47,7 @@ class PromptForm(_Form):
 
 
 def _at_most(longest: int) -> Length:
-    return Length(max=longest, message=lazy("At most %(number)s characters are possible.", number=f"{longest:,}"))
+    return Length(max=longest, message=lazy("At most %(max)s characters are possible."))
 
 
 class ConversationForm(_Form):

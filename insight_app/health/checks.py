@@ -12,13 +12,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from insight_app.amounts import in_bytes, in_seconds, lasting
 from insight_app.config import Settings
 from insight_app.engines.base import Engine, full_name
 from insight_app.errors import ConfigError, DatabaseError, EngineError, ModelMissing, NoModel
 from insight_app.health import http_view, store, streaming
 from insight_app.health.findings import Check, Finding, good, warning, wrong
 from insight_app.storage.database import Database
-from insight_app.words import counted
+from insight_app.words import _, ngettext
 
 GIB = 2**30
 # Leases last three seconds, links and sessions longer: what differs by less than this does no harm.
@@ -39,13 +40,14 @@ class Parts:
 
 def all_checks(parts: Parts) -> list[Check]:
     settings = parts.settings
-    found = [Check("Database", lambda: database(parts)), Check("Disk", lambda: disk(settings.data_dir))]
-    found.append(Check("Redis", lambda: redis(settings)))
-    found += [Check(f"Engine {each.name}", lambda each=each: engine(each, settings)) for each in parts.engines]  # type: ignore[misc]
-    found.append(Check("Clock", lambda: clock(parts)))
-    found.append(Check("Streaming", lambda: stream(parts)))
-    found.append(Check("Secure settings", lambda: secure(settings, parts.url)))
-    found.append(Check("Server processes", lambda: processes(settings, os.cpu_count() or 1)))
+    found = [Check(_("Database"), lambda: database(parts)), Check(_("Disk"), lambda: disk(settings.data_dir))]
+    found.append(Check(_("Redis"), lambda: redis(settings)))
+    for each in parts.engines:
+        found.append(Check(_("Engine %(name)s", name=each.name), lambda each=each: engine(each, settings)))  # type: ignore[misc]
+    found.append(Check(_("Clock"), lambda: clock(parts)))
+    found.append(Check(_("Streaming"), lambda: stream(parts)))
+    found.append(Check(_("Secure settings"), lambda: secure(settings, parts.url)))
+    found.append(Check(_("Server processes"), lambda: processes(settings, os.cpu_count() or 1)))
     return found
 
 
@@ -54,20 +56,32 @@ def database(parts: Parts) -> Finding:
         facts = store.look(parts.database())
     except (DatabaseError, ConfigError) as error:
         return wrong(error.cause, error.next_step)
-    said = f"{facts.version}, {facts.size / 2**20:,.1f} MB; reading and writing work."
     if facts.migration is None:
-        return warning(f"{facts.version}, empty.", "Start the server: it sets up the tables.")
+        return warning(_("%(database)s, empty.", database=facts.version), _("Start the server: it sets up the tables."))
     if not facts.is_up_to_date:
         return wrong(
-            f"{facts.version} is at migration {facts.migration}, which is not this program’s newest.",
-            "Start the server of this version, which brings it up to date; an older one cannot use a newer database.",
+            _(
+                "%(database)s is at migration %(migration)s, which is not this program’s newest.",
+                database=facts.version,
+                migration=facts.migration,
+            ),
+            _(
+                "Start the server of this version, which brings it up to date; an older one cannot use a newer"
+                " database."
+            ),
         )
-    return good(said)
+    return good(
+        _(
+            "%(database)s, %(size)s; reading and writing work.",
+            database=facts.version,
+            size=in_bytes(facts.size),
+        )
+    )
 
 
 def redis(settings: Settings) -> Finding:
     if not settings.redis_url:
-        return good("Not in use: there is one server process, which needs none.")
+        return good(_("Not in use: there is one server process, which needs none."))
     # Imported here: who has no Redis need not keep its library in memory.
     from insight_app.health import redis_view
 
@@ -75,21 +89,20 @@ def redis(settings: Settings) -> Finding:
         facts = redis_view.look(settings.redis_url)
     except redis_view.RedisAway as error:
         return wrong(
-            f"It does not answer ({error}).", "Start it, and check REDIS_URL. Until it is back no new answer begins."
+            _("It does not answer (%(error)s).", error=error),
+            _("Start it, and check REDIS_URL. Until it is back no new answer begins."),
         )
-    said = f"Redis {facts.version} answers, {facts.memory / 2**20:,.1f} MB in use."
+    said = _("Redis %(version)s answers, %(size)s in use.", version=facts.version, size=in_bytes(facts.memory))
     if _numbers(facts.version) < (6, 2):
-        return wrong(f"Redis {facts.version} is too old.", "Install 6.2 or newer.")
+        return wrong(_("Redis %(version)s is too old.", version=facts.version), _("Install 6.2 or newer."))
     if facts.keeps:
         return warning(
-            f"{said} It writes what it holds to a disk, and that is what people write.",
-            "Start it with “save ''” and “appendonly no”.",
+            f"{said} {_('It writes what it holds to a disk, and that is what people write.')}",
+            _("Start it with “save ''” and “appendonly no”."),
         )
     if facts.eviction not in (None, "noeviction"):
-        return warning(
-            f"{said} When its memory is full it throws away what it likes ({facts.eviction}).",
-            "Set “maxmemory-policy noeviction”.",
-        )
+        loses = _("When its memory is full it throws away what it likes (%(policy)s).", policy=facts.eviction)
+        return warning(f"{said} {loses}", _("Set “maxmemory-policy noeviction”."))
     return good(said)
 
 
@@ -99,14 +112,27 @@ def engine(each: Engine, settings: Settings) -> Finding:
     except EngineError as error:
         return wrong(error.cause, error.next_step)
     number = http_view.version(each.url)
-    said = f"{each.url} answers{f', version {number}' if number else ''}, with {counted(len(models), 'model')}."
+    said = (
+        ngettext(
+            "%(url)s answers, version %(version)s, with %(num)s model.",
+            "%(url)s answers, version %(version)s, with %(num)s models.",
+            len(models),
+            url=each.url,
+            version=number,
+        )
+        if number
+        else ngettext(
+            "%(url)s answers, with %(num)s model.", "%(url)s answers, with %(num)s models.", len(models), url=each.url
+        )
+    )
     if not models:
         return wrong(said, NoModel(url=each.url, **each.words).next_step)
     names = {full_name(model.name).casefold() for model in models}
     wanted = settings.ollama_model
     if wanted and each.name != "embedded" and full_name(wanted).casefold() not in names:
         get = ModelMissing(model=wanted, **each.words).next_step
-        return warning(f"{said} “{wanted}” is not among them.", f"{get} It is set in OLLAMA_MODEL.")
+        lacks = _("“%(model)s” is not among them.", model=wanted)
+        return warning(f"{said} {lacks}", f"{get} {_('It is set in OLLAMA_MODEL.')}")
     return good(said)
 
 
@@ -116,16 +142,16 @@ def disk(folder: Path) -> Finding:
             probe.write(b"\0" * 4096)
             probe.flush()
     except OSError as error:
-        said = f"Nothing can be written into {folder} ({error.strerror})."
-        return wrong(said, "Make room on the disk, check who owns the folder, or set DATA_DIR to another one.")
+        said = _("Nothing can be written into %(folder)s (%(error)s).", folder=folder, error=error.strerror)
+        return wrong(said, _("Make room on the disk, check who owns the folder, or set DATA_DIR to another one."))
     return space(*shutil.disk_usage(folder)[::2])
 
 
 def space(total: int, free: int) -> Finding:
-    said = f"{free / GIB:,.1f} of {total / GIB:,.1f} GB are free where the data are."
+    said = _("%(free)s of %(total)s are free where the data are.", free=in_bytes(free), total=in_bytes(total))
     if free < 0.1 * GIB:
-        return wrong(said, "Make room now: answers cannot be kept when it is full.")
-    return warning(said, "Make room soon.") if free < GIB else good(said)
+        return wrong(said, _("Make room now: answers cannot be kept when it is full."))
+    return warning(said, _("Make room soon.")) if free < GIB else good(said)
 
 
 def clock(parts: Parts) -> Finding:
@@ -133,61 +159,82 @@ def clock(parts: Parts) -> Finding:
     settings = parts.settings
     with suppress(DatabaseError, ConfigError):  # what is away is told by the check that is about it
         if (ahead := store.look(parts.database()).ahead_seconds) is not None:
-            apart["the database’s"] = ahead
+            apart[_("the database")] = ahead
     if settings.redis_url:
         from insight_app.health import redis_view
 
         with suppress(redis_view.RedisAway):
-            apart["Redis’"] = redis_view.look(settings.redis_url).ahead_seconds
+            apart[_("Redis")] = redis_view.look(settings.redis_url).ahead_seconds
     if parts.url:
         with suppress(http_view.AddressAway):
             found = http_view.streamed(parts.url, streaming.address(settings.secret_key)).ahead_seconds
             if found is not None:
-                apart["the public address’"] = found
+                apart[_("the public address")] = found
     return of_clocks(apart)
 
 
 def of_clocks(apart: dict[str, float]) -> Finding:
     """By whose clock, how many seconds ahead of ours it is."""
     if not apart:
-        return good("There is no other clock to compare with.")
+        return good(_("There is no other clock to compare with."))
     whose, most = max(apart.items(), key=lambda each: abs(each[1]))
     if abs(most) < MOST_SECONDS_APART:
-        return good(f"This clock and {' and '.join(apart)} say the same, within {MOST_SECONDS_APART:g} seconds.")
-    said = f"By {whose} clock it is {abs(most):,.0f} seconds {'later' if most > 0 else 'earlier'} than by this one."
+        told = _("All clocks say the same, within %(time)s. This one was compared with: %(others)s.")
+        return good(told % {"time": lasting(MOST_SECONDS_APART), "others": ", ".join(apart)})
+    said = (
+        _("A clock is ahead of this one by %(time)s: %(whose)s.")
+        if most > 0
+        else _("A clock is behind this one by %(time)s: %(whose)s.")
+    )
     return (warning if abs(most) < 30 else wrong)(
-        said, "Have all machines take the time from a server (timedatectl, chrony)."
+        said % {"time": lasting(abs(most)), "whose": whose},
+        _("Have all machines take the time from a server (timedatectl, chrony)."),
     )
 
 
 def stream(parts: Parts) -> Finding:
     if not parts.url and parts.settings.auth_mode == "local":
-        return good("Not looked at: this machine alone comes here, with nothing in between.")
+        return good(_("Not looked at: this machine alone comes here, with nothing in between."))
     if not parts.url:
         return warning(
-            "Not looked at: nobody knows by which address people come.",
-            "Set PUBLIC_URL to it, or call “flask --app wsgi doctor --url https://…”.",
+            _("Not looked at: nobody knows by which address people come."),
+            _("Set PUBLIC_URL to it, or call “flask --app wsgi doctor --url https://…”."),
         )
     try:
         found = http_view.streamed(parts.url, streaming.address(parts.settings.secret_key))
     except http_view.AddressAway as error:
         return wrong(
-            f"People come by {parts.url}. {error}",
-            "Check PUBLIC_URL, ALLOWED_HOSTS, that the server runs, and that the proxy lets this path through.",
+            f"{_('People come by %(url)s.', url=parts.url)} {error}",
+            _("Check PUBLIC_URL, ALLOWED_HOSTS, that the server runs, and that the proxy lets this path through."),
         )
     if len(found.pieces) < streaming.PIECES:
         return wrong(
-            f"{parts.url} broke off after {counted(len(found.pieces), 'piece')}.",
-            "Look at the proxy’s log and timeouts.",
+            ngettext(
+                "%(url)s broke off after %(num)s piece.",
+                "%(url)s broke off after %(num)s pieces.",
+                len(found.pieces),
+                url=parts.url,
+            ),
+            _("Look at the proxy’s log and timeouts."),
         )
     late = streaming.held_back(found.pieces)
     if late > 2 * streaming.GAP_SECONDS:
         return wrong(
-            f"Something between {parts.url} and this server holds streams back, {late:.1f} seconds here: "
-            "answers come in lumps, or only when they are complete.",
-            "Switch off buffering and compression for them in the proxy (Nginx: proxy_buffering off).",
+            _(
+                "Something between %(url)s and this server holds streams back, %(seconds)s here: answers come in lumps,"
+                " or only when they are complete.",
+                url=parts.url,
+                seconds=in_seconds(late),
+            ),
+            _("Switch off buffering and compression for them in the proxy (Nginx: proxy_buffering off)."),
         )
-    return good(f"Pieces come through {parts.url} one by one, at most {late * 1000:.0f} ms late.")
+    return good(
+        _(
+            "Pieces come through %(url)s one by one, at most %(seconds)s late.",
+            url=parts.url,
+            seconds=in_seconds(late, 3),
+        )
+    )
 
 
 def secure(settings: Settings, url: str) -> Finding:
@@ -196,34 +243,43 @@ def secure(settings: Settings, url: str) -> Finding:
     networks = [ip_network(each) for each in settings.trusted_proxies]
     if any(network.prefixlen == 0 for network in networks):
         return wrong(
-            "TRUSTED_PROXIES is everybody: whoever comes can say that they are somebody else.",
-            "Name only the addresses of your proxies.",
+            _("TRUSTED_PROXIES is everybody: whoever comes can say that they are somebody else."),
+            _("Name only the addresses of your proxies."),
         )
     if settings.auth_mode == "local" and not is_near:
         return wrong(
-            f"AUTH_MODE=local knows one person, and {url} is open to others: whoever opens it is that person.",
-            "Set AUTH_MODE=accounts, or have the proxy ask who they are.",
+            _(
+                "AUTH_MODE=local knows one person, and %(url)s is open to others: whoever opens it is that person.",
+                url=url,
+            ),
+            _("Set AUTH_MODE=accounts, or have the proxy ask who they are."),
         )
     if not is_near and parts.scheme == "http":
-        return wrong(f"{url} is without TLS: passwords and conversations can be read on the way.", "Use https.")
+        told = _("%(url)s is without TLS: passwords and conversations can be read on the way.", url=url)
+        return wrong(told, _("Use https."))
     if len(set(settings.secret_key)) < FEWEST_DIFFERENT or len(settings.secret_key) < FEWEST_CHARACTERS:
         return warning(
-            "SECRET_KEY may be guessed: it is short, or made of few different characters.",
-            "Write a random one (python3 -c 'import secrets; print(secrets.token_hex(32))'); people sign in anew then.",
+            _("SECRET_KEY may be guessed: it is short, or made of few different characters."),
+            _(
+                "Write a random one (%(command)s); people sign in anew then.",
+                command="python3 -c 'import secrets; print(secrets.token_hex(32))'",
+            ),
         )
     if not is_near and not settings.trusted_proxies:
         return warning(
-            "No proxy is trusted: limits count its address instead of people’s, and cookies do not know of TLS.",
-            "Set TRUSTED_PROXIES to its address.",
+            _("No proxy is trusted: limits count its address instead of people’s, and cookies do not know of TLS."),
+            _("Set TRUSTED_PROXIES to its address."),
         )
-    return good("The key is long, and who asks is known." if not is_near else "The key is long; open to this machine.")
+    return good(
+        _("The key is long, and who asks is known.") if not is_near else _("The key is long; open to this machine.")
+    )
 
 
 def processes(settings: Settings, cores: int) -> Finding:
     number = settings.web_concurrency
-    said = f"{counted(number, 'server process')} on {counted(cores, 'core')}."
+    said = _("Server processes: %(processes)s, on so many cores: %(cores)s.", processes=number, cores=cores)
     if number > cores:
-        return warning(said, f"More than {cores} only take memory: lower WEB_CONCURRENCY.")
+        return warning(said, _("More than %(cores)s only take memory: lower WEB_CONCURRENCY.", cores=cores))
     return good(said)
 
 

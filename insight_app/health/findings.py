@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from enum import Enum
 
 import structlog
+
+from insight_app.amounts import in_seconds
+from insight_app.words import _
 
 PATIENCE_SECONDS = 8.0
 
@@ -73,7 +77,8 @@ def run(checks: Sequence[Check], seconds: float = PATIENCE_SECONDS) -> list[Chec
         found[number] = Checked(check.name, finding, time.monotonic() - began_one)
 
     threads = [
-        threading.Thread(target=look, args=(number, check), name=f"check {check.name}", daemon=True)
+        # In the context of whoever asks, whose language they are told in.
+        threading.Thread(target=copy_context().run, args=(look, number, check), name=f"check {number}", daemon=True)
         for number, check in enumerate(checks)
     ]
     for thread in threads:
@@ -81,7 +86,8 @@ def run(checks: Sequence[Check], seconds: float = PATIENCE_SECONDS) -> list[Chec
     for thread in threads:
         thread.join(max(0.0, began + seconds - time.monotonic()))
     silent = wrong(
-        f"No answer within {seconds:g} seconds.", "It hangs, or is overloaded: look at its own log, or start it anew."
+        _("No answer within %(time)s.", time=in_seconds(seconds)),
+        _("It hangs, or is overloaded: look at its own log, or start it anew."),
     )
     return [found.get(number) or Checked(check.name, silent, seconds) for number, check in enumerate(checks)]
 
@@ -101,4 +107,6 @@ def _looked(check: Check) -> Finding:
         return check.look()
     except Exception as error:  # a fault of ours must not hide what the other checks found
         structlog.get_logger("health").error("check broke", check=check.name, exc_info=error)
-        return wrong(f"The check itself broke ({type(error).__name__}).", "Look into the log, and report it.")
+        return wrong(
+            _("The check itself broke (%(error)s).", error=type(error).__name__), _("Look into the log, and report it.")
+        )

@@ -12,6 +12,8 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+from insight_app.words import _
+
 PATIENCE_SECONDS = 4.0
 MOST_BYTES = 65_536
 
@@ -34,17 +36,17 @@ def streamed(url: str, path: str) -> Streamed:
         with closing(_connection(url)) as connection:
             response = _asked(connection, url, path)
             if response.status != 200:
-                raise AddressAway(f"It answers {response.status} instead of the test.")
+                raise AddressAway(_("It answers %(status)s instead of the test.", status=response.status))
             found = []
             while line := response.readline(200):
                 found.append((float(line), time.monotonic()))
             return Streamed(tuple(found), _ahead(response.headers))
     except ssl.SSLCertVerificationError:
-        raise AddressAway("Its certificate is not valid, as this machine sees it.") from None
+        raise AddressAway(_("Its certificate is not valid, as this machine sees it.")) from None
     except ValueError:
-        raise AddressAway("It answers with something else: that is another server.") from None
+        raise AddressAway(_("It answers with something else: that is another server.")) from None
     except (OSError, http.client.HTTPException) as error:
-        raise AddressAway(f"It cannot be reached from here ({type(error).__name__}).") from None
+        raise AddressAway(_("It cannot be reached from here (%(error)s).", error=type(error).__name__)) from None
 
 
 def version(url: str) -> str:

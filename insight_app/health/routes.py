@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
+from markupsafe import escape
 
 from insight_app.accounts.guards import expect_admin, for_everybody
 from insight_app.errors import NotThere
 from insight_app.health import findings, streaming
 from insight_app.health.checks import Parts, all_checks
 from insight_app.web import add_settings_page, guarded, services
+from insight_app.words import N_, _
 
 health = Blueprint("health", __name__)
 NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
@@ -32,13 +34,16 @@ def page() -> str:
 def seen() -> Response:
     """A page whose lines come one by one, where nothing between here and the browser holds them back."""
     expect_admin()
-    before, _, after = render_template("health/streamed.html", mark=MARK, gap=streaming.GAP_SECONDS).partition(MARK)
+    before, _mark, after = render_template("health/streamed.html", mark=MARK, gap=streaming.GAP_SECONDS).partition(MARK)
 
     def parts() -> Iterator[str]:
         yield before
-        for number, _ in enumerate(streaming.pieces(), 1):
+        for number, _piece in enumerate(streaming.pieces(), 1):
             sent = datetime.now(timezone.utc).isoformat(timespec="milliseconds")[11:23]
-            yield f"<li>Line {number} of {streaming.PIECES}, sent at {sent} (UTC)</li>\n"
+            said = _(
+                "Line %(number)s of %(count)s, sent at %(time)s (UTC)", number=number, count=streaming.PIECES, time=sent
+            )
+            yield f"<li>{escape(said)}</li>\n"
         yield after
 
     kind = "text/html; charset=utf-8"
@@ -58,4 +63,4 @@ def stream() -> Response:
 
 def register(app: Flask) -> None:
     app.register_blueprint(health)
-    add_settings_page(app, "Health", "health.page", for_admins=True)
+    add_settings_page(app, N_("Health"), "health.page", for_admins=True)

@@ -13,6 +13,7 @@ from wtforms.validators import ValidationError
 
 from insight_app.limits.quotas import MOST, NAMES, Allowance
 from insight_app.limits.store import RoleRules
+from insight_app.words import N_, _, lazy, said_number
 
 ALL, SOME = "all", "some"
 
@@ -23,15 +24,15 @@ class AllowanceForm(FlaskForm):  # type: ignore[misc]
     class Meta:
         csrf = False  # every post was checked before it came here (web.py)
 
-    answers_per_day = StringField("Answers a day")
-    answers_per_month = StringField("Answers a month")
-    tokens_per_day = StringField("Tokens a day")
-    tokens_per_month = StringField("Tokens a month")
+    answers_per_day = StringField(lazy("Answers a day"))
+    answers_per_month = StringField(lazy("Answers a month"))
+    tokens_per_day = StringField(lazy("Tokens a day"))
+    tokens_per_month = StringField(lazy("Tokens a month"))
 
     def validate_answers_per_day(self, field: StringField) -> None:
         given = _digits(field)
         if given and not (re.fullmatch("[0-9]{1,10}", given) and int(given) <= MOST):
-            raise ValidationError(f"Write a whole number up to {MOST:,}, or nothing.")
+            raise ValidationError(_("Write a whole number up to %(most)s, or nothing.", most=said_number(MOST)))
 
     validate_answers_per_month = validate_tokens_per_day = validate_tokens_per_month = validate_answers_per_day
 
@@ -44,9 +45,9 @@ class AllowanceForm(FlaskForm):  # type: ignore[misc]
 class RoleForm(AllowanceForm):
     """The same for a role, and the models that people of it may ask."""
 
-    labels: ClassVar = {ALL: "All models", SOME: "Only these"}
-    which = RadioField("Models", choices=list(labels))
-    models = SelectMultipleField("Models", validate_choice=False)
+    labels: ClassVar = {ALL: N_("All models"), SOME: N_("Only these")}
+    which = RadioField(lazy("Models"), choices=list(labels))
+    models = SelectMultipleField(lazy("Models"), validate_choice=False)
 
     def __init__(self, rules: RoleRules, there: Sequence[str], *, is_sent: bool) -> None:
         """`rules` are what holds now; `there` are the models that there are. Chosen ones that are gone stay choices."""
@@ -62,9 +63,9 @@ class RoleForm(AllowanceForm):
         if self.which.data != SOME:
             return
         if not field.data or not frozenset(field.data) <= frozenset(self.names):
-            raise ValidationError("Choose at least one of these models, or all of them.")
+            raise ValidationError(_("Choose at least one of these models, or all of them."))
         if len(json.dumps(field.data)) > 60_000:
-            raise ValidationError("These are too many. Choose fewer, or all of them.")
+            raise ValidationError(_("These are too many. Choose fewer, or all of them."))
 
     @property
     def rules(self) -> RoleRules:

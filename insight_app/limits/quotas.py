@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from insight_app.words import LENGTHS, counted
+from insight_app.amounts import coming, day
+from insight_app.words import _, ngettext, said_number
 
 HOUR_SECONDS = 3600
 MOST = 1_000_000_000
@@ -94,28 +95,53 @@ def ends(period: str, now: float) -> float:
 
 
 def begins(period: str, now: float) -> str:
-    """When the next one begins, in words: "at 00:00 UTC, in 3 hours"."""
+    """When the next one begins, as a sentence."""
     end = ends(period, now)
-    day = "" if period == "day" else f"{datetime.fromtimestamp(end, timezone.utc):on %-d %B }"
-    return f"{day}at 00:00 UTC, in {_about(end - now)}"
+    wait = coming(end - now)
+    if period == "day":
+        return _("It begins anew at 00:00 UTC (%(wait)s).", wait=wait)
+    return _("It begins anew on %(day)s at 00:00 UTC (%(wait)s).", day=day(end), wait=wait)
+
+
+def reached_in_words(quota: Quota, now: float) -> tuple[str, str]:
+    """What has been used, and when there is more."""
+    told = {
+        "answers_per_day": ngettext(
+            "You have used the %(num)s answer that is allowed in a day.",
+            "You have used all %(num)s answers that are allowed in a day.",
+            quota.limit,
+        ),
+        "answers_per_month": ngettext(
+            "You have used the %(num)s answer that is allowed in a month.",
+            "You have used all %(num)s answers that are allowed in a month.",
+            quota.limit,
+        ),
+        "tokens_per_day": ngettext(
+            "You have used the %(num)s token that is allowed in a day.",
+            "You have used all %(num)s tokens that are allowed in a day.",
+            quota.limit,
+        ),
+        "tokens_per_month": ngettext(
+            "You have used the %(num)s token that is allowed in a month.",
+            "You have used all %(num)s tokens that are allowed in a month.",
+            quota.limit,
+        ),
+    }
+    return told[quota.name], f"{begins(quota.period, now)} {_('An admin of this server can allow more.')}"
+
+
+def said(quota: Quota) -> str:
+    """How much is used, and of how much."""
+    used, limit = said_number(quota.used), quota.limit
+    if quota.unit == "answers":
+        if not limit:
+            return ngettext("%(num)s answer", "%(num)s answers", quota.used)
+        return ngettext("%(used)s of %(num)s answer", "%(used)s of %(num)s answers", limit, used=used)
+    if not limit:
+        return ngettext("%(num)s token", "%(num)s tokens", quota.used)
+    return ngettext("%(used)s of %(num)s token", "%(used)s of %(num)s tokens", limit, used=used)
 
 
 def facts(quota: Quota, now: float) -> dict[str, object]:
-    """What the text of QuotaReached needs to know."""
-    return {
-        "amount": counted(quota.limit, quota.unit.removesuffix("s")),
-        "period": "today" if quota.period == "day" else "this month",
-        "begins": begins(quota.period, now),
-        "retry_after": max(1, math.ceil(ends(quota.period, now) - now)),
-    }
-
-
-def lasting(seconds: int) -> str:
-    """A wait as one says it, in words that a page can count down (static/js/app.js): "44 seconds", "5 minutes"."""
-    return counted(seconds, "second") if seconds <= 120 else _about(seconds)
-
-
-def _about(seconds: float) -> str:
-    """The largest unit of a time, rounded up: "3 hours"."""
-    name, length = next(((name, length) for name, length in LENGTHS if seconds > length), LENGTHS[-1])
-    return counted(max(1, -int(-seconds // length)), name)
+    """What whoever tries again needs to know."""
+    return {"retry_after": max(1, math.ceil(ends(quota.period, now) - now))}

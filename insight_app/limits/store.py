@@ -104,7 +104,7 @@ class LimitStore:
             if full is None:
                 _add(connection, place, Use(answers=1))
         if full is not None:
-            raise QuotaReached(**quotas.facts(full, now))
+            raise QuotaReached(*quotas.reached_in_words(full, now), **quotas.facts(full, now))
         return place
 
     def add(self, uses: Iterable[tuple[Place, Use]]) -> None:

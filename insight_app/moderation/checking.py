@@ -6,6 +6,7 @@ import unicodedata
 
 from insight_app.moderation.matcher import check
 from insight_app.moderation.rules import Rule
+from insight_app.words import _, said_number
 
 LONGEST_NAME = 60  # characters: it stands in the place of what is masked
 LONGEST_REASON = 500  # characters
@@ -26,15 +27,26 @@ def problems(rule: Rule) -> dict[str, str]:
     """What is wrong, by the field's name; empty where the rule can be used."""
     found: dict[str, str] = {}
     if not rule.name:
-        found["name"] = "Give it a name."
+        found["name"] = _("Give it a name.")
     elif len(rule.name) > LONGEST_NAME:
-        found["name"] = f"This name has {len(rule.name)} characters; at most {LONGEST_NAME} are possible."
+        found["name"] = _(
+            "This name has %(length)s characters; at most %(limit)s are possible.",
+            length=said_number(len(rule.name)),
+            limit=LONGEST_NAME,
+        )
     if len(rule.reason) > LONGEST_REASON:
-        found["reason"] = f"This reason has {len(rule.reason)} characters; at most {LONGEST_REASON} are possible."
+        found["reason"] = _(
+            "This reason has %(length)s characters; at most %(limit)s are possible.",
+            length=said_number(len(rule.reason)),
+            limit=LONGEST_REASON,
+        )
     for field in ("name", "text", "reason"):
         at = _stray(getattr(rule, field))
         if at is not None:
-            found.setdefault(field, f"Character {at + 1} is no text: this looks like a file that is not for reading.")
+            found.setdefault(
+                field,
+                _("Character %(place)s is no text: this looks like a file that is not for reading.", place=at + 1),
+            )
     if "text" not in found and (problem := unusable(rule)):
         found["text"] = problem
     return found

@@ -10,6 +10,7 @@ from insight_app.moderation.identities import COUNTRIES, identities
 from insight_app.moderation.keys import API_KEYS, PASSWORD, PRIVATE_KEY
 from insight_app.moderation.payments import IBAN, PAYMENT_CARD
 from insight_app.moderation.telephones import INTERNATIONAL, countries_with_telephones, telephones
+from insight_app.words import _
 
 __all__ = ["DETECTORS", "Detector", "chosen"]
 
@@ -71,7 +72,13 @@ def _entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
         if not at and entries and entries[-1][0] in takes_countries and all(len(word) == 2 for word in countries):
             entries[-1] = (entries[-1][0], entries[-1][1] + countries)
         elif not at or (countries and name not in takes_countries):
-            raise ValueError(f"“{part.strip()}” is no kind of personal data that is known here. There is: {_THERE_IS}.")
+            raise ValueError(
+                _(
+                    "“%(name)s” is no kind of personal data that is known here. There is: %(names)s.",
+                    name=part.strip(),
+                    names=_THERE_IS,
+                )
+            )
         else:
             entries.append((name, countries))
     return entries
@@ -97,8 +104,13 @@ def _named(name: str, countries: tuple[str, ...]) -> tuple[Detector, ...]:
     )
     unknown = sorted(set(countries) - known()) if countries else []
     if unknown:
-        there = "codes of two letters, such as DE or US" if kind == "telephone" else ", ".join(sorted(COUNTRIES))
-        raise ValueError(f"No {kind} is known for {', '.join(unknown)}. There is: {there}.")
+        codes = ", ".join(unknown)
+        if kind == "telephone":
+            told = _("No telephone is known for %(codes)s. Write codes of two letters, such as DE or US.", codes=codes)
+        else:
+            there = ", ".join(sorted(COUNTRIES))
+            told = _("No national id is known for %(codes)s. There is: %(countries)s.", codes=codes, countries=there)
+        raise ValueError(told)
     return (
         telephones(tuple(sorted(set(countries)))) if kind == "telephone" else identities(tuple(sorted(set(countries))))
     )

@@ -13,8 +13,9 @@ from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.trying import LONGEST
 from insight_app.moderation.wording import ACTIONS, KINDS, SCOPES
+from insight_app.words import N_, _, lazy, said_number
 
-TRIED_AS = {Scope.PROMPTS: "A message", Scope.ANSWERS: "An answer"}
+TRIED_AS = {Scope.PROMPTS: N_("A message"), Scope.ANSWERS: N_("An answer")}
 
 
 class OneOf(StringField):  # type: ignore[misc]
@@ -22,11 +23,11 @@ class OneOf(StringField):  # type: ignore[misc]
 
     def __init__(self, label: str, words: Mapping[Any, str], **given: Any) -> None:
         super().__init__(label, **{"default": next(iter(words)).value, **given})
-        self.words = {value.value: said for value, said in words.items()}
+        self.words = {value.value: _(said) for value, said in words.items()}
 
     def pre_validate(self, form: FlaskForm) -> None:
         if self.data not in self.words:
-            raise ValidationError("Choose one of these.")
+            raise ValidationError(_("Choose one of these."))
 
 
 class _Form(FlaskForm):  # type: ignore[misc]
@@ -37,16 +38,22 @@ class _Form(FlaskForm):  # type: ignore[misc]
 class TryForm(_Form):
     """A text to try the rules on."""
 
-    try_text = TextAreaField("Something to try")
-    try_scope = OneOf("It is", TRIED_AS)
+    try_text = TextAreaField(lazy("Something to try"))
+    try_scope = OneOf(lazy("It is"), TRIED_AS)
 
     def sample(self) -> tuple[Scope, str] | None:
         """What is to be tried, and as what; None where it cannot be, with the reason beside the field."""
         text = checking.clean(self.try_text.data or "")
         if not text.strip():
-            self.try_text.errors = ["Write or paste something first."]
+            self.try_text.errors = [_("Write or paste something first.")]
         elif len(text) > LONGEST:
-            self.try_text.errors = [f"This has {len(text):,} characters; at most {LONGEST:,} can be tried at once."]
+            self.try_text.errors = [
+                _(
+                    "This has %(length)s characters; at most %(limit)s can be tried at once.",
+                    length=said_number(len(text)),
+                    limit=said_number(LONGEST),
+                )
+            ]
         else:
             scope = self.try_scope.data
             return (Scope.ANSWERS if scope == Scope.ANSWERS.value else Scope.PROMPTS), text
@@ -56,13 +63,13 @@ class TryForm(_Form):
 class RuleForm(TryForm):
     """A rule, the mark of the rule that it was made from ("" for a new one), and something to try it on."""
 
-    name = StringField("Name")
-    kind = OneOf("Kind", KINDS)
-    text = TextAreaField("Text")
-    scope = OneOf("Applies to", SCOPES)
-    action = OneOf("Action", ACTIONS)
-    reason = StringField("Reason")
-    is_on = BooleanField("Switched on", default=True)
+    name = StringField(lazy("Name"))
+    kind = OneOf(lazy("Kind"), KINDS)
+    text = TextAreaField(lazy("Text"))
+    scope = OneOf(lazy("Applies to"), SCOPES)
+    action = OneOf(lazy("Action"), ACTIONS)
+    reason = StringField(lazy("Reason"))
+    is_on = BooleanField(lazy("Switched on"), default=True)
     seen = HiddenField()
 
     @classmethod
@@ -104,9 +111,9 @@ class RuleForm(TryForm):
 class ImportForm(_Form):
     """A file of rules, chosen or pasted, and whether they are added or replace all others."""
 
-    file = FileField("A file")
-    pasted = TextAreaField("Or paste it here")
-    instead = BooleanField("Remove all other rules")
+    file = FileField(lazy("A file"))
+    pasted = TextAreaField(lazy("Or paste it here"))
+    instead = BooleanField(lazy("Remove all other rules"))
 
     def content(self) -> str | None:
         """The file's text; None where there is none or it is no text, with the reason beside the field."""
@@ -115,9 +122,9 @@ class ImportForm(_Form):
             try:
                 return str(sent.decode("utf-8-sig"))
             except UnicodeDecodeError as error:
-                self.file.errors = [f"This file is no text: byte {error.start + 1} is not UTF-8."]
+                self.file.errors = [_("This file is no text: byte %(place)s is not UTF-8.", place=error.start + 1)]
                 return None
         if not (self.pasted.data or "").strip():
-            self.file.errors = ["Choose a file, or paste what it says."]
+            self.file.errors = [_("Choose a file, or paste what it says.")]
             return None
         return checking.clean(self.pasted.data)

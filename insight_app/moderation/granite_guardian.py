@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from insight_app.moderation.judge_families import Category, Exchange, Fate, Question, Role, plain, yes_or_no
+from insight_app.words import N_
 
 
 class GraniteGuardian:
@@ -19,13 +20,35 @@ class GraniteGuardian:
     each_asked = True
     # "harm" is all of them together; asking for each as well takes as many times as long.
     categories: Sequence[Category] = (
-        Category("harm", "something harmful"),
-        Category("social_bias", "prejudice against a group of people", Fate.IGNORE),
-        Category("jailbreak", "getting around the limits that are set here", Fate.IGNORE),
-        Category("violence", "violence", Fate.IGNORE),
-        Category("profanity", "swearing and insults", Fate.IGNORE),
-        Category("sexual_content", "explicit sexual content", Fate.IGNORE),
-        Category("unethical_behavior", "cheating, stealing or abuse of power", Fate.IGNORE),
+        Category("harm", N_("Something harmful"), N_("It seems to be about something harmful.")),
+        Category(
+            "social_bias",
+            N_("Prejudice against a group of people"),
+            N_("It seems to be about prejudice against a group of people."),
+            Fate.IGNORE,
+        ),
+        Category(
+            "jailbreak",
+            N_("Getting around the limits that are set here"),
+            N_("It seems to be about getting around the limits that are set here."),
+            Fate.IGNORE,
+        ),
+        Category("violence", N_("Violence"), N_("It seems to be about violence."), Fate.IGNORE),
+        Category(
+            "profanity", N_("Swearing and insults"), N_("It seems to be about swearing and insults."), Fate.IGNORE
+        ),
+        Category(
+            "sexual_content",
+            N_("Explicit sexual content"),
+            N_("It seems to be about explicit sexual content."),
+            Fate.IGNORE,
+        ),
+        Category(
+            "unethical_behavior",
+            N_("Cheating, stealing or abuse of power"),
+            N_("It seems to be about cheating, stealing or abuse of power."),
+            Fate.IGNORE,
+        ),
     )
 
     def knows(self, model: str) -> bool:

@@ -21,16 +21,12 @@ class Fate(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Something that a family looks for. `code` is the family's word for it; `advice` goes along with a refusal."""
+    """Something that a family looks for. `code` is the family's word for it; a refusal says the `public_reason`."""
 
     code: str
-    words: str  # after "about": "violent crimes"
+    words: str
+    public_reason: str
     fate: Fate = Fate.REFUSE  # unless somebody sets another
-    advice: str = ""
-
-    @property
-    def public_reason(self) -> str:
-        return f"It seems to be about {self.words}. {self.advice}".strip()
 
 
 @dataclass(frozen=True, slots=True)

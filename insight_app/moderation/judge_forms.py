@@ -17,9 +17,10 @@ from insight_app.moderation.judge_settings import (
     JudgeSettings,
     family_of,
 )
+from insight_app.words import N_, _, lazy
 
-FATES = {Fate.REFUSE: "Refuse", Fate.FLAG: "Flag", Fate.IGNORE: "Ignore"}
-LATE = {Fate.REFUSE: "Refuse, and say why", Fate.FLAG: "Let through, and flag"}
+FATES = {Fate.REFUSE: N_("Refuse"), Fate.FLAG: N_("Flag"), Fate.IGNORE: N_("Ignore")}
+LATE = {Fate.REFUSE: N_("Refuse, and say why"), Fate.FLAG: N_("Let through, and flag")}
 
 
 class JudgeForm(FlaskForm):  # type: ignore[misc]
@@ -28,25 +29,25 @@ class JudgeForm(FlaskForm):  # type: ignore[misc]
     class Meta:
         csrf = False  # every post was checked before it came here (web.py)
 
-    model = StringField("Model")
-    prompts = BooleanField("Read messages before they are sent")
-    answers = BooleanField("Read answers, sentence by sentence, before they are shown")
+    model = StringField(lazy("Model"))
+    prompts = BooleanField(lazy("Read messages before they are sent"))
+    answers = BooleanField(lazy("Read answers, sentence by sentence, before they are shown"))
     seconds = IntegerField(
-        "Seconds it may take",
-        [NumberRange(LEAST_SECONDS, MOST_SECONDS, f"A number from {LEAST_SECONDS} to {MOST_SECONDS}, please.")],
+        lazy("Seconds it may take"),
+        [NumberRange(LEAST_SECONDS, MOST_SECONDS, lazy("A number from %(min)s to %(max)s, please."))],
     )
-    late = OneOf("Where it takes longer, or fails", LATE)
+    late = OneOf(lazy("Where it takes longer, or fails"), LATE)
     models: Mapping[str, str] = {}
 
     def offer(self, installed: Iterable[str], chosen: str) -> JudgeForm:
         """Lets these models be chosen, if they can judge, and the one that is chosen already."""
-        gone = {chosen: f"{chosen} (not installed)"} if chosen else {}
-        self.models = {"": "No judge", **gone, **{name: name for name in installed if family_of(name)}}
+        gone = {chosen: _("%(model)s (not installed)", model=chosen)} if chosen else {}
+        self.models = {"": _("No judge"), **gone, **{name: name for name in installed if family_of(name)}}
         return self
 
     def validate_model(self, field: StringField) -> None:
         if field.data not in self.models:
-            raise ValidationError(f"Only {', '.join(family.name for family in FAMILIES)} can judge.")
+            raise ValidationError(_("Only %(models)s can judge.", models=", ".join(family.name for family in FAMILIES)))
 
     @property
     def family(self) -> Family | None:

@@ -12,6 +12,7 @@ from insight_app.moderation.judge_settings import FAMILIES, JUDGE, JudgeSettings
 from insight_app.moderation.pages import announcement
 from insight_app.moderation.store import Entry
 from insight_app.web import add_settings_page, from_htmx, services, who
+from insight_app.words import N_, _
 
 judge = Blueprint("judge", __name__, url_prefix="/settings/moderation/judge")
 judge.before_request(expect_admin)
@@ -39,7 +40,7 @@ def categories() -> str:
     form = JudgeForm().offer(_installed(), _chosen())
     if not from_htmx():
         return _page(form)
-    said = f"Below: what the judge {form.family.name} looks for." if form.family else "No judge."
+    said = _("Below: what the judge %(model)s looks for.", model=form.family.name) if form.family else _("No judge.")
     return render_template("moderation/_categories.html", **_names(form)) + announcement(said)
 
 
@@ -85,4 +86,4 @@ def _names(form: JudgeForm) -> dict[str, object]:
 
 def register(app: Flask) -> None:
     app.register_blueprint(judge)
-    add_settings_page(app, "Judge", "judge.page", for_admins=True)
+    add_settings_page(app, N_("Judge"), "judge.page", for_admins=True)

@@ -11,10 +11,10 @@ import re
 from collections.abc import Collection, Sequence
 
 from insight_app.moderation.judge_families import Category, Exchange, Fate, Question, Role, plain
+from insight_app.words import N_
 
 # Also where it says "unsafe" and no code that is known.
 OTHER = "other"
-_HELP = "If it is about you: you are not alone. Please call someone you trust, or your country’s emergency number."
 
 
 class LlamaGuard:
@@ -22,21 +22,62 @@ class LlamaGuard:
     example = "llama-guard3:1b"
     each_asked = False
     categories: Sequence[Category] = (
-        Category("S1", "violent crimes"),
-        Category("S2", "crimes such as fraud, theft, drugs or hacking"),
-        Category("S3", "sexual crimes"),
-        Category("S4", "sexual abuse of children"),
-        Category("S5", "false claims that harm somebody’s name", Fate.FLAG),
-        Category("S6", "medical, legal or financial advice", Fate.FLAG),
-        Category("S7", "private facts about somebody", Fate.FLAG),
-        Category("S8", "other people’s intellectual property", Fate.FLAG),
-        Category("S9", "weapons that kill many people"),
-        Category("S10", "hate against a group of people"),
-        Category("S11", "suicide or self-harm", advice=_HELP),
-        Category("S12", "sexual content", Fate.FLAG),
-        Category("S13", "wrong facts about elections", Fate.FLAG),
-        Category("S14", "abuse of a code interpreter", Fate.FLAG),
-        Category(OTHER, "something else that is called unsafe"),
+        Category("S1", N_("Violent crimes"), N_("It seems to be about violent crimes.")),
+        Category(
+            "S2",
+            N_("Crimes such as fraud, theft, drugs or hacking"),
+            N_("It seems to be about crimes such as fraud, theft, drugs or hacking."),
+        ),
+        Category("S3", N_("Sexual crimes"), N_("It seems to be about sexual crimes.")),
+        Category("S4", N_("Sexual abuse of children"), N_("It seems to be about sexual abuse of children.")),
+        Category(
+            "S5",
+            N_("False claims that harm somebody’s name"),
+            N_("It seems to be about false claims that harm somebody’s name."),
+            Fate.FLAG,
+        ),
+        Category(
+            "S6",
+            N_("Medical, legal or financial advice"),
+            N_("It seems to be about medical, legal or financial advice."),
+            Fate.FLAG,
+        ),
+        Category(
+            "S7",
+            N_("Private facts about somebody"),
+            N_("It seems to be about private facts about somebody."),
+            Fate.FLAG,
+        ),
+        Category(
+            "S8",
+            N_("Other people’s intellectual property"),
+            N_("It seems to be about other people’s intellectual property."),
+            Fate.FLAG,
+        ),
+        Category("S9", N_("Weapons that kill many people"), N_("It seems to be about weapons that kill many people.")),
+        Category(
+            "S10", N_("Hate against a group of people"), N_("It seems to be about hate against a group of people.")
+        ),
+        Category(
+            "S11",
+            N_("Suicide or self-harm"),
+            N_(
+                "It seems to be about suicide or self-harm. If it is about you: you are not alone. Please call someone"
+                " you trust, or your country’s emergency number."
+            ),
+        ),
+        Category("S12", N_("Sexual content"), N_("It seems to be about sexual content."), Fate.FLAG),
+        Category(
+            "S13", N_("Wrong facts about elections"), N_("It seems to be about wrong facts about elections."), Fate.FLAG
+        ),
+        Category(
+            "S14", N_("Abuse of a code interpreter"), N_("It seems to be about abuse of a code interpreter."), Fate.FLAG
+        ),
+        Category(
+            OTHER,
+            N_("Something else that is called unsafe"),
+            N_("It seems to be about something else that is called unsafe."),
+        ),
     )
 
     def knows(self, model: str) -> bool:

@@ -10,6 +10,7 @@ from insight_app.moderation.detectors import chosen
 from insight_app.moderation.patterns import PatternList, Ready, Search, ready
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.wordlists import Wordlist, entries
+from insight_app.words import _, said_number
 
 LONGEST_TEXT = 300_000  # characters of a list of words or phrases
 LONGEST_PATTERN = 2_000  # characters of a pattern
@@ -56,18 +57,24 @@ def _read(
     """Put what a rule looks for where its kind is looked for. ValueError with the reason where it cannot be."""
     longest = LONGEST_PATTERN if rule.kind is Kind.PATTERN else LONGEST_TEXT
     if len(rule.text) > longest:
-        raise ValueError(f"It has {len(rule.text):,} characters, and no more than {longest:,} are possible.")
+        raise ValueError(
+            _(
+                "It has %(length)s characters, and no more than %(limit)s are possible.",
+                length=said_number(len(rule.text)),
+                limit=said_number(longest),
+            )
+        )
     if any(unicodedata.category(sign) in ("Cc", "Cs") and not sign.isspace() for sign in rule.text):
-        raise ValueError("It contains characters that are no text.")
+        raise ValueError(_("It contains characters that are no text."))
     if rule.kind is Kind.PERSONAL:
         for one in chosen(rule.text):
             searches.append((number, ready(Search(one.shape, one.longest, one.length, one.skip))))
     elif not rule.text.strip():
-        raise ValueError("It looks for nothing yet.")
+        raise ValueError(_("It looks for nothing yet."))
     elif rule.kind is Kind.PATTERN:
         searches.append((number, ready(Search(rule.text))))
     else:
         found = entries(rule.text, rule.kind is Kind.WORDS)
         if not found:
-            raise ValueError("It looks for nothing yet.")
+            raise ValueError(_("It looks for nothing yet."))
         listed.append((number, rule.kind is Kind.WORDS, found))

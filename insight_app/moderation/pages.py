@@ -17,6 +17,7 @@ from insight_app.moderation.store import Change
 from insight_app.moderation.trying import Tried
 from insight_app.rendering.swaps import swap
 from insight_app.web import draw, services
+from insight_app.words import _, said_number
 
 NEW = "new"  # instead of an id: the rule that is being added
 LIMITS = {"rules": checking.MOST_RULES, "list": LONGEST_TEXT, "pattern": LONGEST_PATTERN}
@@ -87,17 +88,18 @@ def add_link() -> str:
 
 def added(line: Line) -> str:
     """For the form of a new rule: the link that led there, and the rule at the end of the list."""
-    said = f"“{line.name}” was added."
+    said = _("“%(rule)s” was added.", rule=line.name)
     return add_link() + swap("#rules", "beforeend", row(line, said)) + announcement(said)
 
 
 def saved(line: Line) -> str:
-    said = f"“{line.name}” was saved."
+    said = _("“%(rule)s” was saved.", rule=line.name)
     return row(line, said) + announcement(said)
 
 
 def switched(line: Line) -> str:
-    return row(line) + announcement(f"“{line.name}” is switched {'on' if line.is_on else 'off'}.")
+    said = _("“%(rule)s” is switched on.") if line.is_on else _("“%(rule)s” is switched off.")
+    return row(line) + announcement(said % {"rule": line.name})
 
 
 def moved(listed: Sequence[Line], id: str, by: int, *, has_moved: bool) -> str:
@@ -105,20 +107,23 @@ def moved(listed: Sequence[Line], id: str, by: int, *, has_moved: bool) -> str:
     at = [line.id for line in listed].index(id)
     line = listed[at]
     if not has_moved:
-        return announcement(f"“{line.name}” is the {'first' if by < 0 else 'last'} rule already.")
+        said = _("“%(rule)s” is the first rule already.") if by < 0 else _("“%(rule)s” is the last rule already.")
+        return announcement(said % {"rule": line.name})
     taken = swap(f"[id='{id}']", "delete", "")
     put = swap(f"[id='{listed[at - by].id}']", "beforebegin" if by < 0 else "afterend", row(line))
-    return taken + put + announcement(f"“{line.name}” is number {at + 1} of {len(listed)} now.")
+    place, count = said_number(at + 1), said_number(len(listed))
+    said = _("“%(rule)s” is number %(place)s of %(count)s now.", rule=line.name, place=place, count=count)
+    return taken + put + announcement(said)
 
 
 def deleted(line: Line, change_id: int) -> str:
     """Where the rule was: that it is gone, and the way back."""
     gone = draw("moderation/_deleted.html", line=line, change_id=change_id)
-    return gone + announcement(f"“{line.name}” was deleted.")
+    return gone + announcement(_("“%(rule)s” was deleted.", rule=line.name))
 
 
 def brought_back(line: Line) -> str:
-    return row(line, "It is back.") + announcement(f"“{line.name}” is back.")
+    return row(line, _("It is back.")) + announcement(_("“%(rule)s” is back.", rule=line.name))
 
 
 def announcement(said: str) -> str:

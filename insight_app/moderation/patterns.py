@@ -18,6 +18,7 @@ from insight_app.moderation.as_shown import Shown
 from insight_app.moderation.folding import PLAIN, View
 from insight_app.moderation.prefixes import read
 from insight_app.moderation.wordlists import NONE, Place
+from insight_app.words import N_, _
 
 LONGEST_MATCH = 200  # characters
 LARGEST_PROGRAM = 50_000  # RE2's instructions in one pattern
@@ -27,7 +28,7 @@ _Match = Callable[[Any, bytes, int, int], Sequence[tuple[int, int]]]
 _ANYWHERE = re2._Anchor.UNANCHORED
 MEMORY_BYTES = 8 << 20
 MEMORY_TOGETHER_BYTES = 64 << 20
-_TOO_LARGE = "It is too large: repeat less, or smaller things."
+_TOO_LARGE = N_("It is too large: repeat less, or smaller things.")
 
 
 def compiled(pattern: str, memory: int = MEMORY_BYTES) -> re2._Regexp:
@@ -48,16 +49,16 @@ def _options(memory: int) -> re2.Options:
 
 def _in_words(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
-        return "It contains half a character."
+        return _("It contains half a character.")
     reason = error.args[0]
     text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
     if "invalid perl operator: (?=" in text or "invalid perl operator: (?!" in text or "(?<" in text:
-        return f"Looking ahead or behind is not possible ({text})."
+        return _("Looking ahead or behind is not possible (%(reason)s).", reason=text)
     if "invalid escape sequence" in text and text[-1:].isdigit():
-        return f"Referring back to a group is not possible ({text})."
+        return _("Referring back to a group is not possible (%(reason)s).", reason=text)
     if "too large" in text:
-        return _TOO_LARGE
-    return f"It is not a pattern that RE2 understands ({text})."
+        return _(_TOO_LARGE)
+    return _("It is not a pattern that RE2 understands (%(reason)s).", reason=text)
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,13 @@ class Ready:
         self.part = read(search.pattern)
         self.size = max(self.expression.programsize, compiled(self.part.begun).programsize)
         if self.size > LARGEST_PROGRAM:
-            raise ValueError(_TOO_LARGE)
+            raise ValueError(_(_TOO_LARGE))
         if not self.part.least:
-            raise ValueError("It can match where there is no text at all, so it would match everywhere.")
+            raise ValueError(_("It can match where there is no text at all, so it would match everywhere."))
         if self.part.least > search.longest:
-            raise ValueError(f"It can only match more than {search.longest} characters, and no match may be longer.")
+            raise ValueError(
+                _("It can only match more than %(limit)s characters, and no match may be longer.", limit=search.longest)
+            )
 
     def look(self, text: str, place: int) -> tuple[int, int, int]:
         """Where from `place` on it is tried first, how many characters count there, and where it is tried next."""
@@ -255,9 +258,9 @@ class Patterns:
             if first >= before:
                 return
             here = {one: tried for one, tried in tries.items() if tried[0] == first}
-            for one, (_, _, after) in here.items():
+            for one, (_first, _length, after) in here.items():
                 self._next[rule, one] = base + after
-            if length := max(length for _, length, _ in here.values()):
+            if length := max(length for _first, length, _after in here.values()):
                 free = first + length
                 self._free[rule] = base + free
                 yield base + first, base + free

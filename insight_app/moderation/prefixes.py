@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from insight_app.words import _
+
 _TOKENS = re.compile(
     r"""
     (?P<quoted>   \\Q(?P<literal>.*?)(?:\\E|\Z) )
@@ -71,14 +73,14 @@ class _Reader:
                     flags = changed
             elif token["repeats"]:
                 if not parts:
-                    raise ValueError("It repeats what is not there.")
+                    raise ValueError(_("It repeats what is not there."))
                 parts.append(_repeated(parts.pop(), *_bounds(token)))
             elif token["quoted"]:
                 parts.extend(_one(re.escape(letter), flags) for letter in token["literal"])
             elif token["between"]:
                 parts.append(_one(token[0], flags, least=0))
             elif token[0] == r"\C":
-                raise ValueError("\\C matches parts of characters, which is not allowed here.")
+                raise ValueError(_("\\C matches parts of characters, which is not allowed here."))
             else:
                 parts.append(_one(r"\{" if token[0] == "{" else token[0], flags))
         every = [_sequence(branch) for branch in branches]
@@ -90,7 +92,7 @@ class _Reader:
 
 
 def _changed(flags: str, change: str) -> str:
-    on, _, off = change.partition("-")
+    on, _sign, off = change.partition("-")
     return "".join(flag for flag in "ims" if flag not in off and (flag in on or flag in flags))
 
 

@@ -6,14 +6,15 @@ A preset's rules have ids of their own, so loading it again changes what is ther
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
+from insight_app.words import N_, _
 
-TAKE_IT_OUT = "It seems to hold a key or a password. Take it out, then send it again."
+TAKE_IT_OUT = N_("It seems to hold a key or a password. Take it out, then send it again.")
 
-SECRETS = Rule("rule-secrets", "Secret key", Kind.PERSONAL, "API key\nprivate key")
-CARDS = Rule("rule-cards", "Payment card", Kind.PERSONAL, "payment card")
+SECRETS = Rule("rule-secrets", N_("Secret key"), Kind.PERSONAL, "API key\nprivate key")
+CARDS = Rule("rule-cards", N_("Payment card"), Kind.PERSONAL, "payment card")
 STARTER = (SECRETS, CARDS)
 
 
@@ -33,24 +34,28 @@ def _lines(*parts: str) -> str:
 
 
 _REFUSED_KEYS = Rule(
-    "rule-secrets", "Key or password", Kind.PERSONAL, "secrets", Scope.BOTH, Action.REFUSE, reason=TAKE_IT_OUT
+    "rule-secrets", N_("Key or password"), Kind.PERSONAL, "secrets", Scope.BOTH, Action.REFUSE, reason=TAKE_IT_OUT
 )
-_CONTACT = Rule("rule-contact", "Contact data", Kind.PERSONAL, "e-mail\ntelephone")
+_CONTACT = Rule("rule-contact", N_("Contact data"), Kind.PERSONAL, "e-mail\ntelephone")
 
 STRICT = Preset(
     "strict",
-    "Strict",
-    "For a server whose users you do not know. Personal data is masked in both directions, keys and passwords are not"
-    " sent at all, and nobody gets help with weapons.",
-    "It knows shapes and phrases, not meanings: a name or a home address is not seen, and what is asked in other words"
-    " or in another language passes.",
+    N_("Strict"),
+    N_(
+        "For a server whose users you do not know. Personal data is masked in both directions, keys and passwords are"
+        " not sent at all, and nobody gets help with weapons."
+    ),
+    N_(
+        "It knows shapes and phrases, not meanings: a name or a home address is not seen, and what is asked in other"
+        " words or in another language passes."
+    ),
     (
         _REFUSED_KEYS,
         CARDS,
-        Rule("rule-personal", "Personal data", Kind.PERSONAL, ""),
+        Rule("rule-personal", N_("Personal data"), Kind.PERSONAL, ""),
         Rule(
             "rule-weapons",
-            "Weapons",
+            N_("Weapons"),
             Kind.PHRASE,
             _lines(
                 "build a bomb",
@@ -65,11 +70,11 @@ STRICT = Preset(
             ),
             Scope.PROMPTS,
             Action.REFUSE,
-            reason="There is no help with weapons here.",
+            reason=N_("There is no help with weapons here."),
         ),
         Rule(
             "rule-override",
-            "Talks the model out of its instructions",
+            N_("Talks the model out of its instructions"),
             Kind.PHRASE,
             _lines(
                 "ignore all previous instructions",
@@ -86,37 +91,44 @@ STRICT = Preset(
 
 FAMILY = Preset(
     "family",
-    "Family",
-    "For a computer that children use too. Ways to reach somebody are masked, rough words are masked in answers,"
-    " adult topics are refused kindly, and who writes of not wanting to live is told where to find help.",
-    "Its lists are short, English and easy to get round, so that harmless questions pass. Add your own words and"
-    " language. It is no substitute for talking about what was asked.",
+    N_("Family"),
+    N_(
+        "For a computer that children use too. Ways to reach somebody are masked, rough words are masked in answers,"
+        " adult topics are refused kindly, and who writes of not wanting to live is told where to find help."
+    ),
+    N_(
+        "Its lists are short, English and easy to get round, so that harmless questions pass. Add your own words and"
+        " language. It is no substitute for talking about what was asked."
+    ),
     (
         SECRETS,
         CARDS,
         _CONTACT,
         Rule(
             "rule-family-hurt",
-            "Not wanting to live",
+            N_("Not wanting to live"),
             Kind.PHRASE,
             _lines("kill myself", "killing myself", "want to die", "end my life", "hurt myself", "hurting myself"),
             Scope.PROMPTS,
             Action.REFUSE,
-            reason="You matter, and a computer is not enough now. Please tell somebody you trust, today. A helpline"
-            " listens day and night: 988 in the USA and Canada, 116 123 in much of Europe; 112 or 911 in an emergency.",
+            reason=N_(
+                "You matter, and a computer is not enough now. Please tell somebody you trust, today. A helpline"
+                " listens day and night: 988 in the USA and Canada, 116 123 in much of Europe; 112 or 911 in an"
+                " emergency."
+            ),
         ),
         Rule(
             "rule-family-adult",
-            "Adult topics",
+            N_("Adult topics"),
             Kind.WORDS,
             "porn porno pornography nudes hentai camgirl camgirls",
             Scope.BOTH,
             Action.REFUSE,
-            reason="This is a topic for grown-ups. Ask somebody at home about it.",
+            reason=N_("This is a topic for grown-ups. Ask somebody at home about it."),
         ),
         Rule(
             "rule-family-rough",
-            "Rough word",
+            N_("Rough word"),
             Kind.WORDS,
             "damn damned crap crappy piss pissed arse asshole bastard bitch bullshit shit shitty fuck fucked fucking",
             Scope.ANSWERS,
@@ -127,11 +139,15 @@ FAMILY = Preset(
 
 WORKPLACE = Preset(
     "workplace",
-    "Workplace",
-    "For colleagues. Data of customers and staff is masked in both directions, keys and passwords are not sent at all,"
-    " and messages with texts that are marked as confidential are counted.",
-    "Names, addresses and case numbers are not seen: add a pattern for your own numbers. Counting tells how often, not"
-    " who and not what.",
+    N_("Workplace"),
+    N_(
+        "For colleagues. Data of customers and staff is masked in both directions, keys and passwords are not sent at"
+        " all, and messages with texts that are marked as confidential are counted."
+    ),
+    N_(
+        "Names, addresses and case numbers are not seen: add a pattern for your own numbers. Counting tells how often,"
+        " not who and not what."
+    ),
     (
         _REFUSED_KEYS,
         CARDS,
@@ -140,7 +156,7 @@ WORKPLACE = Preset(
         Rule("rule-work-ids", "National id", Kind.PERSONAL, "national id"),
         Rule(
             "rule-work-confidential",
-            "Marked as confidential",
+            N_("Marked as confidential"),
             Kind.PHRASE,
             _lines(
                 "strictly confidential",
@@ -155,5 +171,11 @@ WORKPLACE = Preset(
         ),
     ),
 )
+
+
+def in_the_readers_language(preset: Preset) -> list[Rule]:
+    """Its rules; from when they are loaded their names and reasons are texts of whoever loaded them."""
+    return [replace(rule, name=_(rule.name), reason=_(rule.reason)) for rule in preset.rules]
+
 
 PRESETS = {preset.id: preset for preset in (STRICT, FAMILY, WORKPLACE)}

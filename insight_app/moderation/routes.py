@@ -10,12 +10,13 @@ from insight_app.accounts.guards import expect_admin, somebody
 from insight_app.errors import ChangedMeanwhile, FormExpired, InsightError, NotThere, TooLarge
 from insight_app.moderation import pages, rule_files
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
-from insight_app.moderation.presets import PRESETS, Preset
+from insight_app.moderation.presets import PRESETS, Preset, in_the_readers_language
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rule_list import RuleList
 from insight_app.moderation.trying import Tried, tried_in
 from insight_app.refusals import show
 from insight_app.web import add_settings_page, from_htmx, services, who
+from insight_app.words import N_, _
 
 moderation = Blueprint("moderation", __name__, url_prefix="/settings/moderation")
 moderation.before_request(expect_admin)
@@ -131,23 +132,24 @@ def _tried(id: str, form: TryForm) -> Tried | str:
     sample = form.sample()
     if sample is None:
         return ""
-    edited = form.rule(id, unnamed="This rule") if isinstance(form, RuleForm) else None
+    edited = form.rule(id, unnamed=_("This rule")) if isinstance(form, RuleForm) else None
     if isinstance(form, RuleForm) and edited is None:
-        return "The rule cannot be tried yet: " + " ".join(form.problems())
+        return f"{_('The rule cannot be tried yet.')} {' '.join(form.problems())}"
     return tried_in(rule_list().lines(), edited, *sample)
 
 
 @moderation.get("/presets/<name>")
 def preset(name: str) -> str:
     found = _preset(name)
-    said = rule_list().would_change(found.rules)
+    said = rule_list().would_change(in_the_readers_language(found))
     action = url_for("moderation.load_preset", name=name)
-    return pages.preview(f"The preset “{found.name}”", [found.purpose, found.limits], said, action, "Load these rules")
+    heading = _("The preset “%(preset)s”", preset=_(found.name))
+    return pages.preview(heading, [_(found.purpose), _(found.limits)], said, action, _("Load these rules"))
 
 
 @moderation.post("/presets/<name>")
 def load_preset(name: str) -> ResponseReturnValue:
-    return _to_page(rule_list().set(_preset(name).rules))
+    return _to_page(rule_list().set(in_the_readers_language(_preset(name))))
 
 
 def _preset(name: str) -> Preset:
@@ -185,7 +187,7 @@ def import_file() -> ResponseReturnValue:
         return _to_page(rule_list().set(rules, instead=instead))
     said = rule_list().would_change(rules, instead=instead)
     fields = {"pasted": rule_files.as_file(rules), "seen": "yes", **({"instead": "y"} if instead else {})}
-    return pages.preview("Import rules", [], said, url_for("moderation.import_file"), "Import", fields)
+    return pages.preview(_("Import rules"), [], said, url_for("moderation.import_file"), _("Import"), fields)
 
 
 @moderation.get("/history")
@@ -240,4 +242,4 @@ def _to_page(done: int | None = None, at: str = "") -> ResponseReturnValue:
 
 def register(app: Flask) -> None:
     app.register_blueprint(moderation)
-    add_settings_page(app, "Moderation", "moderation.page", for_admins=True)
+    add_settings_page(app, N_("Moderation"), "moderation.page", for_admins=True)

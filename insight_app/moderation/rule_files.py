@@ -15,6 +15,7 @@ from insight_app.moderation import checking
 from insight_app.moderation.rulebook import RULE, as_json, from_json
 from insight_app.moderation.rules import Rule
 from insight_app.moderation.wording import FIELDS
+from insight_app.words import _, ngettext, said_number
 
 FORMAT = "insightsphere rules"
 VERSION = 1
@@ -39,23 +40,43 @@ def from_file(text: str) -> list[Rule]:
     """The rules of a file, those without an id with a new one. Raises BadFile."""
     listed = _listed(_parsed(text))
     if len(listed) > checking.MOST_RULES:
-        raise BadFile(f"It holds {len(listed):,} rules; at most {checking.MOST_RULES:,} are possible.")
+        raise BadFile(
+            _(
+                "It holds %(count)s rules; at most %(limit)s are possible.",
+                count=said_number(len(listed)),
+                limit=said_number(checking.MOST_RULES),
+            )
+        )
     rules: dict[str, Rule] = {}
-    wrong: list[tuple[int, str]] = []
+    wrong: list[tuple[int, str, str]] = []
     for number, body in enumerate(listed, 1):
         time.sleep(0)  # patterns may take long to be made ready: others get a turn
         rule, problems = _rule(body)
-        name = f" (“{rule.name[: checking.LONGEST_NAME]}”)" if rule and rule.name else ""
+        name = rule.name[: checking.LONGEST_NAME] if rule else ""
         if rule and rule.id in rules:
-            problems.append("another rule of this file has the same id.")
-        wrong += [(number, f"rule {number}{name}: {problem}") for problem in problems]
+            problems.append(_("Another rule of this file has the same id."))
+        wrong += [(number, name, problem) for problem in problems]
         if rule:
             rules[rule.id] = rule
     if wrong:
         lines = _lines(text)
-        more = [f"And {len(wrong) - MOST_TOLD:,} more."] if len(wrong) > MOST_TOLD else []
-        raise BadFile(*(f"Line {lines[number - 1]}, {said}" for number, said in wrong[:MOST_TOLD]), *more)
+        left = len(wrong) - MOST_TOLD
+        more = [ngettext("And %(num)s more.", "And %(num)s more.", left)] if left > 0 else []
+        raise BadFile(*(_told(lines[number - 1], number, *what) for number, *what in wrong[:MOST_TOLD]), *more)
     return list(rules.values())
+
+
+def _told(line: int, number: int, name: str, problem: str) -> str:
+    """One thing that is wrong, and where."""
+    if name:
+        return _(
+            "Line %(line)s, rule %(number)s (“%(rule)s”): %(problem)s",
+            line=line,
+            number=number,
+            rule=name,
+            problem=problem,
+        )
+    return _("Line %(line)s, rule %(number)s: %(problem)s", line=line, number=number, problem=problem)
 
 
 class _Noting(json.JSONDecoder):
@@ -87,31 +108,44 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         reason = error.msg[:1].lower() + error.msg[1:]
-        raise BadFile(f"Line {error.lineno}, column {error.colno}: this is no JSON ({reason}).") from None
+        told = _(
+            "Line %(line)s, column %(column)s: this is no JSON (%(reason)s).",
+            line=error.lineno,
+            column=error.colno,
+            reason=reason,
+        )
+        raise BadFile(told) from None
     except (ValueError, RecursionError):
-        raise BadFile("This is no JSON that anybody would write: a number is too long, or brackets too deep.") from None
+        raise BadFile(
+            _("This is no JSON that anybody would write: a number is too long, or brackets too deep.")
+        ) from None
 
 
 def _listed(content: Any) -> list[Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(content.get("rules"), list):
-        raise BadFile(f'This is no file of rules: one begins with {{"format": "{FORMAT}", …}}, and has a list “rules”.')
+        begins = f'{{"format": "{FORMAT}", …}}'
+        raise BadFile(
+            _("This is no file of rules: one begins with %(beginning)s, and has a list “rules”.", beginning=begins)
+        )
     if content.get("version") != VERSION:
-        raise BadFile("This file was made by another version of InsightSphere, which this one does not know.")
+        raise BadFile(_("This file was made by another version of InsightSphere, which this one does not know."))
     return list(content["rules"])
 
 
 def _rule(body: Any) -> tuple[Rule | None, list[str]]:
     if not isinstance(body, dict):
-        return None, ["this is not an object in braces."]
+        return None, [_("This is not an object in braces.")]
     values = dict(body)
     id = values.pop("id", None) or new_id()
     if not isinstance(id, str) or not _ID.fullmatch(id):
-        return None, [f"“id” must begin with “{RULE}”, then up to 27 small letters, digits and hyphens."]
+        return None, [
+            _("“id” must begin with “%(start)s”, then up to 27 small letters, digits and hyphens.", start=RULE)
+        ]
     try:
         read = from_json(id, values)
     except ValueError as error:
-        return None, [f"{error}."]
-    return read, [f"{FIELDS[field]}: {problem}" for field, problem in checking.problems(read).items()]
+        return None, [str(error)]
+    return read, [f"{_(FIELDS[field])}: {problem}" for field, problem in checking.problems(read).items()]
 
 
 def new_id() -> str:

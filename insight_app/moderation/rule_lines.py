@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from insight_app.moderation.rulebook import RULE, from_json
 from insight_app.moderation.rules import Rule
 from insight_app.moderation.store import Entry
+from insight_app.words import _
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Line:
         try:
             return cls(entry, from_json(entry.id, entry.body))
         except ValueError as error:
-            return cls(entry, None, f"{error}.")
+            return cls(entry, None, str(error))
 
     @property
     def id(self) -> str:
@@ -35,7 +36,7 @@ class Line:
     def name(self) -> str:
         """What people know it by, also where it cannot be read."""
         name = self.entry.body.get("name")
-        return name if isinstance(name, str) and name else "A rule without a name"
+        return name if isinstance(name, str) and name else _("A rule without a name")
 
     @property
     def is_on(self) -> bool:

@@ -11,6 +11,7 @@ from insight_app.moderation.rule_lines import Line, lines
 from insight_app.moderation.rulebook import RULE, entry
 from insight_app.moderation.rules import Rule
 from insight_app.moderation.store import Entry, ModerationStore
+from insight_app.words import N_
 
 ATTEMPTS = 5  # to change what others change at the same time
 After = dict[str, "Entry | None"]
@@ -82,7 +83,7 @@ class RuleList:
 def begin(store: ModerationStore) -> None:
     """Gives a server whose rules were never changed the ones that every server starts with."""
     if not store.version():
-        store.change("this server", _saved([], presets.STARTER), only_first=True)
+        store.change(N_("this server"), _saved([], presets.STARTER), only_first=True)
 
 
 def _planned(rules: Sequence[Rule], instead: bool) -> Plan:
@@ -101,7 +102,7 @@ def _with_room(entries: Sequence[Entry], after: After) -> After:
     """The same, unless it makes more rules than are possible."""
     more = sum(entry is not None for entry in after.values()) - len(after.keys() & {line.id for line in lines(entries)})
     if more > 0 and more + len(lines(entries)) > checking.MOST_RULES:
-        raise TooManyRules(limit=f"{checking.MOST_RULES:,}")
+        raise TooManyRules(limit=checking.MOST_RULES)
     return after
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.screen import Matcher
 from insight_app.moderation.store import Entry
+from insight_app.words import _
 
 # What every rule's id begins with: other entries are no rules.
 RULE = "rule-"
@@ -87,19 +88,22 @@ def from_json(id: str, body: Mapping[str, Any]) -> Rule:
     """Raises ValueError with what is wrong, in plain words."""
     known = {each.name for each in fields(Rule)} - {"id"}
     if unknown := sorted(set(body) - known):
-        raise ValueError(f"“{unknown[0]}” is nothing that a rule has")
+        raise ValueError(_("“%(field)s” is nothing that a rule has.", field=unknown[0]))
     if missing := sorted({"name", "kind", "text"} - set(body)):
-        raise ValueError(f"“{missing[0]}” is missing")
+        raise ValueError(_("“%(field)s” is missing.", field=missing[0]))
     values = dict(body)
     for name in _TEXTS:
         if not isinstance(values.get(name, ""), str):
-            raise ValueError(f"“{name}” must be a text")
+            raise ValueError(_("“%(field)s” must be a text.", field=name))
     if not isinstance(values.get("is_on", True), bool):
-        raise ValueError("“is_on” must be true or false")
+        raise ValueError(_("“%(field)s” must be true or false.", field="is_on"))
     for name, words in (("kind", Kind), ("scope", Scope), ("action", Action)):
         if name in values:
             try:
                 values[name] = words(values[name])
             except ValueError:
-                raise ValueError(f"“{name}” must be {' or '.join(word.value for word in words)}") from None
+                there_is = ", ".join(word.value for word in words)
+                raise ValueError(
+                    _("“%(field)s” must be one of these: %(words)s.", field=name, words=there_is)
+                ) from None
     return Rule(id=id, **values)

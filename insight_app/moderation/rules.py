@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from insight_app.words import N_
+
 
 class Kind(str, Enum):
     """What a rule's text means."""
@@ -59,7 +61,7 @@ class Rule:
 
     @property
     def public_reason(self) -> str:
-        return self.reason or "It is against the rules that are set here."
+        return self.reason or N_("It is against the rules that are set here.")
 
     def named(self, id: str) -> Rule:
         return replace(self, id=id)

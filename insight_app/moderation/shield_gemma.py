@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from insight_app.moderation.judge_families import Category, Exchange, Question, plain, yes_or_no
+from insight_app.words import N_
 
 # What is not to be: "The prompt shall not seek ...", "The chatbot shall not generate ...".
 _PRINCIPLES = {
@@ -44,10 +45,12 @@ class ShieldGemma:
     example = "shieldgemma:2b"
     each_asked = True
     categories: Sequence[Category] = (
-        Category("dangerous", "harm to oneself or others"),
-        Category("harassment", "harassment of somebody"),
-        Category("hate", "hate against a group of people"),
-        Category("sexual", "explicit sexual content"),
+        Category("dangerous", N_("Harm to oneself or others"), N_("It seems to be about harm to oneself or others.")),
+        Category("harassment", N_("Harassment of somebody"), N_("It seems to be about harassment of somebody.")),
+        Category(
+            "hate", N_("Hate against a group of people"), N_("It seems to be about hate against a group of people.")
+        ),
+        Category("sexual", N_("Explicit sexual content"), N_("It seems to be about explicit sexual content.")),
     )
 
     def knows(self, model: str) -> bool:

@@ -13,6 +13,7 @@ from insight_app.moderation.matcher import Matcher, UnusableRule
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rules import Action, Rule, Scope
 from insight_app.moderation.screen import Screen, Screened, screened
+from insight_app.words import _
 
 LONGEST = 20_000  # characters
 LARGEST_PIECE = 7  # characters: about a token
@@ -69,14 +70,15 @@ def tried_in(lines: Sequence[Line], edited: Rule | None, scope: Scope, text: str
     others = [line for line in lines if edited is None or line.id != edited.id]
     for line in others:
         if line.rule is None and line.is_on:
-            return f"Nothing is let through: “{line.name}” cannot be used."
+            return _("Nothing is let through: “%(rule)s” cannot be used.", rule=line.name)
     rules = [edited if edited and line.id == edited.id else line.rule for line in lines]
     if edited and len(others) == len(lines):
         rules.append(edited)
     try:
         return tried([rule for rule in rules if rule], scope, text)
     except UnusableRule as error:
-        return f"Nothing is let through: “{error.rule.name}” cannot be used. {error.reason}"
+        told = _("Nothing is let through: “%(rule)s” cannot be used.", rule=error.rule.name)
+        return f"{told} {error.reason}"
 
 
 Result = tuple[str, str, Counter[str]]

@@ -11,6 +11,7 @@ import ahocorasick
 
 from insight_app.moderation.as_shown import Shown
 from insight_app.moderation.folding import FOLDED, View
+from insight_app.words import _
 
 LONGEST_ENTRY = 200  # characters, after folding
 Place = tuple[int, int, int]  # (start, the rule's number, end)
@@ -32,9 +33,11 @@ def entries(text: str, whole_words: bool) -> list[str]:
     for entry in filter(None, (entry.strip() for entry in written)):
         folded = FOLDED(entry).strip()
         if not folded:
-            raise ValueError(f"“{entry[:40]}” has no character that can be seen.")
+            raise ValueError(_("“%(entry)s” has no character that can be seen.", entry=entry[:40]))
         if len(folded) > LONGEST_ENTRY:
-            raise ValueError(f"“{entry[:40]}…” is longer than {LONGEST_ENTRY} characters.")
+            raise ValueError(
+                _("“%(entry)s…” is longer than %(limit)s characters.", entry=entry[:40], limit=LONGEST_ENTRY)
+            )
         found.append(folded)
     return list(dict.fromkeys(found))
 

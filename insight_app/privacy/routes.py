@@ -9,9 +9,10 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from insight_app.accounts.guards import me
+from insight_app.amounts import in_words
 from insight_app.chat import pages
 from insight_app.config import PROJECT
 from insight_app.privacy import export
@@ -19,14 +20,14 @@ from insight_app.privacy.forms import DiagnosticsForm, KeepForm
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.web import add_settings_page, from_htmx, guarded, services
-from insight_app.words import counted, in_words
+from insight_app.words import N_, lazy
 
 privacy = Blueprint("privacy", __name__, url_prefix="/settings/privacy")
 DONE = {
-    "kept": "Saved.",
-    "started": "The record has begun.",
-    "stopped": "The record has ended, and what was recorded is deleted.",
-    "deleted": "Everything about you is deleted.",
+    "kept": lazy("Saved."),
+    "started": lazy("The record has begun."),
+    "stopped": lazy("The record has ended, and what was recorded is deleted."),
+    "deleted": lazy("Everything about you is deleted."),
 }
 
 
@@ -140,7 +141,7 @@ def _recording(done: str) -> ResponseReturnValue:
     """The page's part about the record, after this was done."""
     if not from_htmx():
         return _back(done, "diagnostics")
-    said = swap("#announcer", "innerHTML", DONE[done])
+    said = swap("#announcer", "innerHTML", escape(DONE[done]))
     return render_template("privacy/_diagnostics.html", **{**_record_now(), "focus": True}) + said
 
 
@@ -170,6 +171,5 @@ def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
 
 def register(app: Flask) -> None:
     app.register_blueprint(privacy)
-    add_settings_page(app, "Privacy", "privacy.page")
-    app.jinja_env.globals["counted"] = counted
+    add_settings_page(app, N_("Privacy"), "privacy.page")
     app.extensions["insight"].pruning.on_deletion(pages.forget)

@@ -8,6 +8,7 @@ from html import escape, unescape
 from insight_app.rendering.guard import clean
 from insight_app.rendering.highlight import highlight
 from insight_app.rendering.math import formula
+from insight_app.words import _
 
 TAG = re.compile(r"<(/?)[a-z][^>]*?(/?)>")
 RAW_LINE = re.compile(r"^ {0,3}&lt;", re.MULTILINE)
@@ -124,6 +125,6 @@ def _language(code: re.Match[str]) -> str:
 def _code_block(language: str, code: str) -> str:
     return (
         f'<div class="code" dir="ltr"><div class="code-head"><span class="code-lang">{language}</span>'
-        '<button type="button" class="copy" data-copy="code">Copy</button></div>'
+        f'<button type="button" class="copy" data-copy="code">{escape(_("Copy"))}</button></div>'
         f'<pre tabindex="0"><code class="language-{language}">{code}</code></pre></div>'
     )

@@ -11,12 +11,14 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_admin, expect_scope, me
 from insight_app.accounts.tokens import Scope
+from insight_app.amounts import day_of_year
 from insight_app.errors import NoSuchDays
 from insight_app.limits import quotas
 from insight_app.limits.store import Use
 from insight_app.usage import rows
 from insight_app.usage.charts import Chart, chart
 from insight_app.web import add_settings_page, guarded, services
+from insight_app.words import N_, _
 
 PERIOD_DAYS = (7, 30, 90)
 MOST_DAYS = 400
@@ -43,6 +45,7 @@ def page() -> str:
         days=_days(found.by_day(since, person.id), 30),
         lines=found.lines(since, person.id),
         shows_all=person.is_admin,
+        said=quotas.said,
         ends={period: quotas.begins(period, now) for period in quotas.PERIODS},
     )
 
@@ -58,7 +61,7 @@ def everybody() -> str:
         "usage/all.html",
         period=days,
         periods=PERIOD_DAYS,
-        lines=[(rows.name_of(line.person, line.email), line) for line in lines[:SHOWN]],
+        lines=[(line.email or _(rows.name_of(line.person, None)), line) for line in lines[:SHOWN]],
         more=max(0, len(lines) - SHOWN),
         total=sum((line.use for line in lines), Use()),
         people=len({line.person for line in lines}),
@@ -114,10 +117,10 @@ def _days(found: dict[int, Use], count: int) -> Chart:
     today = datetime.now(timezone.utc).date()
     last = quotas.hour_of(time.time()) // 24
     each = range(count - 1, -1, -1)
-    return chart([(f"{today - timedelta(days=ago):%-d %B}", found.get(last - ago, Use()).answers) for ago in each])
+    return chart([(day_of_year(today - timedelta(days=ago)), found.get(last - ago, Use()).answers) for ago in each])
 
 
 def register(app: Flask) -> None:
     app.register_blueprint(usage)
     app.register_blueprint(programs)
-    add_settings_page(app, "Usage", "usage.page")
+    add_settings_page(app, N_("Usage"), "usage.page")

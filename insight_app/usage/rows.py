@@ -10,10 +10,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from insight_app.limits.quotas import HOUR_SECONDS
+from insight_app.words import N_
 
 AMOUNTS = ("answers", "prompt_tokens", "answer_tokens", "busy_seconds", "writing_seconds")
 COLUMNS = ("hour", "person", "model", *AMOUNTS)
-DELETED, NOBODY = "(deleted)", "(nobody signed in)"
+DELETED, NOBODY = N_("(deleted)"), N_("(nobody signed in)")
 # A table program takes a cell that begins so for a formula, and would carry it out.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -1,6 +1,8 @@
 // The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
 "use strict";
 
+const words = document.getElementById("words").dataset;
+
 // Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).
 document.addEventListener("keydown", (event) => {
   if (event.target.id !== "message" || event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -38,10 +40,9 @@ document.addEventListener("state", (event) => {
 // A stream that breaks off connects again by itself, and then says anew what is going on.
 document.addEventListener("htmx:sse:error", (event) => {
   const status = event.target.closest("article")?.querySelector(".status");
-  const lost = "Connection lost, trying again";
-  if (!status || status.textContent === lost) return;
-  status.textContent = lost;
-  document.getElementById("announcer").textContent = lost;
+  if (!status || status.textContent === words.lost) return;
+  status.textContent = words.lost;
+  document.getElementById("announcer").textContent = words.lost;
 });
 
 // The server cannot be reached: say so, keep everything.
@@ -50,7 +51,7 @@ document.addEventListener("htmx:error", (event) => {
   if (!notice || !event.target.closest?.("#composer, .moderation")) return;
   const line = document.createElement("p");
   line.className = "notice";
-  line.textContent = "The server does not answer. Your text is kept: send it again when the server is back.";
+  line.textContent = words.away;
   notice.replaceChildren(line);
 });
 
@@ -59,10 +60,9 @@ setInterval(() => document.querySelectorAll("[data-countdown]").forEach((left) =
   left.until ??= Date.now() + left.dataset.countdown * 1000;
   const seconds = Math.ceil((left.until - Date.now()) / 1000);
   const [unit, length] = seconds <= 120 ? ["second", 1] : seconds <= 3600 ? ["minute", 60] : seconds <= 86400 ? ["hour", 3600] : ["day", 86400];
-  const count = Math.ceil(seconds / length);
-  left.textContent = `${count} ${unit}${count === 1 ? "" : "s"}`;
+  left.textContent = new Intl.NumberFormat(`${document.documentElement.lang}-u-nu-latn`, {style: "unit", unit, unitDisplay: "long"}).format(Math.ceil(seconds / length));
   if (seconds > 0) return;
-  const over = left.closest("#notice") ? "You can send again now." : "You can try again now.";
+  const over = left.closest("#notice") ? words.send : words.try;
   const shown = left.closest("[aria-hidden]");
   shown.previousElementSibling.remove();
   shown.replaceChildren(over);
@@ -85,9 +85,9 @@ document.addEventListener("click", async (event) => {
       ? button.closest(".code").querySelector("code").textContent
       : await (await fetch(source)).text();
     await copy(text);
-    button.textContent = "Copied";
+    button.textContent = words.copied;
   } catch {
-    button.textContent = "Not copied";
+    button.textContent = words.notCopied;
   }
   setTimeout(() => { button.textContent = label; }, 1500);
 });

@@ -1,0 +1,29 @@
+"""Whole sentences of pages with something in them that is no plain text: a link, a name that somebody chose, code."""
+
+from __future__ import annotations
+
+import re
+
+from markupsafe import Markup, escape
+
+from insight_app.words import _
+
+_MARK = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\[(?P<link>[^]]+)\]")
+
+
+def marked(text: str, /, *links: str, **names: object) -> Markup:
+    """`text` in the language of the page; `code`, **what is strong** and [a link] are drawn so, each to its address."""
+    ways = iter(links)
+
+    def drawn(mark: re.Match[str]) -> str:
+        if mark["link"]:
+            return f'<a href="{str(escape(next(ways))).replace("%", "%%")}">{mark["link"]}</a>'
+        return f"<code>{mark['code']}</code>" if mark["code"] else f"<strong>{mark['strong']}</strong>"
+
+    whole = Markup(_MARK.sub(drawn, str(escape(_(text)))))
+    return whole % {name: escape(each) for name, each in names.items()}
+
+
+def bdi(text: str) -> Markup:
+    """What somebody wrote, so that its direction is its own."""
+    return Markup("<bdi>{}</bdi>").format(text)
