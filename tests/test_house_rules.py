@@ -52,6 +52,8 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0004_indexes.py": SQL,
     "storage/migrations/versions/0005_accounts.py": SQL,
     "storage/migrations/versions/0006_chat.py": SQL,
+    "chat/answer_store.py": SQL,
+    "chat/conversation_store.py": SQL,
     "chat/prompt_routes.py": WEB,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
+from insight_app.chat.conversation_store import remove
 from insight_app.chat.messages import LIVE
-from insight_app.chat.store import remove
 from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage import upsert
