@@ -35,6 +35,8 @@ def create_app(
     from insight_app.api import routes as api
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
+    from insight_app.chat import search_routes as search
+    from insight_app.chat import shelf_routes as shelf
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
     from insight_app.library import routes as library
@@ -63,6 +65,8 @@ def create_app(
         accounts,
         doors,
         chat,
+        shelf,
+        search,
         library,
         account,
         people,

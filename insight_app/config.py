@@ -123,6 +123,13 @@ class Settings:
         values.one_of("auto", "on", "off"),
         "Whether a reasoning model thinks before it answers. auto: as the model does by itself.",
     )
+    titles: str = _variable(
+        "TITLES",
+        "auto",
+        values.one_of("auto", "words"),
+        "What a conversation is called. auto: by its model, after the first answer, when nobody waits for anything and "
+        "the model is in memory anyway; never by the built-in one. words: always by its first words.",
+    )
     request_timeout_seconds: int = _variable(
         "REQUEST_TIMEOUT_SECONDS",
         "120",

@@ -20,7 +20,9 @@ from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
 from insight_app.chat.passing import Passing
 from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
+from insight_app.chat.titling import Titling
 from insight_app.chat.traced import TracedEngine, TracedModeration
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
@@ -60,6 +62,7 @@ class Services:
     database: Database
     accounts: Accounts
     conversations: Conversations
+    search: SearchStore
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -71,6 +74,7 @@ class Services:
     usage: UsageStore
     answering: Answering
     passing: Passing
+    titling: Titling
     personal: PersonalStore
     diagnostics: Records
     retention: Retention
@@ -127,6 +131,7 @@ class Services:
         self.replies.wake()
         self.passing.wake()
         self.pruning.close()
+        self.titling.close()
         self.engine.close()
         self.counting.close()
         self.conversations.close()
@@ -170,6 +175,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     metrics.follow_line(line.waiting, line.running)
     limits = LimitStore(database)
     tally = Counting(limits)
+    titling = Titling(engine, conversations, moderation, is_idle=lambda: not (line.waiting() or line.running()))
+    if settings.titles == "auto":
+        titling.start()
     answering = Answering(
         engine=engine,
         store=conversations,
@@ -185,6 +193,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         watching=diagnostics.watching,
         write_through=database.write_through,
         living=metrics.live.inc,
+        ended=titling.consider,
         tracing=tracing,
     )
     passing = Passing(
@@ -202,6 +211,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         database=database,
         accounts=Accounts(database, settings, Passwords(outside)),
         conversations=conversations,
+        search=SearchStore(database),
         replies=replies,
         engine=engine,
         rules=rules,
@@ -213,6 +223,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         usage=UsageStore(database),
         answering=answering,
         passing=passing,
+        titling=titling,
         personal=personal,
         diagnostics=diagnostics,
         retention=retention,

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat.answer_store import BY_ID, FIND_LIVE_IN, MESSAGE, AnswerStore, message_of
-from insight_app.chat.conversation_store import WholeStore
+from insight_app.chat.conversation_store import IS_THERE, WholeStore
 from insight_app.chat.messages import Message, State, title_of
 from insight_app.chat.tree import Tree
 from insight_app.errors import NotThere, StillAnswering
@@ -30,9 +30,11 @@ def _history() -> Select[Any]:
 
 
 # What every prompt and answer needs is composed once: that takes three times as long as running it.
-_FIND = select(*MESSAGE).where(BY_ID)
-_FIND_SENT = select(*MESSAGE).where(
-    messages.c.form_key == bindparam("form_key"), messages.c.owner == bindparam("owner")
+_FIND = select(*MESSAGE).join(conversations).where(BY_ID, IS_THERE)
+_FIND_SENT = (
+    select(*MESSAGE)
+    .join(conversations)
+    .where(IS_THERE, messages.c.form_key == bindparam("form_key"), messages.c.owner == bindparam("owner"))
 )
 _FIND_TRIES = select(messages.c.id).where(
     messages.c.conversation_id == bindparam("conversation_id"),
@@ -47,8 +49,11 @@ _FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
 _LATEST = select(func.max(conversations.c.updated_at))
 _BEGIN = insert(conversations)
 _ADD = insert(messages).returning(messages.c.id)
-_MOVE = update(conversations).where(
-    conversations.c.id == bindparam("conversation_id"), conversations.c.owner == bindparam("whose")
+# Whoever goes on with an archived one brings it back.
+_MOVE = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"), conversations.c.owner == bindparam("whose"), IS_THERE)
+    .values(is_archived=False, updated_at=bindparam("moved_at"))
 )
 
 
@@ -165,13 +170,16 @@ class ConversationStore(WholeStore, AnswerStore):
 
 def _name_anew(connection: Connection, deleted: Message) -> None:
     """A conversation that had the first words of this prompt as its title gets those of another one."""
-    is_so_named = and_(conversations.c.id == deleted.conversation_id, conversations.c.title == title_of(deleted.text))
+    by_words = conversations.c.title == title_of(deleted.text)
+    if deleted.parent_id is None:  # a title of the model's is about this one
+        by_words = or_(by_words, conversations.c.titled_by == "model")
+    is_so_named = and_(conversations.c.id == deleted.conversation_id, by_words)
     first = select(messages.c.text).where(
         messages.c.conversation_id == deleted.conversation_id, messages.c.role == "user"
     )
     text = connection.execute(first.order_by(messages.c.id).limit(1)).scalar()
     title = title_of(text) if text else "Nothing left"
-    connection.execute(update(conversations).where(is_so_named).values(title=title))
+    connection.execute(update(conversations).where(is_so_named).values(title=title, titled_by="words"))
 
 
 def _begin(connection: Connection, new: str, title: str, owner: str) -> str:
@@ -182,7 +190,7 @@ def _begin(connection: Connection, new: str, title: str, owner: str) -> str:
 
 def _moved(connection: Connection, conversation_id: str, owner: str) -> str:
     """The conversation of that owner, which now is the newest. Raises NotThere."""
-    moved = {"conversation_id": conversation_id, "whose": owner, "updated_at": _latest(connection)}
+    moved = {"conversation_id": conversation_id, "whose": owner, "moved_at": _latest(connection)}
     if not connection.execute(_MOVE, moved).rowcount:
         raise NotThere
     return conversation_id

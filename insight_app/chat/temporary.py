@@ -177,6 +177,18 @@ class Conversations(ConversationStore):
         with self._home(conversation_id) as store:
             store.pin(conversation_id, is_pinned=is_pinned)
 
+    def archive(self, conversation_id: str, *, is_archived: bool) -> None:
+        with self._home(conversation_id) as store:
+            store.archive(conversation_id, is_archived=is_archived)
+
+    def put_into_bin(self, conversation_id: str) -> None:
+        with self._home(conversation_id) as store:
+            store.put_into_bin(conversation_id)
+
+    def take_out_of_bin(self, conversation_id: str) -> None:
+        with self._home(conversation_id) as store:
+            store.take_out_of_bin(conversation_id)
+
     def delete(self, conversation_id: str) -> list[int]:
         with self._home(conversation_id) as store:
             return store.delete(conversation_id)

@@ -1,6 +1,9 @@
 // The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
 "use strict";
 
+// The list is grouped by the days of here.
+document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;samesite=lax`;
+
 const words = document.getElementById("words").dataset;
 
 // Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).

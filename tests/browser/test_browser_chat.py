@@ -313,7 +313,7 @@ def test_thoughts_are_folded_and_stay_open_for_who_opens_them(chat: Chat, ollama
 
 def test_a_conversation_is_renamed_and_deleted_in_the_list(chat: Chat, ollama: ScriptedOllama) -> None:
     expect(chat.ask("A name to change")).to_have_attribute("data-state", "done")
-    row = chat.page.locator(".conversations > li").first
+    row = chat.page.locator(".conversations > li[id]").first
     row.hover()
     row.get_by_role("link", name="Rename or delete").click()
     name = chat.page.get_by_role("textbox", name="Name")
@@ -372,7 +372,7 @@ def test_the_focus_goes_back_to_edit_when_a_prompt_is_not_edited_after_all(chat:
 
 def test_a_name_from_right_to_left_leaves_room_for_its_button(chat: Chat, ollama: ScriptedOllama) -> None:
     expect(chat.ask("كيف يعمل المد والجزر؟")).to_have_attribute("data-state", "done")
-    row = chat.page.locator(".conversations > li").first
+    row = chat.page.locator(".conversations > li[id]").first
     row.hover()
     name, button = row.locator(".title").bounding_box(), row.locator(".edit").bounding_box()
     assert name
