@@ -34,6 +34,7 @@ def create_app(
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
     from insight_app.chat import prompt_routes as instructions
+    from insight_app.chat import rating_routes as ratings
     from insight_app.chat import routes as chat
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
@@ -63,6 +64,7 @@ def create_app(
         accounts,
         doors,
         chat,
+        ratings,
         library,
         account,
         people,

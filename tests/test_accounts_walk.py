@@ -86,6 +86,7 @@ TABLE: dict[str, For] = {
     "POST /answers/<int:answer_id>/again": For.OWNER,
     "POST /answers/<int:answer_id>/continue": For.OWNER,
     "GET /answers/<int:answer_id>/text": For.OWNER,
+    "POST /answers/<int:answer_id>/rating": For.OWNER,
     "GET /settings/account": For.ONESELF,
     "POST /settings/account/password": For.ONESELF,
     "POST /settings/account/sessions/<session_id>/end": For.ONESELF,

@@ -53,6 +53,8 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0005_accounts.py": SQL,
     "storage/migrations/versions/0006_chat.py": SQL,
     "chat/prompt_routes.py": WEB,
+    "chat/rating_routes.py": WEB,
+    "chat/rating_store.py": SQL,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
     "accounts/admin_routes.py": WEB,
