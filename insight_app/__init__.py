@@ -42,6 +42,7 @@ def create_app(
     from insight_app.limits import rates
     from insight_app.moderation import judge_routes as judge
     from insight_app.moderation import routes as moderation
+    from insight_app.privacy import copies_routes as copies
     from insight_app.privacy import routes as privacy
     from insight_app.services import build_services
     from insight_app.telemetry import logs
@@ -70,7 +71,7 @@ def create_app(
         people,
         roles,
     )
-    for part in (*parts, instructions, moderation, judge, usage, privacy, health, api, completions, programs):
+    for part in (*parts, instructions, moderation, judge, usage, privacy, copies, health, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from flask import Flask
-from people import ALICE, BOB, add_people, signed_in
-from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
-from insight_app import create_app
-from insight_app.config import Settings
 from insight_app.services import Services
 
 ON_BOTH_DATABASES = True
@@ -71,12 +66,8 @@ def test_of_a_temporary_chat_no_thumb_is_kept(visitor: Visitor, given: str) -> N
     assert visitor.send(f"/answers/{answer}/rating", rating=given).status_code == 404
 
 
-def test_nobody_rates_what_somebody_else_was_answered(settings: Settings, ollama: ScriptedOllama) -> None:
-    app: Flask = create_app(replace(settings, auth_mode="accounts"))
-    services = app.extensions["insight"]
-    add_people(services)
-    alice, bob = signed_in(app, ALICE), signed_in(app, BOB)
+def test_nobody_rates_what_somebody_else_was_answered(shared: Flask, alice: Visitor, bob: Visitor) -> None:
+    services: Services = shared.extensions["insight"]
     answer = alice.asks_and_waits("Hi")
     assert bob.send(f"/answers/{answer}/rating", rating="-1").status_code == 404
     assert services.conversations.message(answer).rating is None
-    services.close()

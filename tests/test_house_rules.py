@@ -54,6 +54,8 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0006_chat.py": SQL,
     "chat/prompt_routes.py": WEB,
     "chat/rating_routes.py": WEB,
+    "privacy/copies_routes.py": WEB,
+    "privacy/copies_store.py": SQL,
     "chat/rating_store.py": SQL,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
