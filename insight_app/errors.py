@@ -204,8 +204,8 @@ class TooLarge(InputError):
 class FileTooLarge(InputError):
     status = 413
     code = "file_too_large"
-    cause = "This file is larger than {limit}."
-    next_step = "Choose a smaller one. Packed as a ZIP file it may be small enough."
+    cause = Said("This file is larger than %(limit)s.")
+    next_step = Said("Choose a smaller one. Packed as a ZIP file it may be small enough.")
 
 
 class FormExpired(InputError):

@@ -131,9 +131,10 @@ def _language(code: re.Match[str]) -> str:
 
 
 def _code_block(language: str, code: str) -> str:
+    name = escape(_("Copy code"))  # not in the text below, where Babel would not find it
     return (
         f'<div class="code" dir="ltr"><div class="code-head"><span class="code-lang">{language}</span>'
-        f'<button type="button" class="copy" data-copy="code" aria-label="{escape(_("Copy code"))}">'
+        f'<button type="button" class="copy" data-copy="code" aria-label="{name}">'
         f"{escape(_('Copy'))}</button></div>"
         f'<pre tabindex="0"><code class="language-{language}">{code}</code></pre></div>'
     )
