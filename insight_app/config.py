@@ -155,6 +155,12 @@ class Settings:
         values.whole(1, 10_000),
         "How many answers may wait in line for a model. Whoever comes then is asked to try again later.",
     )
+    max_import_mb: int = _variable(
+        "MAX_IMPORT_MB",
+        "40",
+        values.whole(1, 2_000),
+        "The largest file with conversations that somebody can bring, in MB. It is read into memory.",
+    )
     max_prompt_chars: int = _variable(
         "MAX_PROMPT_CHARS", "100000", values.whole(1, 10_000_000), "The longest message, in characters."
     )

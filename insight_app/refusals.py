@@ -27,6 +27,7 @@ from insight_app.chat.messages import TEMPORARY
 from insight_app.errors import (
     AccountOff,
     AddressUnknown,
+    FileTooLarge,
     FormExpired,
     InputError,
     InsightError,
@@ -78,7 +79,8 @@ def _translate(error: Exception) -> ResponseReturnValue:
             return error.response  # a redirect
         if error.code == 413:
             largest = request.max_content_length or 0
-            return show(TooLarge(limit=in_bytes(largest)))
+            is_file = request.endpoint in current_app.extensions["large_requests"]
+            return show((FileTooLarge if is_file else TooLarge)(limit=in_bytes(largest)))
         if isinstance(error, MethodNotAllowed):
             response = make_response(show(WrongMethod()))
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

@@ -82,6 +82,7 @@ class Services:
     metrics: Metrics
     tracing: Tracing
     rates: dict[str, Any]  # how Flask-Limiter counts
+    outside: Outside[object]  # runs what would hold up all threads, where they are greenlets
     draining: bool = False
     closing: bool = False
     _ending: threading.Lock = field(default_factory=threading.Lock)
@@ -231,6 +232,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         metrics=metrics,
         tracing=tracing,
         rates=counting,
+        outside=outside,
     )
 
 

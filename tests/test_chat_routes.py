@@ -267,7 +267,7 @@ def test_every_state_of_a_reasoning_answer_is_told(visitor: Visitor, ollama: Scr
     assert "Answer started" in said
     assert "Answer complete" in said
     visitor.open(visitor.url)
-    assert "<summary>Thoughts</summary>" in visitor.page
+    assert "<summary>Thought for 1\u00a0s</summary>" in visitor.page
     assert "<em>see</em>" in visitor.page
 
 

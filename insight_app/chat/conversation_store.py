@@ -32,7 +32,7 @@ class WholeStore:
     """Raises NotThere for an id that is not (or no more) there."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = self.database = database
 
     def conversation(self, conversation_id: str) -> Conversation:
         with self._database.reading() as connection:

@@ -134,7 +134,8 @@ class Message:
 
     `choice` is the model that was asked for ("" = whichever comes first), `model` the one that answered; `problem` is
     the code of an error, or empty; `reason` is what a rule that ended it says in public. `run` counts the servers that
-    went on with it after another one. `owner` is the person whose conversation it is.
+    went on with it after another one. `owner` is the person whose conversation it is, and `rating` 1 or -1 where they
+    said what they think of the answer.
     """
 
     id: int
@@ -152,6 +153,7 @@ class Message:
     owner: str = ""
     created_at: float = 0.0
     finished_at: float | None = None
+    rating: int | None = None
     figures: Figures = Figures()
 
     @property

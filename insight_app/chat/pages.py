@@ -62,13 +62,18 @@ def article(message: Message, tries: Sequence[int]) -> Article:
             return Article(message, tries, live=stream.unknown(message))
     # Of a temporary chat nothing stays in memory when it is over.
     html = _finished.__wrapped__ if message.is_temporary else _finished
-    return Article(message, tries, html(message.text), html(message.thinking), problem=_problem(message))
+    answer, thinking = (
+        # Only footnotes need to know whose they are.
+        html(text, f"{kind}{message.id}" if "[^" in text else "", language())
+        for kind, text in (("a", message.text), ("t", message.thinking))
+    )
+    return Article(message, tries, answer, thinking, problem=_problem(message))
 
 
 @lru_cache(maxsize=300)
-def _finished(text: str) -> Markup:
+def _finished(text: str, scope: str, _language: str) -> Markup:
     """A finished text never changes, so a page that is opened again costs nothing."""
-    return Markup(render(text))
+    return Markup(render(text, scope=scope))
 
 
 def conversation(found: Conversation, at: int | None, before: int | None) -> str:

@@ -41,6 +41,11 @@ class Conversations(ConversationStore):
         self._in_memory = in_memory
         self._temporary = TemporaryStore(in_memory) if in_memory else None
 
+    def database_of(self, conversation_id: str) -> Database:
+        """The one that the conversation is in. Raises TemporaryOver."""
+        with self._home(conversation_id) as store:
+            return store.database
+
     @property
     def offers_temporary(self) -> bool:
         return self._temporary is not None

@@ -26,7 +26,7 @@ class PersonalStore:
     """A person's choices, and all that is theirs as a whole."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = self.database = database
 
     def preferences(self, person: str = "") -> Preferences:
         names = Preferences.__dataclass_fields__
