@@ -33,6 +33,7 @@ def create_app(
     from insight_app.api import completion_routes as completions
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
+    from insight_app.chat import attachment_routes as attachments
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
     from insight_app.config import PROJECT, load
@@ -63,6 +64,7 @@ def create_app(
         accounts,
         doors,
         chat,
+        attachments,
         library,
         account,
         people,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
@@ -27,6 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from insight_app.chat import attachment_store
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import LIVE, Conversation, Figures, Listed, Message, Outcome, State, title_of
 from insight_app.chat.tree import Tree
 from insight_app.errors import NotThere, ServerStopped, StillAnswering
@@ -35,7 +37,8 @@ from insight_app.storage.tables import conversations, messages
 
 JUST_NOW_SECONDS = 60.0
 _FIGURES = Figures.__dataclass_fields__
-_MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name != "figures"]
+_PARTS = ("figures", "attached")
+_MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name not in _PARTS]
 _CONVERSATION = [conversations.c[name] for name in Conversation.__dataclass_fields__]
 _IS_LIVE = messages.c.state.in_([state.value for state in LIVE])
 
@@ -132,15 +135,17 @@ class ConversationStore:
             return Tree({row.id: row.parent_id for row in rows})
 
     def messages(self, ids: Iterable[int]) -> list[Message]:
-        """These messages, oldest first; those that are gone are not among them."""
+        """These messages, oldest first, without the texts of their files; those that are gone are not among them."""
         with self._database.reading() as connection:
-            return [_message(row) for row in connection.execute(_FIND_SOME, {"ids": list(ids)})]
+            found = [_message(row) for row in connection.execute(_FIND_SOME, {"ids": list(ids)})]
+            return _with_files(connection, found)
 
     def history(self, conversation_id: str, last: int | None = None) -> list[Message]:
-        """From the first message of a conversation to this one or, without it, to the newest one."""
+        """From the first message of a conversation to this one or, without it, to the newest one; files with texts."""
         place = {"conversation_id": conversation_id, "last": last}
         with self._database.reading() as connection:
             found = [_message(row) for row in connection.execute(_FIND_HISTORY, place)]
+            found = _with_files(connection, found, with_text=True)
         if last is not None and not found:
             raise NotThere
         return found
@@ -150,9 +155,9 @@ class ConversationStore:
             raise NotThere
         with self._database.reading() as connection:
             row = connection.execute(_FIND, {"message_id": message_id}).first()
-        if row is None:
-            raise NotThere
-        return _message(row)
+            if row is None:
+                raise NotThere
+            return _with_files(connection, [_message(row)])[0]
 
     def tries(self, message: Message) -> list[int]:
         """The ids of this message and of the others in its place: answers to one prompt, versions of one prompt."""
@@ -175,11 +180,12 @@ class ConversationStore:
         form_key: str | None = None,
         conversation_id: str | None = None,
         parent_id: int | None = None,
+        attached: Sequence[Attachment] = (),
     ) -> tuple[Message, Message | None]:
         """Adds a prompt and its empty answer, at the end of a conversation of the owner or as a new one's beginning.
 
         Returns both; where a prompt with this `form_key` is there already, that one and None. Raises StillAnswering
-        where an answer of the conversation is being written.
+        where an answer of the conversation is being written. `attached` goes with it, with the texts that it has here.
         """
         try:
             with self._database.writing() as connection:
@@ -189,14 +195,22 @@ class ConversationStore:
                     home = _moved(connection, conversation_id, owner)
                 prompt = _add(connection, home, parent_id, "user", State.DONE, owner, text=text, form_key=form_key)
                 _expect_idle(connection, home)
-                return prompt, _add_answer(connection, prompt, model)
+                files = attachment_store.attach(connection, prompt.id, owner, attached) if attached else ()
+                return replace(prompt, attached=files), _add_answer(connection, prompt, model)
         except IntegrityError:
             if form_key is None or (sent := self.sent_with(form_key, owner)) is None:
                 raise NotThere from None  # what it comes after was deleted just now
             if sent.text == text:
                 return sent, None
         # The same form with another text, from a page that the browser brought back: it is another prompt.
-        return self.ask(text, model=model, owner=owner, conversation_id=conversation_id, parent_id=parent_id)
+        return self.ask(
+            text,
+            model=model,
+            owner=owner,
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            attached=attached,
+        )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
         """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far.
@@ -420,6 +434,12 @@ def _add(
     message_id = connection.execute(_ADD, values).scalar_one()
     values.pop("form_key", None)
     return Message(id=message_id, **{**values, "state": state})
+
+
+def _with_files(connection: Connection, found: list[Message], *, with_text: bool = False) -> list[Message]:
+    prompts = [each.id for each in found if each.role == "user"]
+    files = attachment_store.of_messages(connection, prompts, with_text=with_text) if prompts else {}
+    return [replace(each, attached=files[each.id]) if each.id in files else each for each in found] if files else found
 
 
 def _message(row: Row[Any]) -> Message:
