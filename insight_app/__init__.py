@@ -33,6 +33,7 @@ def create_app(
     from insight_app.api import completion_routes as completions
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
+    from insight_app.chat import attachment_routes as attachments
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import rating_routes as ratings
     from insight_app.chat import routes as chat
@@ -70,6 +71,7 @@ def create_app(
         shelf,
         search,
         ratings,
+        attachments,
         library,
         account,
         people,

@@ -164,6 +164,13 @@ class Settings:
     max_prompt_chars: int = _variable(
         "MAX_PROMPT_CHARS", "100000", values.whole(1, 10_000_000), "The longest message, in characters."
     )
+    max_attachment_mb: int = _variable(
+        "MAX_ATTACHMENT_MB",
+        "10",
+        values.whole(0, 100),
+        "The largest file that may go with a message, in MB; all files of one message may have twice as much. 0: no "
+        "files. A proxy in front must let as much through.",
+    )
     enable_moderation: bool = _variable(
         "ENABLE_MODERATION",
         "true",

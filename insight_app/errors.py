@@ -7,7 +7,7 @@ InsightError
 │   ├── EmptyPrompt
 │   ├── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
 │   ├── TooLarge         more than a request may hold
-│   ├── FileTooLarge     a file larger than what is taken there
+│   ├── ImportTooLarge   more than MAX_IMPORT_MB
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── UnknownHost      the server was called by a name that is not its own
@@ -22,6 +22,21 @@ InsightError
 │   ├── LastAdmin        nobody would be left who can let others in
 │   ├── TooManyKeys      more keys than anybody could keep apart
 │   ├── PromptRefused    a rule does not let this message be sent
+│   ├── FileRefused      a file cannot be attached to a message
+│   │   ├── TooManyFiles
+│   │   ├── FileTooLarge    more than MAX_ATTACHMENT_MB
+│   │   ├── FilesTooLarge   all files of a message together
+│   │   ├── FileEmpty
+│   │   ├── FileTooLong     more text than MAX_PROMPT_CHARS
+│   │   ├── FileTooMuch     it takes more memory or time than anybody may take
+│   │   ├── FileUnreadable  neither text nor a picture nor a PDF
+│   │   ├── ImageBroken
+│   │   ├── ImageTooLarge   in pixels
+│   │   ├── PdfBroken
+│   │   ├── PdfLocked       it opens with a password only
+│   │   ├── PdfWithoutText  scanned pages
+│   │   └── FileGone        it was attached, but not sent for an hour
+│   ├── ModelBlind       an image for a model that sees none
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── SignInNeeded         nobody is signed in, or no longer
 │   ├── SignedOut        somebody was, while a page of theirs showed an answer growing
@@ -198,12 +213,14 @@ class TooLarge(InputError):
     status = 413
     code = "too_large"
     cause = Said("What was sent is larger than %(limit)s.")
-    next_step = Said("Shorten the text and send it again; a browser still has it, one step back.")
+    next_step = Said(
+        "Shorten the text, or attach smaller files, and send it again; a browser still has it, one step back."
+    )
 
 
-class FileTooLarge(InputError):
+class ImportTooLarge(InputError):
     status = 413
-    code = "file_too_large"
+    code = "import_too_large"
     cause = Said("This file is larger than %(limit)s.")
     next_step = Said("Choose a smaller one. Packed as a ZIP file it may be small enough.")
 
@@ -300,6 +317,101 @@ class PromptRefused(InputError):
     code = "prompt_refused"
     cause = Said("This message was not sent. %(reason)s")
     next_step = Said("Change it, then send it again.")
+
+
+class FileRefused(InputError):
+    code = "file_refused"
+    cause = Said("The file “%(name)s” cannot be attached.")
+    next_step = Said("Remove it, then send again.")
+
+
+class TooManyFiles(FileRefused):
+    code = "too_many_files"
+    cause = Said("At most %(limit)s files can go with one message.")
+    next_step = Said("Remove some, or send them with the next message.")
+
+
+class FileTooLarge(FileRefused):
+    status = 413
+    code = "file_too_large"
+    cause = Said("The file “%(name)s” is larger than %(limit)s.")
+    next_step = Said("Attach a smaller one, or only the part that matters.")
+
+
+class FilesTooLarge(FileRefused):
+    status = 413
+    code = "files_too_large"
+    cause = Said("All files of a message together may have %(limit)s.")
+    next_step = Said("Remove some, or send them with the next message.")
+
+
+class FileEmpty(FileRefused):
+    code = "file_empty"
+    cause = Said("The file “%(name)s” is empty.")
+    next_step = Said("Check that it was saved, then attach it again.")
+
+
+class FileTooLong(FileRefused):
+    status = 413
+    code = "file_too_long"
+    cause = Said("The file “%(name)s” has more text than a message may have (%(limit)s characters).")
+    next_step = Said("Attach only the part that matters.")
+
+
+class FileTooMuch(FileRefused):
+    code = "file_too_much"
+    cause = Said("The file “%(name)s” takes too long to read, or too much memory.")
+    next_step = Said("Attach a simpler one, or copy its text into the message.")
+
+
+class FileUnreadable(FileRefused):
+    status = 415
+    code = "file_unreadable"
+    cause = Said("The file “%(name)s” is neither text nor a PDF nor a picture (PNG, JPEG, WebP, GIF).")
+    next_step = Said("Save it as one of these, then attach it again.")
+
+
+class ImageBroken(FileRefused):
+    code = "image_broken"
+    cause = Said("The picture “%(name)s” is damaged or cut off.")
+    next_step = Said("Save or download it again, then attach it again.")
+
+
+class ImageTooLarge(FileRefused):
+    code = "image_too_large"
+    cause = Said("The picture “%(name)s” has more than 50 million pixels.")
+    next_step = Said("Make it smaller, then attach it again.")
+
+
+class PdfBroken(FileRefused):
+    code = "pdf_broken"
+    cause = Said("The PDF “%(name)s” is damaged or cut off.")
+    next_step = Said("Save or download it again, then attach it again.")
+
+
+class PdfLocked(FileRefused):
+    code = "pdf_locked"
+    cause = Said("The PDF “%(name)s” opens with a password only.")
+    next_step = Said("Save it without one, then attach it again.")
+
+
+class PdfWithoutText(FileRefused):
+    code = "pdf_without_text"
+    cause = Said("The PDF “%(name)s” holds pictures of pages and no text.")
+    next_step = Said("Attach a page of it as a picture, to a model that sees pictures, or one with text.")
+
+
+class FileGone(FileRefused):
+    status = 410
+    code = "file_gone"
+    cause = Said("A file is not there any more: what is not sent is kept for an hour.")
+    next_step = Said("Attach it again, then send.")
+
+
+class ModelBlind(InputError):
+    code = "model_blind"
+    cause = Said("The model “%(model)s” sees no pictures.")
+    next_step = Said("Remove the picture, or choose a model that sees: %(others)s.")
 
 
 class ForeignPage(InputError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import (
     Flask,
     Response,
@@ -23,12 +25,15 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from insight_app.accounts.guards import for_program
 from insight_app.amounts import in_bytes, lasting
 from insight_app.api.error_objects import error_object, status_of
+from insight_app.chat.attachment_routes import typed_along
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY
 from insight_app.errors import (
     AccountOff,
     AddressUnknown,
-    FileTooLarge,
+    DatabaseError,
     FormExpired,
+    ImportTooLarge,
     InputError,
     InsightError,
     MetricsTokenNeeded,
@@ -79,8 +84,11 @@ def _translate(error: Exception) -> ResponseReturnValue:
             return error.response  # a redirect
         if error.code == 413:
             largest = request.max_content_length or 0
-            is_file = request.endpoint in current_app.extensions["large_requests"]
-            return show((FileTooLarge if is_file else TooLarge)(limit=in_bytes(largest)))
+            if request.endpoint in current_app.extensions["large_requests"]:
+                return show(ImportTooLarge(limit=in_bytes(largest)))
+            if request.content_length is not None and request.content_length <= largest:
+                largest = request.max_form_memory_size or largest  # one field of a form with files
+            return show(TooLarge(limit=in_bytes(largest)))
         if isinstance(error, MethodNotAllowed):
             response = make_response(show(WrongMethod()))
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
@@ -167,10 +175,18 @@ def _begun(error: InsightError) -> dict[str, object]:
     return {
         "action": url_for("chat.begin_temporary") if is_over else request.path,
         "draft": _typed("message"),
+        "chosen": [] if is_over else _attached(),
         "model": _typed("model"),
         "after": "" if is_over else _typed("parent"),
         "temporary": is_over or request.path.startswith(("/temporary", f"/c/{TEMPORARY}")),
     }
+
+
+def _attached() -> Sequence[Attachment]:
+    try:
+        return typed_along()
+    except (HTTPException, DatabaseError, SignInNeeded):
+        return ()
 
 
 def _typed(field: str) -> str:

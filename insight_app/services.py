@@ -16,6 +16,7 @@ from insight_app.accounts.people import Account
 from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.alone import Alone
 from insight_app.chat.answering import Answering
+from insight_app.chat.attachment_store import AttachmentStore
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
 from insight_app.chat.passing import Passing
@@ -63,6 +64,7 @@ class Services:
     accounts: Accounts
     conversations: Conversations
     search: SearchStore
+    attachments: AttachmentStore
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -102,6 +104,7 @@ class Services:
         """All that somebody wrote and chose; what is being written for them is stopped."""
         self.answering.stop_all(person)
         self.answering.forget(self.conversations.end_all_temporary(person))
+        self.attachments.end_unsent_temporary(person)
         self.answering.forget(self.personal.delete_everything(person))
         self.diagnostics.of(person).delete()
 
@@ -152,7 +155,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     address = address_of(settings)
     database = Database(address, metrics.database_failed, metrics.database_took, outside)
     database.bring_up_to_date()
-    conversations = Conversations(database, _in_memory(settings, address, metrics))
+    in_memory = _in_memory(settings, address, metrics)
+    conversations = Conversations(database, in_memory)
+    attachments = AttachmentStore(database, in_memory)
     tracing = _tracing(settings)
     engines = _traced(engines_of(settings), tracing)
     engine = Fallback(engines, preferred=settings.ollama_model, report=metrics.engine_failed)
@@ -196,6 +201,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         living=metrics.live.inc,
         ended=titling.consider,
         tracing=tracing,
+        picture=attachments.picture,
     )
     passing = Passing(
         writing=answering.writing,
@@ -205,7 +211,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         living=metrics.live.inc,
     )
     answering.carry_on()
-    pruning = Pruning(database, retention, is_idle=lambda: not replies.count())
+    pruning = Pruning(database, retention, is_idle=lambda: not replies.count(), also=attachments.prune)
     pruning.start()
     return Services(
         settings=settings,
@@ -213,6 +219,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         accounts=Accounts(database, settings, Passwords(outside)),
         conversations=conversations,
         search=SearchStore(database),
+        attachments=attachments,
         replies=replies,
         engine=engine,
         rules=rules,

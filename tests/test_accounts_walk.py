@@ -5,6 +5,7 @@ A route that is new needs a line in TABLE: its method and rule as app.url_map ha
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
@@ -71,6 +72,10 @@ TABLE: dict[str, For] = {
     "POST /messages": For.ONESELF,
     "GET /conversations": For.ONESELF,
     "GET /models": For.ONESELF,
+    "POST /attachments": For.ONESELF,
+    "GET /attachments": For.ONESELF,
+    "POST /attachments/<attachment_id>/delete": For.OWNER,
+    "GET /attachments/<attachment_id>": For.OWNER,
     "GET /c/<conversation_id>": For.OWNER,
     "POST /c/<conversation_id>/messages": For.OWNER,
     "GET /c/<conversation_id>/export.<any(json, md):kind>": For.OWNER,
@@ -191,6 +196,7 @@ class World:
         kept = {
             "conversations": f"owner = '{owner}'",
             "messages": f"owner = '{owner}'",
+            "attachments": f"owner = '{owner}'",
             "accounts": f"id = '{owner}'",
             "account_sessions": f"account_id = '{owner}'",
             "account_links": "1",
@@ -248,6 +254,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 alice.watch(answer_id)
             ids.append({"conversation_id": response.location.removeprefix("/c/"), "answer_id": str(answer_id)})
         until(lambda: services.conversations.message(answer_id).text)  # kept, so that nothing changes any more
+        file = {"csrf_token": alice.field("csrf_token"), "file": (io.BytesIO(b"zeugmatic"), "quincunx.txt")}
+        attached = re.findall('data-id="([^"]+)"', alice.client.post("/attachments", data=file).text)[0]
         (session,) = services.accounts.sessions.all(account)
         (key,) = services.accounts.keys.all(account)
         (link,) = services.accounts.links.invitations()
@@ -257,6 +265,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             each |= {
                 "id": re.findall(r"/rules/(rule-[^/\"]+)", page)[-1],
                 "change_id": "1",
+                "attachment_id": attached,
                 "secret": "guessed",
                 "model": "any",
                 "role": "member",

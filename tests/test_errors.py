@@ -13,6 +13,7 @@ FACTS = {"url": "http://127.0.0.1:11434", "model": "llama3.2", "seconds": "60", 
 FACTS |= {"context": "4,096 tokens", "reason": "It is against the rules.", "scope": "admin"}
 FACTS |= {"param": "temperature", "problem": "must be a number"}
 FACTS |= {"wait": "3 hours"}
+FACTS |= {"name": "notes.txt", "others": "llava"}
 KINDS = every_error()
 shown = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 

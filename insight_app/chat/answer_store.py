@@ -16,7 +16,8 @@ from insight_app.storage.database import Database
 from insight_app.storage.tables import messages
 
 _FIGURES = Figures.__dataclass_fields__
-MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name != "figures"]
+_PARTS = ("figures", "attached")
+MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name not in _PARTS]
 IS_LIVE = messages.c.state.in_([state.value for state in LIVE])
 BY_ID = messages.c.id == bindparam("message_id")
 # What every answer needs is composed once: that takes three times as long as running it.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -73,6 +74,7 @@ class Answering:
         living: Living = lambda more: None,
         ended: Callable[[int], object] = lambda answer_id: None,
         tracing: Tracing | None = None,
+        picture: Callable[[str], bytes] = lambda attachment_id: b"",
     ) -> None:
         self._engine = engine
         self._store = store
@@ -91,6 +93,7 @@ class Answering:
         self._write_through = write_through
         self._living = living
         self._ended = ended
+        self._picture = picture
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._taken: dict[int, Message] = {}  # those of them that are ours, and could not go on yet
@@ -284,7 +287,7 @@ class Answering:
         room = memory.room(stage.context, self._options)
         begun = reply.position
         while True:
-            reading = memory.choose(history, answer, room, system)
+            reading = memory.choose(history, answer, room, system, partial(self._pictures, stage.model))
             reply.receipt = reading.receipt(stage.context)
             try:
                 turns = [_held(turn, hold) for turn in reading.turns]
@@ -295,6 +298,12 @@ class Answering:
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise
+
+    def _pictures(self, model: str, message: Message) -> tuple[bytes, ...]:
+        """Those of a message, for a model that sees: another one goes on with the words of the conversation."""
+        if self._engine.sees(model) is False:
+            return ()
+        return tuple(body for each in message.images if (body := self._picture(each.id)))
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from insight_app.chat import attachments
+from insight_app.chat.attachments import Attachment
+
 
 class State(str, Enum):
     """Where an answer is; the same word stands in the page, the log and the metric."""
@@ -155,10 +158,20 @@ class Message:
     finished_at: float | None = None
     rating: int | None = None
     figures: Figures = Figures()
+    attached: tuple[Attachment, ...] = ()
 
     @property
     def is_temporary(self) -> bool:
         return is_temporary(self.id)
+
+    @property
+    def said(self) -> str:
+        """What a model reads of it: its text, and those of its files where they were read along."""
+        return attachments.said(self.text, self.attached) if self.attached else self.text
+
+    @property
+    def images(self) -> tuple[Attachment, ...]:
+        return tuple(each for each in self.attached if each.is_image)
 
 
 @dataclass(frozen=True, slots=True)

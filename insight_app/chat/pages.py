@@ -107,9 +107,17 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
         "remembering": remembering,
         # The message itself may be deleted: then the memory begins with what follows it.
         "memory_begins": memory_from and next((each for each in path if each >= memory_from), None),
+        **_context(messages),
         "after": last.id if last else "",
         "model": last.choice if last else "",
     }
+
+
+def _context(messages: Sequence[Message]) -> dict[str, int | None]:
+    """How much of its context the model had used at the end of these, as _context.html has it."""
+    last = next((each.figures for each in reversed(messages) if each.figures.prompt_tokens), None)
+    used = (last.prompt_tokens or 0) + (last.answer_tokens or 0) if last else 0
+    return {"used": used, "context": last.context_tokens if last else None}
 
 
 def message_html(message: Message, tries: Sequence[int] = ()) -> str:
@@ -257,7 +265,10 @@ def ended(answer_id: int) -> Iterator[bytes]:
 def _stored(answer: Message, how: str) -> str:
     """What a page gets for an answer as it is stored, in the place of the one that grew there."""
     # A notice may be about this very answer, as "still being written" is.
-    return swap(f"#a{answer.id}", how, message_html(answer)) + swap("#notice", "innerHTML", "") + _memory_line(answer)
+    told = swap("#notice", "innerHTML", "") + _memory_line(answer)
+    if answer.figures.prompt_tokens:
+        told += swap("#context", "outerHTML", draw("chat/_context.html", **_context([answer])))
+    return swap(f"#a{answer.id}", how, message_html(answer)) + told
 
 
 def _removal(answer_id: int, gone: NotThere) -> str:

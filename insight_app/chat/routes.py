@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -9,14 +10,16 @@ from flask import Blueprint, Flask, Response, g, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
+from insight_app.chat import attachment_routes as files
 from insight_app.chat import pages
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Conversation, Listed, Message, is_temporary
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
-from insight_app.web import from_htmx, services
+from insight_app.web import from_htmx, services, takes_files
 from insight_app.words import _
 
 chat = Blueprint("chat", __name__)
@@ -35,6 +38,7 @@ def temporary() -> str:
 
 
 @chat.post("/temporary")
+@takes_files
 @rates.sending
 def begin_temporary() -> ResponseReturnValue:
     """The first prompt of a chat that is not kept."""
@@ -52,6 +56,7 @@ def conversation(conversation_id: str) -> str:
 
 
 @chat.post("/messages")
+@takes_files
 @rates.sending
 def begin() -> ResponseReturnValue:
     """The first prompt of a new conversation."""
@@ -60,27 +65,28 @@ def begin() -> ResponseReturnValue:
 
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
-    text = _sent(form)
+    attached, text = files.sent_along(temporary=temporary), _sent(form)
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
-        prompt, answer = _asked(form, text, taken, temporary=temporary)
+        prompt, answer = _asked(form, text, attached, taken, temporary=temporary)
     if answer is not None:
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
 
 
 @chat.post("/c/<conversation_id>/messages")
+@takes_files
 @rates.sending
 def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
     own_conversation(conversation_id)
     form = PromptForm()
-    text = _sent(form)
+    attached, text = files.sent_along(temporary=is_temporary(conversation_id)), _sent(form)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
     temporary, parent_id = is_temporary(conversation_id), before[-1].id if before else None
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
         prompt, answer = _asked(
-            form, text, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
+            form, text, attached, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
         )
     if answer is not None:
         services().answering.start(answer, [*before, prompt])
@@ -154,7 +160,9 @@ def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
     with an_answer(_choice(old)) as taken:
         # The rules may have changed since the prompt was sent.
-        history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text))
+        files.expect_seen(history[-1].attached, taken.model)
+        held = files.held(history[-1].attached)
+        history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text), attached=held)
         services().answering.expect_room(me().id, taken.model)
         new = services().conversations.add_answer(history[-1], taken.model, so_far)
     services().answering.start(new, history)
@@ -237,6 +245,7 @@ def _sent(form: PromptForm) -> str:
 def _asked(
     form: PromptForm,
     text: str,
+    attached: Sequence[Attachment],
     taken: Taken,
     *,
     temporary: bool,
@@ -253,7 +262,8 @@ def _asked(
         if (sent := store.sent_with(key, person, temporary=temporary)) is None:
             raise NotThere
         return sent, None
-    text = services().moderation.prompt(text)
+    files.expect_seen(attached, taken.model)
+    attached, text = files.held(attached), services().moderation.prompt(text)
     there = lambda: _is_there(form, text, temporary=temporary)  # noqa: E731
     services().answering.expect_room(person, taken.model, is_there=there)
     prompt, answer = store.ask(
@@ -263,6 +273,7 @@ def _asked(
         form_key=key,
         conversation_id=conversation_id,
         parent_id=parent_id,
+        attached=attached,
         temporary=temporary,
     )
     taken.is_used = answer is not None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from insight_app.chat import attachment_store
 from insight_app.chat.answer_store import BY_ID, FIND_LIVE_IN, MESSAGE, AnswerStore, message_of
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.conversation_store import IS_THERE, WholeStore
 from insight_app.chat.messages import Message, State, title_of
 from insight_app.chat.tree import Tree
@@ -66,15 +69,17 @@ class ConversationStore(WholeStore, AnswerStore):
             return Tree({row.id: row.parent_id for row in rows})
 
     def messages(self, ids: Iterable[int]) -> list[Message]:
-        """These messages, oldest first; those that are gone are not among them."""
+        """These messages, oldest first, without the texts of their files; those that are gone are not among them."""
         with self._database.reading() as connection:
-            return [message_of(row) for row in connection.execute(_FIND_SOME, {"ids": list(ids)})]
+            found = [message_of(row) for row in connection.execute(_FIND_SOME, {"ids": list(ids)})]
+            return _with_files(connection, found)
 
     def history(self, conversation_id: str, last: int | None = None) -> list[Message]:
-        """From the first message of a conversation to this one or, without it, to the newest one."""
+        """From the first message of a conversation to this one or, without it, to the newest one; files with texts."""
         place = {"conversation_id": conversation_id, "last": last}
         with self._database.reading() as connection:
             found = [message_of(row) for row in connection.execute(_FIND_HISTORY, place)]
+            found = _with_files(connection, found, with_text=True)
         if last is not None and not found:
             raise NotThere
         return found
@@ -84,9 +89,9 @@ class ConversationStore(WholeStore, AnswerStore):
             raise NotThere
         with self._database.reading() as connection:
             row = connection.execute(_FIND, {"message_id": message_id}).first()
-        if row is None:
-            raise NotThere
-        return message_of(row)
+            if row is None:
+                raise NotThere
+            return _with_files(connection, [message_of(row)])[0]
 
     def tries(self, message: Message) -> list[int]:
         """The ids of this message and of the others in its place: answers to one prompt, versions of one prompt."""
@@ -109,11 +114,12 @@ class ConversationStore(WholeStore, AnswerStore):
         form_key: str | None = None,
         conversation_id: str | None = None,
         parent_id: int | None = None,
+        attached: Sequence[Attachment] = (),
     ) -> tuple[Message, Message | None]:
         """Adds a prompt and its empty answer, at the end of a conversation of the owner or as a new one's beginning.
 
         Returns both; where a prompt with this `form_key` is there already, that one and None. Raises StillAnswering
-        where an answer of the conversation is being written.
+        where an answer of the conversation is being written. `attached` goes with it, with the texts that it has here.
         """
         try:
             with self._database.writing() as connection:
@@ -123,14 +129,22 @@ class ConversationStore(WholeStore, AnswerStore):
                     home = _moved(connection, conversation_id, owner)
                 prompt = _add(connection, home, parent_id, "user", State.DONE, owner, text=text, form_key=form_key)
                 _expect_idle(connection, home)
-                return prompt, _add_answer(connection, prompt, model)
+                files = attachment_store.attach(connection, prompt.id, owner, attached) if attached else ()
+                return replace(prompt, attached=files), _add_answer(connection, prompt, model)
         except IntegrityError:
             if form_key is None or (sent := self.sent_with(form_key, owner)) is None:
                 raise NotThere from None  # what it comes after was deleted just now
             if sent.text == text:
                 return sent, None
         # The same form with another text, from a page that the browser brought back: it is another prompt.
-        return self.ask(text, model=model, owner=owner, conversation_id=conversation_id, parent_id=parent_id)
+        return self.ask(
+            text,
+            model=model,
+            owner=owner,
+            conversation_id=conversation_id,
+            parent_id=parent_id,
+            attached=attached,
+        )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
         """Another answer to a prompt, beside those that are there: empty, or beginning with what one has so far.
@@ -229,3 +243,9 @@ def _add(
     message_id = connection.execute(_ADD, values).scalar_one()
     values.pop("form_key", None)
     return Message(id=message_id, **{**values, "state": state})
+
+
+def _with_files(connection: Connection, found: list[Message], *, with_text: bool = False) -> list[Message]:
+    prompts = [each.id for each in found if each.role == "user"]
+    files = attachment_store.of_messages(connection, prompts, with_text=with_text) if prompts else {}
+    return [replace(each, attached=files[each.id]) if each.id in files else each for each in found] if files else found

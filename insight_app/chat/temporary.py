@@ -8,10 +8,11 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY, Conversation, Message, Outcome, is_temporary
 from insight_app.chat.store import ConversationStore
 from insight_app.chat.tree import Tree
@@ -111,6 +112,7 @@ class Conversations(ConversationStore):
         form_key: str | None = None,
         conversation_id: str | None = None,
         parent_id: int | None = None,
+        attached: Sequence[Attachment] = (),
         temporary: bool = False,
     ) -> tuple[Message, Message | None]:
         """As ConversationStore has it; `temporary`: a new conversation is one that is not kept."""
@@ -124,6 +126,7 @@ class Conversations(ConversationStore):
                 form_key=form_key,
                 conversation_id=conversation_id,
                 parent_id=parent_id,
+                attached=attached,
             )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:

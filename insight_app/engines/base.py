@@ -19,6 +19,7 @@ class Turn:
     """One message as the engine reads it.
 
     `tool_calls` are those that an answer made; a turn of the role "tool" is what the tool `tool_name` gave for one.
+    `images` are PNG or JPEG.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -26,6 +27,7 @@ class Turn:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_name: str = ""
     tool_call_id: str = ""
+    images: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

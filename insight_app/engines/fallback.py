@@ -90,6 +90,14 @@ class Fallback(Engine):
         found = self._find(model)
         return found[1] if found else model
 
+    def sees(self, model: str) -> bool | None:
+        """Whether the model ("" = the first) reads pictures, None where its engine does not say; never waits."""
+        found = self._find(model)
+        if found is None:
+            return None
+        abilities = next((each.abilities for each in self._standing.models if each.name == found[1]), frozenset())
+        return "vision" in abilities if abilities else None
+
     def expect(self, model: str) -> None:
         """Raises the EngineError that keeps a model ("" = any) from being asked, as far as it is known beforehand.
 

@@ -7,6 +7,7 @@ how many tokens the model sees at once.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -199,6 +200,8 @@ def _request(task: Task, model: str, think: bool | str | None) -> bytes:
 
 def _message(turn: Turn) -> dict[str, Any]:
     message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    if turn.images:
+        message["images"] = [base64.b64encode(each).decode("ascii") for each in turn.images]
     if turn.tool_calls:
         message["tool_calls"] = [
             {**({"id": call.id} if call.id else {}), "function": {"name": call.name, "arguments": call.arguments}}

@@ -26,8 +26,15 @@ REST_SECONDS = 10.0
 class Pruning:
     """One thread. Several processes may do the same at once: what is gone is not deleted twice."""
 
-    def __init__(self, database: Database, retention: Retention, is_idle: Callable[[], bool] = lambda: True) -> None:
-        """`is_idle` says whether no answer is being written, by any process."""
+    def __init__(
+        self,
+        database: Database,
+        retention: Retention,
+        is_idle: Callable[[], bool] = lambda: True,
+        also: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`is_idle` says whether no answer is being written, by any process; `also` is called with each look."""
+        self._also = also
         self._database = database
         self._is_idle = is_idle
         self._retention = retention
@@ -65,6 +72,7 @@ class Pruning:
         if now >= self._bin_at:
             self._retention.empty_bin()
             self._bin_at = now + BIN_LOOK_SECONDS
+        self._also()
         if (forgotten := self._database.forgotten()) != self._forgotten:
             self._forgotten = forgotten
             for forget in self._forget:

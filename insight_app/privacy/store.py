@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,13 +10,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
+from insight_app.chat.attachment_store import remove_unsent_of
 from insight_app.chat.conversation_store import IS_THERE, remove
 from insight_app.chat.messages import BIN_SECONDS, LIVE
 from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage import upsert
 from insight_app.storage.database import Database
-from insight_app.storage.tables import account_sessions, accounts, api_keys, conversations, messages, usage
+from insight_app.storage.tables import account_sessions, accounts, api_keys, attachments, conversations, messages, usage
 from insight_app.storage.tables import preferences as chosen
 
 # So many conversations go in one transaction, which keeps others from writing.
@@ -69,6 +71,7 @@ class PersonalStore:
         _, answers = self._delete(conversations.c.owner == person)
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
+            remove_unsent_of(connection, person)
             if not person:  # whoever has an account would have a new allowance
                 connection.execute(delete(usage).where(usage.c.person == person))
         self._database.forget()
@@ -129,9 +132,15 @@ class PersonalStore:
         return self._database.rows(mine, (conversations.c.created_at, conversations.c.id))
 
     def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:
-        """The same of a conversation's messages."""
+        """The same of a conversation's messages, each with its files; a picture is base64."""
         mine = select(messages).where(messages.c.conversation_id == conversation_id)
-        return self._database.rows(mine, (messages.c.id,))
+        for row in self._database.rows(mine, (messages.c.id,)):
+            with self._database.reading() as connection:
+                theirs = select(attachments).where(attachments.c.message_id == row["id"]).order_by(attachments.c.place)
+                files = [dict(each._mapping) for each in connection.execute(theirs)]
+            for each in files:
+                each["body"] = base64.b64encode(each["body"]).decode("ascii") if each["body"] else None
+            yield {**row, "attachments": files} if files else row
 
 
 def _telling(row: Row[Any]) -> dict[str, Any]:

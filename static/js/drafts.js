@@ -7,7 +7,8 @@
   const sending = () => JSON.parse(sessionStorage.getItem("sending") ?? "[]");
 
   const keep = (area) => {
-    if (area.value === untouched(area)) sessionStorage.removeItem(place(area));
+    // More than a tab's storage takes stays in the field alone.
+    if (area.value === untouched(area) || area.value.length > 2_000_000) sessionStorage.removeItem(place(area));
     else sessionStorage.setItem(place(area), area.value);
   };
   const recall = (area) => {
@@ -33,7 +34,7 @@
     const area = event.target.querySelector(DRAFTS);
     const whole = `draft ${event.target.getAttribute("action").replace(/delete$/, "")}`;
     const goes = (key) => event.target.matches("[data-forgets]") ? key.startsWith("draft ") : key.startsWith(whole);
-    const gone = area ? [place(area)] : Object.keys(sessionStorage).filter(goes);
+    const gone = area ? [place(area), `${place(area)} files`] : Object.keys(sessionStorage).filter(goes);
     sessionStorage.setItem("sending", JSON.stringify([...sending(), ...gone]));
   });
   addEventListener("pageshow", (event) => {
