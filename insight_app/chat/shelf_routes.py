@@ -68,27 +68,28 @@ def delete(conversation_id: str) -> ResponseReturnValue:
 
 @shelf.post("/c/<conversation_id>/undo")
 def undo(conversation_id: str) -> ResponseReturnValue:
-    """Brings a conversation back out of the bin."""
-    _own_binned(conversation_id)
-    services().conversations.take_out_of_bin(conversation_id)
+    """Brings a conversation back out of the bin; one that is back already is shown."""
+    if _is_binned(conversation_id):
+        services().conversations.take_out_of_bin(conversation_id)
     return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
 
 
 @shelf.post("/c/<conversation_id>/purge")
 def purge(conversation_id: str) -> ResponseReturnValue:
-    """Deletes for good what is in the bin."""
-    _own_binned(conversation_id)
+    """Deletes for good what is in the bin; what was brought back meanwhile stays, and is shown."""
+    if not _is_binned(conversation_id):
+        return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
     services().answering.forget(services().conversations.delete(conversation_id))
     pages.forget()
     return redirect(url_for("shelf.bin" if services().conversations.bin(me().id) else "chat.home"), 303)
 
 
-def _own_binned(conversation_id: str) -> Binned:
-    """Raises NotThere for one that is not in the bin, or somebody else's."""
-    found = services().conversations.bin(me().id, conversation_id)
-    if not found:
-        raise NotThere
-    return found[0]
+def _is_binned(conversation_id: str) -> bool:
+    """Whether it is in the bin; False for one that can be seen. Raises NotThere."""
+    if services().conversations.bin(me().id, conversation_id):
+        return True
+    own_conversation(conversation_id)
+    return False
 
 
 def _just_deleted() -> Binned | None:
