@@ -18,8 +18,12 @@ from insight_app.chat.alone import Alone
 from insight_app.chat.answering import Answering
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
+from insight_app.chat.option_store import AskedFor, OptionStore
+from insight_app.chat.options import limits
 from insight_app.chat.passing import Passing
+from insight_app.chat.preset_store import PresetStore
 from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.saved_prompt_store import SavedPromptStore
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.titling import Titling
@@ -63,6 +67,9 @@ class Services:
     accounts: Accounts
     conversations: Conversations
     search: SearchStore
+    options: OptionStore
+    presets: PresetStore
+    saved_prompts: SavedPromptStore
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -151,7 +158,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     address = address_of(settings)
     database = Database(address, metrics.database_failed, metrics.database_took, outside)
     database.bring_up_to_date()
-    conversations = Conversations(database, _in_memory(settings, address, metrics))
+    in_memory = _in_memory(settings, address, metrics)
+    conversations = Conversations(database, in_memory)
+    options = _option_store(settings, database, in_memory)
     tracing = _tracing(settings)
     engines = _traced(engines_of(settings), tracing)
     engine = Fallback(engines, preferred=settings.ollama_model, report=metrics.engine_failed)
@@ -184,7 +193,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         replies=replies,
         moderation=moderation,
         instructions=instructions,
-        options=_options(settings),
+        asked_for=AskedFor(options, conversations.tries),
         line=line,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
@@ -212,6 +221,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         accounts=Accounts(database, settings, Passwords(outside)),
         conversations=conversations,
         search=SearchStore(database),
+        options=options,
+        presets=PresetStore(database),
+        saved_prompts=SavedPromptStore(database),
         replies=replies,
         engine=engine,
         rules=rules,
@@ -319,6 +331,17 @@ def _asking(engine: Fallback, settings: Settings) -> Ask:
         return asking(model, turns, raw=question.raw, seconds=seconds, stop=stop)
 
     return ask
+
+
+def _option_store(settings: Settings, database: Database, in_memory: Database | None) -> OptionStore:
+    within = limits(
+        longest=settings.max_token_limit,
+        context=settings.num_ctx,
+        keep_alive=settings.keep_alive,
+        is_shared=settings.auth_mode != "local",
+        is_ollama=settings.engine == "ollama",
+    )
+    return OptionStore(database, in_memory, _options(settings), within)
 
 
 def _options(settings: Settings) -> Options:
