@@ -34,9 +34,12 @@ def create_app(
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
     from insight_app.chat import attachment_routes as attachments
+    from insight_app.chat import option_routes as options
+    from insight_app.chat import preset_routes as presets
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import rating_routes as ratings
     from insight_app.chat import routes as chat
+    from insight_app.chat import saved_prompt_routes as saved_prompts
     from insight_app.chat import search_routes as search
     from insight_app.chat import shelf_routes as shelf
     from insight_app.config import PROJECT, load
@@ -72,12 +75,15 @@ def create_app(
         search,
         ratings,
         attachments,
+        options,
+        saved_prompts,
         library,
         account,
         people,
         roles,
     )
-    for part in (*parts, instructions, moderation, judge, usage, privacy, copies, health, api, completions, programs):
+    settings_pages = (instructions, presets, moderation, judge, usage, privacy, copies, health, api)
+    for part in (*parts, *settings_pages, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

@@ -20,7 +20,14 @@ from insight_app.accounts.guards import for_everybody
 from insight_app.config import PROJECT
 
 BUNDLES = {
-    "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css", "css/composer.css"),
+    "site.css": (
+        "css/tokens.css",
+        "css/base.css",
+        "css/prose.css",
+        "css/chat.css",
+        "css/composer.css",
+        "css/presets.css",
+    ),
     "shelf.css": ("css/shelf.css",),
     "settings.css": ("css/settings.css", "css/moderation.css"),
     "site.js": (
@@ -31,6 +38,7 @@ BUNDLES = {
         "js/latest.js",
         "js/composer.js",
         "js/files.js",
+        "js/prompts.js",
     ),
     "mark.svg": ("img/mark.svg",),
 }

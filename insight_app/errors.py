@@ -21,6 +21,7 @@ InsightError
 │   │   └── OtherPerson  it is of somebody whom the provider calls otherwise
 │   ├── LastAdmin        nobody would be left who can let others in
 │   ├── TooManyKeys      more keys than anybody could keep apart
+│   ├── TooManyKept      more presets or saved prompts than one could find again
 │   ├── PromptRefused    a rule does not let this message be sent
 │   ├── FileRefused      a file cannot be attached to a message
 │   │   ├── TooManyFiles
@@ -311,6 +312,13 @@ class TooManyKeys(InputError):
     code = "too_many_keys"
     cause = Said("There are %(limit)s keys already.")
     next_step = Said("Revoke some that are no longer used.")
+
+
+class TooManyKept(InputError):
+    status = 409
+    code = "too_many_kept"
+    cause = "You keep {limit} of these already."
+    next_step = "Delete some that you no longer need, then save again."
 
 
 class PromptRefused(InputError):

@@ -19,8 +19,12 @@ from insight_app.chat.answering import Answering
 from insight_app.chat.attachment_store import AttachmentStore
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
+from insight_app.chat.option_store import AskedFor, OptionStore
+from insight_app.chat.options import limits
 from insight_app.chat.passing import Passing
+from insight_app.chat.preset_store import PresetStore
 from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.saved_prompt_store import SavedPromptStore
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.titling import Titling
@@ -65,6 +69,9 @@ class Services:
     conversations: Conversations
     search: SearchStore
     attachments: AttachmentStore
+    options: OptionStore
+    presets: PresetStore
+    saved_prompts: SavedPromptStore
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -158,6 +165,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     in_memory = _in_memory(settings, address, metrics)
     conversations = Conversations(database, in_memory)
     attachments = AttachmentStore(database, in_memory)
+    options = _option_store(settings, database, in_memory)
     tracing = _tracing(settings)
     engines = _traced(engines_of(settings), tracing)
     engine = Fallback(engines, preferred=settings.ollama_model, report=metrics.engine_failed)
@@ -190,7 +198,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         replies=replies,
         moderation=moderation,
         instructions=instructions,
-        options=_options(settings),
+        asked_for=AskedFor(options, conversations.tries),
         line=line,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
@@ -220,6 +228,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         conversations=conversations,
         search=SearchStore(database),
         attachments=attachments,
+        options=options,
+        presets=PresetStore(database),
+        saved_prompts=SavedPromptStore(database),
         replies=replies,
         engine=engine,
         rules=rules,
@@ -328,6 +339,17 @@ def _asking(engine: Fallback, settings: Settings) -> Ask:
         return asking(model, turns, raw=question.raw, seconds=seconds, stop=stop)
 
     return ask
+
+
+def _option_store(settings: Settings, database: Database, in_memory: Database | None) -> OptionStore:
+    within = limits(
+        longest=settings.max_token_limit,
+        context=settings.num_ctx,
+        keep_alive=settings.keep_alive,
+        is_shared=settings.auth_mode != "local",
+        is_ollama=settings.engine == "ollama",
+    )
+    return OptionStore(database, in_memory, _options(settings), within)
 
 
 def _options(settings: Settings) -> Options:

@@ -74,11 +74,34 @@ COMPLETION = {
     "metadata": {WORD: WORDS},
 }
 NOTHING = Way()
+OPTIONS = {"instructions": WORDS, "model": WORD, "temperature": "0.5", "longest": "9", "seed": "7", "thinking": "off"}
+OPTIONS |= {"context": "2048", "keep_alive": "5m"}
+BEGINNING = {"preset": WORD, "options": json.dumps({"model": WORD, WORD: WORDS}), "instructions": WORDS}
+PROMPT_TO_KEEP = Way({"name": WORD, "text": f"{WORDS} {{{{{WORD}={WORD}}}}}"})
 WAYS: dict[str, Way] = {
     "GET /": NOTHING,
-    "POST /messages": PROMPT,
+    "POST /messages": Way({**PROMPT.form, **BEGINNING}),
     "GET /temporary": NOTHING,
-    "POST /temporary": PROMPT,
+    "POST /temporary": Way({**PROMPT.form, **BEGINNING}),
+    "GET /options": Way(query=f"preset={PLAIN}&temporary={PLAIN}"),
+    "POST /options": Way(OPTIONS),
+    "GET /c/<conversation_id>/options": Way(query=f"preset={PLAIN}"),
+    "POST /c/<conversation_id>/options": Way(OPTIONS),
+    "POST /c/<conversation_id>/options/preset": Way({**OPTIONS, "name": WORD}),
+    "GET /settings/presets": Way(query=f"find={PLAIN}"),
+    "GET /settings/presets/new": Way(query=f"from={PLAIN}"),
+    "POST /settings/presets": Way({**OPTIONS, "name": WORD}),
+    "GET /settings/presets/<preset_id>": NOTHING,
+    "POST /settings/presets/<preset_id>": Way({**OPTIONS, "name": WORD}),
+    "POST /settings/presets/<preset_id>/delete": Way({"name": WORDS}),
+    "GET /settings/presets/prompts/new": NOTHING,
+    "POST /settings/presets/prompts": PROMPT_TO_KEEP,
+    "GET /settings/presets/prompts/<saved_id>": NOTHING,
+    "POST /settings/presets/prompts/<saved_id>": PROMPT_TO_KEEP,
+    "POST /settings/presets/prompts/<saved_id>/delete": Way({"text": WORDS}),
+    "GET /saved-prompts": Way(query=f"find={PLAIN}&to={PLAIN}"),
+    "GET /saved-prompts/<saved_id>": Way(query=f"to={PLAIN}"),
+    "POST /saved-prompts/<saved_id>": Way({"value-0": WORDS}),
     "GET /c/<conversation_id>": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
@@ -207,6 +230,11 @@ class World:
             "prompt_id": str(answer_id - 1),
         }
         self.parts["name"] = re.findall(r"/assets/([^\"]+)", self.visitor.page)[0]
+        self.visitor.send("/settings/presets", **OPTIONS, name=WORD)
+        self.visitor.send("/settings/presets/prompts", **PROMPT_TO_KEEP.form)
+        kept = self.visitor.open("/settings/presets")
+        for name, place in (("preset_id", "presets"), ("saved_id", "presets/prompts")):
+            self.parts[name] = re.findall(rf'"/settings/{place}/([\w-]{{10,}})"', kept)[0]
         rules = self.visitor.open("/settings/moderation")
         self.parts["id"] = (re.findall(r"/settings/moderation/rules/(rule-[^/\"]+)", rules) or ["rule-1"])[0]
         page = self.visitor.open(f"/settings/moderation/rules/{self.parts['id']}/edit")

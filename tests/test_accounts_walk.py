@@ -28,6 +28,7 @@ from werkzeug.test import TestResponse
 
 from insight_app import create_app
 from insight_app.accounts.tokens import Scope
+from insight_app.chat.options import Wishes
 from insight_app.config import Settings
 from insight_app.health import streaming
 from insight_app.services import Services
@@ -70,6 +71,25 @@ TABLE: dict[str, For] = {
     "GET /temporary": For.ONESELF,
     "POST /temporary": For.ONESELF,
     "POST /messages": For.ONESELF,
+    "GET /options": For.ONESELF,
+    "POST /options": For.ONESELF,
+    "GET /c/<conversation_id>/options": For.OWNER,
+    "POST /c/<conversation_id>/options": For.OWNER,
+    "POST /c/<conversation_id>/options/preset": For.OWNER,
+    "GET /settings/presets": For.ONESELF,
+    "GET /settings/presets/new": For.ONESELF,
+    "POST /settings/presets": For.ONESELF,
+    "GET /settings/presets/<preset_id>": For.OWNER,
+    "POST /settings/presets/<preset_id>": For.OWNER,
+    "POST /settings/presets/<preset_id>/delete": For.OWNER,
+    "GET /settings/presets/prompts/new": For.ONESELF,
+    "POST /settings/presets/prompts": For.ONESELF,
+    "GET /settings/presets/prompts/<saved_id>": For.OWNER,
+    "POST /settings/presets/prompts/<saved_id>": For.OWNER,
+    "POST /settings/presets/prompts/<saved_id>/delete": For.OWNER,
+    "GET /saved-prompts": For.ONESELF,
+    "GET /saved-prompts/<saved_id>": For.OWNER,
+    "POST /saved-prompts/<saved_id>": For.OWNER,
     "GET /conversations": For.ONESELF,
     "GET /models": For.ONESELF,
     "POST /attachments": For.ONESELF,
@@ -201,6 +221,8 @@ class World:
             "account_sessions": f"account_id = '{owner}'",
             "account_links": "1",
             "api_keys": f"account_id = '{owner}'",
+            "presets": f"owner = '{owner}'",
+            "saved_prompts": f"owner = '{owner}'",
             "moderation_rules": "1",
         }
         with self.services.database.reading() as connection:
@@ -230,6 +252,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         alice = signed_in(app, ALICE)
         account = people[ALICE]
         services.accounts.keys.make(account, "hemiola", [Scope.CHAT], None)
+        preset = services.presets.add(account, "quincunx", "zeugmatic", Wishes(seed=1))
+        saved = services.saved_prompts.add(account, "quincunx", "zeugmatic {{hemiola}}")
         alice.open("/settings/people")
         alice.send("/settings/people/invitations", email="dora@example.org", role="member")
         alice.open("/settings/moderation/rules/new")
@@ -269,6 +293,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "secret": "guessed",
                 "model": "any",
                 "role": "member",
+                "preset_id": preset,
+                "saved_id": saved,
             }
             each["name"] = re.findall(r"/assets/([^\"]+css)", page)[0]
         yield World(app, ids, alice)
@@ -366,9 +392,11 @@ def test_bob_gets_nothing_of_alices_with_her_ids(world: World, name: str, htmx: 
 @pytest.mark.parametrize("name", [name for name, who in TABLE.items() if who is For.OWNER])
 def test_what_is_somebody_elses_is_answered_like_what_is_not_there(world: World, name: str) -> None:
     bob = signed_in(world.app, BOB)
-    (hers, _, _), token = [*addresses(world, name)][:3], bob.field("csrf_token")
-    mine = world.ids[0]
-    nowhere = hers.replace(mine["conversation_id"], "0" * len(mine["conversation_id"]))
+    hers, token = addresses(world, name)[0], bob.field("csrf_token")
+    nowhere = hers
+    for part in ("conversation_id", "preset_id", "saved_id"):
+        mine = world.ids[0][part]
+        nowhere = nowhere.replace(mine, "0" * len(mine))
     nowhere = re.sub(r"/(prompts|answers)/\d+", r"/\1/999999", nowhere)
     assert hers != nowhere
     seen = [ask(bob.client, name, url, token, world, htmx=True) for url in (hers, nowhere)]
@@ -383,7 +411,13 @@ def test_alice_gets_what_is_hers(world: World) -> None:
     for name, who in TABLE.items():
         if name.startswith("GET") and who in (For.OWNER, For.ADMINS):
             for url in addresses(world, name):
-                expected = 404 if "presets" in url else 303 if url.endswith(("cancelled", world.ids[0]["id"])) else 200
+                expected = (
+                    404
+                    if "moderation/presets" in url
+                    else 303
+                    if url.endswith(("cancelled", world.ids[0]["id"]))
+                    else 200
+                )
                 assert world.alice.client.get(url).status_code == expected, url
     assert "zeugmatic" in world.alice.client.get(f"/c/{world.ids[0]['conversation_id']}").text
     stream = world.alice.client.get(f"/answers/{world.ids[0]['answer_id']}/stream").text

@@ -63,7 +63,7 @@ class Answering:
         replies: Replies,
         moderation: Moderation,
         instructions: Instructions,
-        options: Options,
+        asked_for: Callable[[Message], Options],
         line: Line,
         patience_seconds: float,
         report: Report,
@@ -81,7 +81,7 @@ class Answering:
         self._replies = replies
         self._moderation = moderation
         self._instructions = instructions
-        self._options = options
+        self._asked_for = asked_for
         self._line = line
         self.writing = Writing(
             engine=engine, moderation=moderation, line=line, report=report, count=count, tracing=tracing
@@ -275,7 +275,8 @@ class Answering:
             pass
 
     def _take(self, reply: Reply, answer: Message, history: Sequence[Message], wanted: bool) -> Outcome:
-        stage = self.writing.prepare(reply, answer.choice, self._options, self._store.usual_loading_seconds)
+        options = self._asked_for(answer)
+        stage = self.writing.prepare(reply, answer.choice, options, self._store.usual_loading_seconds)
         goes_on = stage is not None and (not answer.text or self._engine.continues(stage.model, reply.stop))
         if stage is None or reply.stop.asked:
             return reply.outcome(State.STOPPED)
@@ -284,7 +285,7 @@ class Answering:
         hold = self._moderation.earlier()  # the rules may have changed since
         system = self._instructions.system_prompt(answer.conversation_id, hold)
         memory.check(history[-1], stage.context, system)
-        room = memory.room(stage.context, self._options)
+        room = memory.room(stage.context, options)
         begun = reply.position
         while True:
             reading = memory.choose(history, answer, room, system, partial(self._pictures, stage.model))
@@ -292,7 +293,7 @@ class Answering:
             try:
                 turns = [_held(turn, hold) for turn in reading.turns]
                 told = [] if goes_on else [Turn("user", GO_ON)]
-                task = Task(stage.model, (*turns, *told), self._options)
+                task = Task(stage.model, (*turns, *told), options)
                 with self._watching(reply, task):
                     return self.writing.follow(reply, task, prompt=last_prompt(turns))
             except ContextFull:

@@ -76,9 +76,12 @@ def _finished(text: str, scope: str, _language: str) -> Markup:
     return Markup(render(text, scope=scope))
 
 
-def conversation(found: Conversation, at: int | None, before: int | None) -> str:
-    """The path through the message `at`, or the newest one: its end, or the part that ends before a message of it."""
-    return render_template("chat/conversation.html", **_part(found, at, before))
+def conversation(found: Conversation, at: int | None, before: int | None, *, draft: str = "") -> str:
+    """The path through the message `at`, or the newest one: its end, or the part that ends before a message of it.
+
+    `draft` stands where one writes.
+    """
+    return render_template("chat/conversation.html", **_part(found, at, before), draft=draft)
 
 
 def earlier(found: Conversation, at: int | None, before: int) -> str:
@@ -99,6 +102,7 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
     last = messages[-1] if messages else None
     remembering = next((one for one in reversed(messages) if one.figures.messages_read), None)
     memory_from = remembering.figures.memory_from if remembering else None
+    model = services().options.wishes(found.id).model
     return {
         "conversation": found,
         "at": at,
@@ -109,7 +113,8 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
         "memory_begins": memory_from and next((each for each in path if each >= memory_from), None),
         **_context(messages),
         "after": last.id if last else "",
-        "model": last.choice if last else "",
+        # Conversations of before have none of their own.
+        "model": model if model is not None else last.choice if last else "",
     }
 
 

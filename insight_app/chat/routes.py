@@ -11,11 +11,12 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
 from insight_app.chat import attachment_routes as files
-from insight_app.chat import pages
+from insight_app.chat import option_pages, pages
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Conversation, Listed, Message, is_temporary
+from insight_app.chat.presets import Preset
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
@@ -66,9 +67,12 @@ def begin() -> ResponseReturnValue:
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
     attached, text = files.sent_along(temporary=temporary), _sent(form)
+    begins = option_pages.beginning() or Preset("", "", "")
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
+        told = services().moderation.prompt(begins.instructions) if begins.instructions else ""
         prompt, answer = _asked(form, text, attached, taken, temporary=temporary)
     if answer is not None:
+        services().options.begin(prompt.conversation_id, replace(begins.wishes, model=taken.model), told)
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
 
@@ -89,6 +93,7 @@ def send(conversation_id: str) -> ResponseReturnValue:
             form, text, attached, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
         )
     if answer is not None:
+        services().options.follow(conversation_id, taken.model)
         services().answering.start(answer, [*before, prompt])
     if answer is None or not from_htmx():
         return _to_conversation(conversation_id)
@@ -165,6 +170,7 @@ def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
         history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text), attached=held)
         services().answering.expect_room(me().id, taken.model)
         new = services().conversations.add_answer(history[-1], taken.model, so_far)
+    services().options.follow(old.conversation_id, taken.model)
     services().answering.start(new, history)
     if not from_htmx():
         return _to_conversation(old.conversation_id)
@@ -291,7 +297,9 @@ def _choice(old: Message) -> str:
     if "model" in request.form:
         return PromptForm().chosen_model
     there = {model.name for model in allowed(services().engine.standing.models)}
-    return old.choice if old.choice in there else ""
+    wished = services().options.wishes(old.conversation_id).model
+    model = old.choice if wished is None else wished
+    return model if model in there else ""
 
 
 def _to_conversation(conversation_id: str) -> ResponseReturnValue:

@@ -80,6 +80,20 @@ class Model:
     refused: bool = False  # True: and therefore may not be asked here
 
 
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an engine says of a model; None where it does not say.
+
+    `temperature` and `num_ctx` are what the model is asked with unless a request says otherwise, `longest_context` is
+    how many tokens it can see at most, `thinks` whether it can be told to think.
+    """
+
+    temperature: float | None = None
+    num_ctx: int | None = None
+    longest_context: int | None = None
+    thinks: bool | None = None
+
+
 def full_name(model: str) -> str:
     """The name with its tag, as lists have it: "llama3.2" is "llama3.2:latest"."""
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
@@ -190,6 +204,10 @@ class Engine(Protocol):
         Raises EngineError where nobody can say. Worth nothing after stop.ask().
         """
         ...
+
+    def about(self, model: str, stop: Stop) -> About:
+        """Raises EngineError. Worth nothing after stop.ask()."""
+        return About()
 
     def models(self) -> list[Model]:
         """What is installed, the engine's first choice first. Waits at most a second; raises EngineError."""

@@ -12,12 +12,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from insight_app.engines.base import Engine, Event, Model, Options, Stage, Stop, Task, full_name
+from insight_app.engines.base import About, Engine, Event, Model, Options, Stage, Stop, Task, full_name
 from insight_app.engines.ollama_models import runs_elsewhere
 from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelAway, ModelMissing, NoModel
 
 LOOK_AGAIN_SECONDS = 2.0  # while the first engine is not there: somebody may be starting it just now
 LOOK_SELDOM_SECONDS = 15.0
+ABOUT_SECONDS = 1.0  # for what an engine says of a model
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +129,24 @@ class Fallback(Engine):
     def continues(self, model: str, stop: Stop) -> bool:
         engine, name = self._engine_for(model)
         return engine.continues(name, stop)
+
+    def about(self, model: str, stop: Stop) -> About:
+        """As Engine has it, within a second; nothing where nobody was seen to have the model, or nobody answers."""
+        found = self._find(model)
+        limit = threading.Timer(ABOUT_SECONDS, stop.ask)
+        limit.daemon = True
+        limit.start()
+        try:
+            return found[0].about(found[1], stop) if found else About()
+        except EngineError:
+            return About()
+        finally:
+            limit.cancel()
+
+    def name_for(self, model: str) -> str:
+        """The name of the engine that would answer for this choice; "" where none would. Never waits."""
+        found = self._find(model)
+        return found[0].name if found else ""
 
     def start(self) -> None:
         """Begins to look; in the process that will answer, since threads do not survive a fork."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
-from insight_app.engines.base import MOST_TOKENS, Model, full_name
+from insight_app.engines.base import MOST_TOKENS, About, Model, full_name
+
+_PARAMETERS = re.compile(r"^(temperature|num_ctx)[ \t]+([\d.]{1,12})[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,38 @@ def shown_elsewhere(body: bytes) -> bool:
         return _is_remote(object_in(body))
     except ValueError:
         return False
+
+
+def shown(body: bytes) -> About:
+    """What /api/show says of a model."""
+    try:
+        said = object_in(body)
+    except ValueError:
+        return About()
+    parameters = dict(_PARAMETERS.findall(_text(said, "parameters")))
+    info, abilities = said.get("model_info"), said.get("capabilities")
+    contexts = [value for name, value in info.items() if name.endswith(".context_length")] if _is_object(info) else []
+    return About(
+        temperature=_number(parameters.get("temperature", "")),
+        num_ctx=_tokens(_number(parameters.get("num_ctx", ""))),
+        longest_context=next((each for each in map(_tokens, contexts) if each), None),
+        thinks="thinking" in abilities if isinstance(abilities, list) else None,
+    )
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _tokens(number: object) -> int | None:
+    return int(number) if isinstance(number, (int, float)) and 0 < number <= MOST_TOKENS else None
 
 
 def _model(entry: dict[str, Any]) -> Model:

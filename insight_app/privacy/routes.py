@@ -92,6 +92,8 @@ def download() -> Response:
         record,
         account=personal.all_about_account(person),
         usage=personal.all_usage(person),
+        presets=personal.all_presets(person),
+        saved_prompts=personal.all_saved_prompts(person),
     )
     return _attachment(pieces, "everything.json", "application/json")
 

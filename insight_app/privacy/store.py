@@ -17,7 +17,17 @@ from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage import upsert
 from insight_app.storage.database import Database
-from insight_app.storage.tables import account_sessions, accounts, api_keys, attachments, conversations, messages, usage
+from insight_app.storage.tables import (
+    account_sessions,
+    accounts,
+    api_keys,
+    attachments,
+    conversations,
+    messages,
+    presets,
+    saved_prompts,
+    usage,
+)
 from insight_app.storage.tables import preferences as chosen
 
 # So many conversations go in one transaction, which keeps others from writing.
@@ -72,6 +82,8 @@ class PersonalStore:
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
             remove_unsent_of(connection, person)
+            for table in (presets, saved_prompts):
+                connection.execute(delete(table).where(table.c.owner == person))
             if not person:  # whoever has an account would have a new allowance
                 connection.execute(delete(usage).where(usage.c.person == person))
         self._database.forget()
@@ -122,6 +134,16 @@ class PersonalStore:
     def all_usage(self, person: str = "") -> Iterator[dict[str, Any]]:
         """What was counted of the person, oldest first."""
         return self._database.rows(select(usage).where(usage.c.person == person), (usage.c.hour, usage.c.model))
+
+    def all_presets(self, person: str = "") -> Iterator[dict[str, Any]]:
+        """Every row with every column, oldest first."""
+        mine = select(presets).where(presets.c.owner == person)
+        return self._database.rows(mine, (presets.c.created_at, presets.c.id))
+
+    def all_saved_prompts(self, person: str = "") -> Iterator[dict[str, Any]]:
+        """The same of what they saved to ask it again."""
+        mine = select(saved_prompts).where(saved_prompts.c.owner == person)
+        return self._database.rows(mine, (saved_prompts.c.created_at, saved_prompts.c.id))
 
     def all_conversations(self, person: str = "") -> Iterator[dict[str, Any]]:
         """Every row with every column, oldest first, but nothing that is in the bin.
