@@ -54,6 +54,7 @@ RULE = Way(
 )
 FILE = {"format": "insightsphere rules", "version": 1, "rules": [{"name": WORD, "kind": "words", "text": WORD}]}
 FILE["rules"][0] |= {"action": "flag", "scope": "both", "reason": WORDS}
+COPY = {"title": WORD, "instructions": WORDS, "messages": [{"role": "user", "text": WORDS, "model": WORD}]}
 PRESET = {"name": "strict"}
 INSTRUCTIONS = Way({"base": WORDS, **dict.fromkeys(("with_base", "with_wrapper", "with_date", "with_own"), "y")})
 PROMPT = Way({"message": WORDS, "model": WORD, "key": WORD, "parent": WORD})
@@ -153,7 +154,7 @@ WAYS: dict[str, Way] = {
     "POST /answers/<int:answer_id>/rating": Way({"rating": WORD}),
     "GET /c/<conversation_id>/export.<any(json, md):kind>": Way(path={"kind": "md"}),
     "GET /settings/copies": NOTHING,
-    "POST /settings/copies": Way({"file": WORDS}),
+    "POST /settings/copies": Way({"pasted": json.dumps([COPY])}),
     "GET /settings/copies/conversations.json": NOTHING,
     "GET /settings/copies/conversations.zip": NOTHING,
     "GET /settings/privacy": NOTHING,

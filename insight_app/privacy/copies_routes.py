@@ -53,9 +53,9 @@ def page() -> str:
 @copies.post("/settings/copies")
 @rates.sending
 def bring() -> ResponseReturnValue:
-    """Takes the conversations of a `file`; each whole or not at all, and none twice."""
+    """Takes the conversations of a `file`, or of a `pasted` text; each whole or not at all, and none twice."""
     file = request.files.get("file")
-    data = file.read() if file else b""
+    data = file.read() if file else request.form.get("pasted", "").encode("utf-8", "replace")
     if not data:
         return _page(problem=_(NO_FILE) if not file or not file.filename else _(upload.EMPTY)), 422
     most = _most()
