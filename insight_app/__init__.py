@@ -37,6 +37,7 @@ def create_app(
     from insight_app.chat import routes as chat
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
+    from insight_app.library import model_routes as models
     from insight_app.library import routes as library
     from insight_app.limits import rates
     from insight_app.moderation import judge_routes as judge
@@ -68,7 +69,7 @@ def create_app(
         people,
         roles,
     )
-    for part in (*parts, instructions, moderation, judge, usage, privacy, health, api, completions, programs):
+    for part in (*parts, instructions, models, moderation, judge, usage, privacy, health, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

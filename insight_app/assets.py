@@ -21,7 +21,7 @@ from insight_app.config import PROJECT
 
 BUNDLES = {
     "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
-    "settings.css": ("css/settings.css", "css/moderation.css"),
+    "settings.css": ("css/settings.css", "css/moderation.css", "css/library.css"),
     "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }

@@ -33,6 +33,7 @@ def test_on_a_phone_the_settings_are_in_reach_however_many_conversations_there_a
         (RULES + "/history", "Moderation"),
         (RULES + "/judge", "Judge"),
         ("/settings/prompt", "Instructions"),
+        ("/models", "Models"),
         ("/settings/usage", "Usage"),
         ("/settings/usage/all", "Usage"),
         ("/settings/privacy/kept", "Privacy"),
@@ -49,7 +50,7 @@ def test_the_tab_says_where_one_is_also_on_the_pages_behind_it(chat: Chat, path:
 def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     chat.page.get_by_role("link", name="Settings").click()
     tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
-    expect(tabs).to_have_text(["Instructions", "Moderation", "Judge", "Usage", "Privacy", "Health", "API"])
+    expect(tabs).to_have_text(["Instructions", "Models", "Moderation", "Judge", "Usage", "Privacy", "Health", "API"])
     expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
 
 
@@ -57,6 +58,7 @@ def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     "path",
     [
         "/settings/prompt",
+        "/models",
         RULES,
         RULES + "/judge",
         "/settings/usage",
