@@ -22,6 +22,7 @@ from visitor import Visitor
 
 from insight_app.config import Settings
 from insight_app.engines import wire
+from insight_app.errors import DatabaseBusy
 from insight_app.library import library as library_module
 from insight_app.library.machine import Machine
 from insight_app.limits.quotas import Allowance
@@ -258,6 +259,31 @@ def test_a_model_that_answers_just_now_is_not_removed(visitor: Visitor, ollama: 
     assert "is writing an answer just now" in response.text
     assert ollama.models == ["llama3.2:latest"]
     goes_on.set()
+
+
+def test_a_model_that_answers_a_program_is_not_removed(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services
+) -> None:
+    goes_on = threading.Event()
+    ollama.script("Once ", gate(goes_on))
+    body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    response = visitor.client.post("/v1/chat/completions", json=body, buffered=False)
+    until(lambda: "llama3.2:latest" in services.passing.models())
+    visitor.open("/models")
+    assert visitor.send("/models/remove", name="llama3.2").status_code == 409
+    goes_on.set()
+    response.close()
+
+
+def test_a_page_keeps_what_it_shows_while_the_database_is_away(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise DatabaseBusy
+
+    monkeypatch.setattr(services.models, "pulls", away)
+    response = visitor.client.get("/models/now", headers={"HX-Request": "true"})
+    assert (response.status_code, response.headers["HX-Reswap"], response.text) == (503, "none", "")
 
 
 def test_a_model_is_taken_out_of_memory(visitor: Visitor, ollama: ScriptedOllama) -> None:

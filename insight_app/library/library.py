@@ -132,7 +132,8 @@ class OllamaModels(Library):
         self._changed()
 
     def unload(self, name: str) -> None:
-        self._ollama.unload(name)
+        with suppress(ModelMissing):
+            self._ollama.unload(name)
         self._shelf.changed()
 
     def close(self) -> None:

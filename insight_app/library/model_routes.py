@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from insight_app.accounts.guards import expect_admin, me
 from insight_app.engines.base import full_name
-from insight_app.errors import InsightError, ModelInUse
+from insight_app.errors import DatabaseError, InsightError, ModelInUse
 from insight_app.library import wording
 from insight_app.library.forms import ModelForm
 from insight_app.library.jobs import Pull
@@ -36,9 +36,12 @@ def page() -> str:
 
 
 @models.get("/now")
-def now() -> str:
+def now() -> ResponseReturnValue:
     """What is there and on its way, for a page that says what of it (`at`) it shows."""
-    names = _names()
+    try:
+        names = _names()
+    except DatabaseError as error:  # what the page shows stays there, and looks again
+        return "", error.status, {"HX-Reswap": "none"}
     shown = _shown()
     coming: list[tuple[Pull, float | None]] = names["pulls"]
     news = [said for pull, _ in coming if (said := wording.news(pull, shown.get(pull.name)))]
@@ -73,9 +76,11 @@ def forget() -> ResponseReturnValue:
 @rates.sending
 def remove() -> ResponseReturnValue:
     def unless_in_use(name: str) -> None:
-        if any(same(reply.activity.model, name) for reply in services().replies.here()):
+        found = services()
+        kept = (reply.activity.model for reply in found.replies.here())
+        if any(same(model, name) for model in (*kept, *found.passing.models())):
             raise ModelInUse
-        services().models.remove(name)
+        found.models.remove(name)
 
     return _change(unless_in_use, "removed")
 
