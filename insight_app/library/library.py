@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from insight_app.amounts import on_disk
 from insight_app.engines.base import Model
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama_library import OllamaLibrary
 from insight_app.engines.ollama_models import Loaded, runs_elsewhere
 from insight_app.errors import ModelElsewhere, ModelMissing, ModelsNotManaged, NoRoomForModel
-from insight_app.library import wording
 from insight_app.library.jobs import Pace, Pull
 from insight_app.library.machine import Machine, this_machine
 from insight_app.library.models_wanted import size_of
@@ -116,7 +116,7 @@ class OllamaModels(Library):
         size, machine = size_of(name), self.machine()
         had = next((pull.completed for pull, _ in self.pulls() if same(pull.name, name)), 0)
         if size is not None and not machine.has_room(size - had):
-            raise NoRoomForModel(size=wording.size(size), free=wording.size(machine.free or 0))
+            raise NoRoomForModel(size=on_disk(size), free=on_disk(machine.free or 0))
         return self._pulling.begin(name)
 
     def cancel(self, name: str) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from insight_app.amounts import in_words
+from insight_app.amounts import on_disk as size
 from insight_app.engines.base import Model
 from insight_app.engines.ollama_models import Loaded
 from insight_app.errors import InsightError, explain
 from insight_app.library.jobs import QUARTER, Pull, State
 from insight_app.library.models_wanted import Fit
-from insight_app.words import N_, _, in_words, said_number
+from insight_app.words import N_, _, said_number
 
-_UNITS = ((10**12, N_("%(number)s TB")), (10**9, N_("%(number)s GB")), (10**6, N_("%(number)s MB")))
 # Ollama's words for what models can do, in the order in which a page has them; others are not told.
 ABILITIES = {
     "completion": N_("Chats"),
@@ -38,15 +39,6 @@ STATES = {
 }
 # More is for good: Ollama writes a moment in some hundred years.
 FOR_GOOD_SECONDS = 10 * 365 * 86_400
-
-
-def size(count: int) -> str:
-    """ "4.7 GB", "815 MB", as Ollama counts: a GB is a thousand MB."""
-    for unit, words in _UNITS:
-        if count >= unit:
-            number = count / unit
-            return _(words, number=said_number(round(number, 1) if number < 100 and unit > 10**6 else round(number)))
-    return _("%(number)s KB", number=said_number(-(-count // 1000)))
 
 
 def progress(pull: Pull, left: float | None) -> str:
