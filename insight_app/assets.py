@@ -21,8 +21,9 @@ from insight_app.config import PROJECT
 
 BUNDLES = {
     "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
+    "shelf.css": ("css/shelf.css",),
     "settings.css": ("css/settings.css", "css/moderation.css", "css/library.css"),
-    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
+    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js", "js/latest.js"),
     "mark.svg": ("img/mark.svg",),
 }
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

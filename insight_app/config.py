@@ -130,6 +130,13 @@ class Settings:
         values.one_of("auto", "on", "off"),
         "Whether a reasoning model thinks before it answers. auto: as the model does by itself.",
     )
+    titles: str = _variable(
+        "TITLES",
+        "auto",
+        values.one_of("auto", "words"),
+        "What a conversation is called. auto: by its model, after the first answer, when nobody waits for anything and "
+        "the model is in memory anyway; never by the built-in one. words: always by its first words.",
+    )
     request_timeout_seconds: int = _variable(
         "REQUEST_TIMEOUT_SECONDS",
         "120",
@@ -154,6 +161,12 @@ class Settings:
         "100",
         values.whole(1, 10_000),
         "How many answers may wait in line for a model. Whoever comes then is asked to try again later.",
+    )
+    max_import_mb: int = _variable(
+        "MAX_IMPORT_MB",
+        "40",
+        values.whole(1, 2_000),
+        "The largest file with conversations that somebody can bring, in MB. It is read into memory.",
     )
     max_prompt_chars: int = _variable(
         "MAX_PROMPT_CHARS", "100000", values.whole(1, 10_000_000), "The longest message, in characters."

@@ -7,6 +7,7 @@ InsightError
 │   ├── EmptyPrompt
 │   ├── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
 │   ├── TooLarge         more than a request may hold
+│   ├── FileTooLarge     a file larger than what is taken there
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── UnknownHost      the server was called by a name that is not its own
@@ -210,6 +211,13 @@ class TooLarge(InputError):
     code = "too_large"
     cause = Said("What was sent is larger than %(limit)s.")
     next_step = Said("Shorten the text and send it again; a browser still has it, one step back.")
+
+
+class FileTooLarge(InputError):
+    status = 413
+    code = "file_too_large"
+    cause = Said("This file is larger than %(limit)s.")
+    next_step = Said("Choose a smaller one. Packed as a ZIP file it may be small enough.")
 
 
 class FormExpired(InputError):

@@ -27,6 +27,7 @@ from insight_app.chat.messages import TEMPORARY
 from insight_app.errors import (
     AccountOff,
     AddressUnknown,
+    FileTooLarge,
     FormExpired,
     InputError,
     InsightError,
@@ -78,7 +79,8 @@ def _translate(error: Exception) -> ResponseReturnValue:
             return error.response  # a redirect
         if error.code == 413:
             largest = request.max_content_length or 0
-            return show(TooLarge(limit=in_bytes(largest)))
+            is_file = request.endpoint in current_app.extensions["large_requests"]
+            return show((FileTooLarge if is_file else TooLarge)(limit=in_bytes(largest)))
         if isinstance(error, MethodNotAllowed):
             response = make_response(show(WrongMethod()))
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
@@ -133,7 +135,13 @@ def _way_in() -> ResponseReturnValue | None:
         return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
-    if from_htmx() and request.blueprint in ("chat", "library", "models"):  # what is typed there stays
+    if from_htmx() and request.blueprint in (
+        "chat",
+        "library",
+        "models",
+        "shelf",
+        "search",
+    ):  # what is typed there stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():
         return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})

@@ -20,7 +20,9 @@ from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
 from insight_app.chat.passing import Passing
 from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
+from insight_app.chat.titling import Titling
 from insight_app.chat.traced import TracedEngine, TracedModeration
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
@@ -63,6 +65,7 @@ class Services:
     database: Database
     accounts: Accounts
     conversations: Conversations
+    search: SearchStore
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -75,6 +78,7 @@ class Services:
     answering: Answering
     passing: Passing
     models: Library
+    titling: Titling
     personal: PersonalStore
     diagnostics: Records
     retention: Retention
@@ -82,6 +86,7 @@ class Services:
     metrics: Metrics
     tracing: Tracing
     rates: dict[str, Any]  # how Flask-Limiter counts
+    outside: Outside[object]  # runs what would hold up all threads, where they are greenlets
     draining: bool = False
     closing: bool = False
     _ending: threading.Lock = field(default_factory=threading.Lock)
@@ -132,6 +137,7 @@ class Services:
         self.passing.wake()
         self.pruning.close()
         self.models.close()
+        self.titling.close()
         self.engine.close()
         self.counting.close()
         self.conversations.close()
@@ -175,6 +181,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     metrics.follow_line(line.waiting, line.running)
     limits = LimitStore(database)
     tally = Counting(limits)
+    titling = Titling(engine, conversations, moderation, is_idle=lambda: not (line.waiting() or line.running()))
+    if settings.titles == "auto":
+        titling.start()
     answering = Answering(
         engine=engine,
         store=conversations,
@@ -190,6 +199,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         watching=diagnostics.watching,
         write_through=database.write_through,
         living=metrics.live.inc,
+        ended=titling.consider,
         tracing=tracing,
     )
     passing = Passing(
@@ -207,6 +217,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         database=database,
         accounts=Accounts(database, settings, Passwords(outside)),
         conversations=conversations,
+        search=SearchStore(database),
         replies=replies,
         engine=engine,
         rules=rules,
@@ -219,6 +230,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         answering=answering,
         passing=passing,
         models=_library(settings, database, engine, metrics),
+        titling=titling,
         personal=personal,
         diagnostics=diagnostics,
         retention=retention,
@@ -226,6 +238,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         metrics=metrics,
         tracing=tracing,
         rates=counting,
+        outside=outside,
     )
 
 

@@ -99,6 +99,11 @@ def _signed(_token: str, _secret_key: object) -> str:
     return str(generate_csrf())
 
 
+def allow_large(app: Flask, endpoint: str, largest: int) -> None:
+    """Lets somebody who is signed in send so many bytes there, where everything else takes no more than a prompt."""
+    app.extensions["large_requests"][endpoint] = largest
+
+
 def add_settings_page(app: Flask, label: str, endpoint: str, *, for_admins: bool = False) -> None:
     """Puts a page among those of the settings, in the order in which they come."""
     app.extensions["settings_pages"].append((label, endpoint, for_admins))
@@ -131,6 +136,8 @@ def configure(app: Flask, settings: Settings) -> None:
     app.request_class = KeptInMemory
     pages: list[tuple[str, str, bool]] = []
     app.extensions["settings_pages"] = pages
+    large: dict[str, int] = {}
+    app.extensions["large_requests"] = large
     app.session_interface = Sessions(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
@@ -156,6 +163,8 @@ def _expect_our_name() -> None:
 def _expect_little_of_strangers() -> None:
     if somebody() is None:
         request.max_content_length = LARGEST_OF_STRANGERS
+    elif largest := current_app.extensions["large_requests"].get(request.endpoint):
+        request.max_content_length = largest
 
 
 def _secure(response: Response) -> Response:

@@ -416,9 +416,10 @@ def test_what_is_too_large_is_said_by_the_app_and_beyond_that_by_nginx(one: Insi
 
 
 def test_nginx_takes_more_than_the_app_does() -> None:
-    (limit,) = re.findall(r"client_max_body_size (\d+)m;", (FILES / "insight.conf").read_text())
+    limit, of_imports = re.findall(r"client_max_body_size (\d+)m;", (FILES / "insight.conf").read_text())
     largest = int(variables()["max_prompt_chars"].default or 0)
     assert int(limit) * 2**20 > max(4 * 2**20, 12 * largest)
+    assert int(of_imports) > int(variables()["max_import_mb"].default or 0)
 
 
 # ---- Away, and back ----

@@ -71,6 +71,7 @@ class Answering:
         watching: Watching = lambda reply, task: nullcontext(),
         write_through: Callable[[], object] = lambda: None,
         living: Living = lambda more: None,
+        ended: Callable[[int], object] = lambda answer_id: None,
         tracing: Tracing | None = None,
     ) -> None:
         self._engine = engine
@@ -89,6 +90,7 @@ class Answering:
         self._watching = watching
         self._write_through = write_through
         self._living = living
+        self._ended = ended
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._taken: dict[int, Message] = {}  # those of them that are ours, and could not go on yet
@@ -311,6 +313,7 @@ class Answering:
         self._living(-1)
         reply.end(outcome)
         self.writing.report(reply, outcome, seconds)
+        self._ended(reply.id)
 
     def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):

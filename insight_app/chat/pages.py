@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +11,9 @@ from typing import Any
 from flask import render_template, request, url_for
 from markupsafe import Markup
 
+from insight_app import words
 from insight_app.accounts.guards import me, still_in
-from insight_app.chat import stream
+from insight_app.chat import days, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
 from insight_app.chat.replies import Activity, Reply
@@ -60,13 +62,18 @@ def article(message: Message, tries: Sequence[int]) -> Article:
             return Article(message, tries, live=stream.unknown(message))
     # Of a temporary chat nothing stays in memory when it is over.
     html = _finished.__wrapped__ if message.is_temporary else _finished
-    return Article(message, tries, html(message.text), html(message.thinking), problem=_problem(message))
+    answer, thinking = (
+        # Only footnotes need to know whose they are.
+        html(text, f"{kind}{message.id}" if "[^" in text else "", language())
+        for kind, text in (("a", message.text), ("t", message.thinking))
+    )
+    return Article(message, tries, answer, thinking, problem=_problem(message))
 
 
 @lru_cache(maxsize=300)
-def _finished(text: str) -> Markup:
+def _finished(text: str, scope: str, _language: str) -> Markup:
     """A finished text never changes, so a page that is opened again costs nothing."""
-    return Markup(render(text))
+    return Markup(render(text, scope=scope))
 
 
 def conversation(found: Conversation, at: int | None, before: int | None) -> str:
@@ -126,25 +133,53 @@ def instead(old: Message, new: Message) -> str:
 
 
 def _ready(last: Message) -> str:
-    """A composer without notice, for a prompt that comes after `last`."""
+    """A composer without notice, for a prompt that comes after `last`; and the title, which may be better by now."""
     keys = draw("chat/_composer_keys.html", after=last.id)
-    return swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
+    ready = swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
+    if last.is_temporary:
+        return ready
+    home = services().conversations.conversation(last.conversation_id)
+    return ready + swap(f"#c-{home.id}:not(.editing)", "outerHTML", line(home))
+
+
+def place() -> tuple[bool, float, str] | None:
+    """The place in the list after which a page asks to go on, by ?pinned=, ?before= and ?id=; None: at its start."""
+    before = request.args.get("before", type=float)
+    if before is None:
+        return None
+    return request.args.get("pinned") == "1", before, request.args.get("id", "")
 
 
 def rows(listed: Listed, template: str = "chat/_conversation_rows.html") -> str:
     """Lines of the list for the page that asks for them."""
-    path = request.headers.get("HX-Current-URL", "").partition("?")[0]
-    current = path.rpartition("/c/")[2]
-    return render_template(template, listed=listed, current=current, base=conversations_base())
+    return render_template(template, listed=listed, current=_open_one(), base=conversations_base(), after=place())
 
 
-def lines(listed: Listed, base: str, current: str) -> Markup:
-    """Those conversations, a line each."""
-    return Markup("\n".join([_line(each, base, each.id == current, language()) for each in listed.conversations]))
+def line(found: Conversation) -> str:
+    """The line of one conversation, for the page that asks for it."""
+    return _line(found, conversations_base(), found.id == _open_one(), language())
+
+
+def lines(listed: Listed, base: str, current: str, after: tuple[bool, float, str] | None = None) -> Markup:
+    """Those conversations, a line each, with what day it was above those of each day; `after` one of such a place."""
+    spoken, zone = language(), days.zone_named(request.cookies.get("zone", ""))
+    today, drawn = days.day_in(zone, time.time()), list[str]()
+    last = days.group(after[1], after[0], today, zone) if after else ""
+    for each in listed.conversations:
+        if (here := days.group(each.updated_at, each.is_pinned, today, zone)) != last:
+            drawn.append(_heading(here, spoken))
+            last = here
+        drawn.append(_line(each, base, each.id == current, spoken))
+    return Markup("\n".join(drawn))
 
 
 @lru_cache(maxsize=1000)
-def _line(found: Conversation, base: str, is_current: bool, language: str) -> str:
+def _heading(group: str, _language: str) -> str:
+    return draw("chat/_conversation_day.html", day=days.heading(group))
+
+
+@lru_cache(maxsize=1000)
+def _line(found: Conversation, base: str, is_current: bool, _language: str) -> str:
     """Most lines are the same on each page that anybody opens: to draw all would take as long as the rest of it."""
     return draw("chat/_conversation_line.html", conversation=found, address=base + found.id, is_current=is_current)
 
@@ -152,6 +187,21 @@ def _line(found: Conversation, base: str, is_current: bool, language: str) -> st
 def listed_anew(why: str) -> str:
     """The beginning of the list for a page whose list is in another order now, and why."""
     return rows(services().conversations.newest_conversations(owner=me().id)) + _announce(why)
+
+
+def _open_one() -> str:
+    """The id of the conversation of the page that asks, "" where it is none."""
+    return request.headers.get("HX-Current-URL", "").partition("?")[0].rpartition("/c/")[2]
+
+
+def said_day(seconds: float) -> str:
+    """The day of a time (in seconds since 1970) where the reader is, in the language of the page."""
+    return words.said_day(days.day_in(days.zone_named(request.cookies.get("zone", "")), seconds))
+
+
+def number(given: str) -> int | None:
+    """The number of a message in an address; None for what is none."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def conversations_base() -> str:

@@ -45,7 +45,7 @@ def begin_temporary() -> ResponseReturnValue:
 def conversation(conversation_id: str) -> str:
     """The end of the path through the message ?at=, or of the newest one; the part that ends before ?before=."""
     found = own_conversation(conversation_id)
-    at, before = (_number(request.args.get(name, "")) for name in ("at", "before"))
+    at, before = (pages.number(request.args.get(name, "")) for name in ("at", "before"))
     if before is not None and from_htmx():
         return pages.earlier(found, at, before)
     return pages.conversation(found, at, before)
@@ -175,12 +175,9 @@ def text(answer_id: int) -> Response:
 @chat.get("/conversations")
 def older() -> str:
     """The conversations after the one whose time is ?before=, whose id is ?id=, and which may be ?pinned=1."""
-    before = request.args.get("before", type=float)
-    if before is None:
+    if (place := pages.place()) is None:
         raise NotThere
-    listed = services().conversations.newest_conversations(
-        (request.args.get("pinned") == "1", before, request.args.get("id", "")), owner=me().id
-    )
+    listed = services().conversations.newest_conversations(place, owner=me().id)
     return pages.rows(listed) if from_htmx() else pages.rows(listed, "chat/older.html")
 
 
@@ -208,7 +205,7 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     if form.name:
         store.rename(conversation_id, form.name)
         found = own_conversation(conversation_id)
-    return pages.rows(Listed([found])) if from_htmx() else _to_conversation(conversation_id)
+    return pages.line(found) if from_htmx() else _to_conversation(conversation_id)
 
 
 @chat.post("/c/<conversation_id>/pin")
@@ -225,18 +222,7 @@ def pin(conversation_id: str) -> ResponseReturnValue:
 @chat.get("/c/<conversation_id>/row")
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
-    return pages.rows(Listed([own_conversation(conversation_id)]))
-
-
-@chat.post("/c/<conversation_id>/delete")
-def delete(conversation_id: str) -> ResponseReturnValue:
-    own_conversation(conversation_id)
-    services().answering.stop_conversation(conversation_id)
-    services().answering.forget(services().conversations.delete(conversation_id))
-    pages.forget()
-    came_from = urlsplit(request.referrer or "").path
-    stays = came_from.startswith("/c/") and conversation_id not in came_from
-    return redirect(came_from if stays else url_for("chat.home"), 303)
+    return pages.line(own_conversation(conversation_id))
 
 
 def _editing(found: Conversation, form: ConversationForm) -> str:
@@ -297,10 +283,6 @@ def _choice(old: Message) -> str:
     return old.choice if old.choice in there else ""
 
 
-def _number(given: str) -> int | None:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
-
-
 def _to_conversation(conversation_id: str) -> ResponseReturnValue:
     return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
 
@@ -320,6 +302,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["newest_conversations"] = _newest_conversations
     app.jinja_env.globals["conversation_lines"] = pages.lines
     app.jinja_env.globals["conversations_base"] = pages.conversations_base
+    app.jinja_env.globals["said_day"] = pages.said_day
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for
     app.jinja_env.globals["lasting"] = pages.lasting

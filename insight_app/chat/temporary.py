@@ -41,6 +41,11 @@ class Conversations(ConversationStore):
         self._in_memory = in_memory
         self._temporary = TemporaryStore(in_memory) if in_memory else None
 
+    def database_of(self, conversation_id: str) -> Database:
+        """The one that the conversation is in. Raises TemporaryOver."""
+        with self._home(conversation_id) as store:
+            return store.database
+
     @property
     def offers_temporary(self) -> bool:
         return self._temporary is not None
@@ -176,6 +181,18 @@ class Conversations(ConversationStore):
     def pin(self, conversation_id: str, *, is_pinned: bool) -> None:
         with self._home(conversation_id) as store:
             store.pin(conversation_id, is_pinned=is_pinned)
+
+    def archive(self, conversation_id: str, *, is_archived: bool) -> None:
+        with self._home(conversation_id) as store:
+            store.archive(conversation_id, is_archived=is_archived)
+
+    def put_into_bin(self, conversation_id: str) -> None:
+        with self._home(conversation_id) as store:
+            store.put_into_bin(conversation_id)
+
+    def take_out_of_bin(self, conversation_id: str) -> None:
+        with self._home(conversation_id) as store:
+            store.take_out_of_bin(conversation_id)
 
     def delete(self, conversation_id: str) -> list[int]:
         with self._home(conversation_id) as store:

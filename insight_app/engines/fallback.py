@@ -85,6 +85,11 @@ class Fallback(Engine):
         """Whether somebody had the model ("" = any) when last looked; never waits."""
         return self._find(model) is not None
 
+    def engine_of(self, model: str) -> str:
+        """The name of the engine that has the model; "" where none does; never waits."""
+        found = self._find(model)
+        return found[0].name if found else ""
+
     def resolved(self, model: str) -> str:
         """The full name of what would answer for this choice ("" = the first); never waits. Itself where none does."""
         found = self._find(model)

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
-from insight_app.chat.messages import LIVE
-from insight_app.chat.store import remove
+from insight_app.chat.conversation_store import IS_THERE, remove
+from insight_app.chat.messages import BIN_SECONDS, LIVE
 from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage import upsert
@@ -26,7 +26,7 @@ class PersonalStore:
     """A person's choices, and all that is theirs as a whole."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = self.database = database
 
     def preferences(self, person: str = "") -> Preferences:
         names = Preferences.__dataclass_fields__
@@ -47,13 +47,22 @@ class PersonalStore:
 
     def count_outdated(self, before: float, person: str = "") -> int:
         """How many conversations `delete_outdated` would delete."""
-        outdated = select(func.count()).select_from(conversations).where(_is_outdated(before, person))
+        outdated = select(func.count()).select_from(conversations).where(_is_outdated(before, person), IS_THERE)
         with self._database.reading() as connection:
             return int(connection.execute(outdated).scalar_one())
 
     def delete_outdated(self, before: float, person: str = "") -> int:
         """Deletes what is not pinned, not being written, and has no message since then; returns how many went."""
         return self._delete(_is_outdated(before, person))[0]
+
+    def empty_bin(self, now: float) -> None:
+        """Deletes what somebody put into the bin long enough ago; or in the future, where a clock was set back."""
+        since = conversations.c.deleted_at
+        is_due = or_(since < now - BIN_SECONDS, since > now + BIN_SECONDS)
+        with self._database.reading() as connection:
+            if connection.execute(select(conversations.c.id).where(is_due).limit(1)).first() is None:
+                return
+        self._delete(is_due)
 
     def delete_everything(self, person: str = "") -> list[int]:
         """Returns the answers that may have been written until just now."""
@@ -112,8 +121,11 @@ class PersonalStore:
         return self._database.rows(select(usage).where(usage.c.person == person), (usage.c.hour, usage.c.model))
 
     def all_conversations(self, person: str = "") -> Iterator[dict[str, Any]]:
-        """Every row with every column, oldest first; read in parts, so that nobody waits and no memory is filled."""
-        mine = select(conversations).where(conversations.c.owner == person)
+        """Every row with every column, oldest first, but nothing that is in the bin.
+
+        Read in parts, so that nobody waits and no memory is filled.
+        """
+        mine = select(conversations).where(conversations.c.owner == person, IS_THERE)
         return self._database.rows(mine, (conversations.c.created_at, conversations.c.id))
 
     def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:

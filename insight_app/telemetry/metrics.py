@@ -89,6 +89,9 @@ class Metrics:
         self.pulls = Counter(
             "insight_pulls_total", "Models fetched, by how that ended.", ["state", "problem"], registry=self.registry
         )
+        self.ratings = Counter(
+            "insight_ratings_total", "Thumbs up and down, by model.", ["model", "rating"], registry=self.registry
+        )
         self.faults = Counter("insight_faults_total", "Requests that met a fault of ours.", registry=self.registry)
         self.database_faults = Counter(
             "insight_database_faults_total", "What could not be kept or read.", ["problem"], registry=self.registry
@@ -167,6 +170,10 @@ class Metrics:
             self.moderated.labels(action).inc(times)
         for rule, times in hits.items():
             self.rules.labels(self._rules(rule)).inc(times)
+
+    def rated(self, model: str, rating: int) -> None:
+        """Counts what somebody thinks of an answer: 1 or -1. `model` as in answer_ended."""
+        self.ratings.labels(self._models(model) if model else "", "up" if rating > 0 else "down").inc()
 
     def answer_ended(
         self, state: str, problem: str, seconds: float, figures: Mapping[str, float], model: str = ""

@@ -1,6 +1,9 @@
 // The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
 "use strict";
 
+// The list is grouped by the days of here.
+document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;samesite=lax`;
+
 const words = document.getElementById("words").dataset;
 
 // Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).
@@ -79,17 +82,20 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = button.dataset.copy;
-  const label = button.textContent;
+  button.was ??= [button.textContent, button.ariaLabel];  // not what an earlier click made of it
+  const say = (text, label) => { button.textContent = text; button.ariaLabel = label; };
   try {
     const text = source === "code"
       ? button.closest(".code").querySelector("code").textContent
       : await (await fetch(source)).text();
     await copy(text);
-    button.textContent = words.copied;
+    say(words.copied, null);
   } catch {
-    button.textContent = words.notCopied;
+    say(words.notCopied, null);
   }
-  setTimeout(() => { button.textContent = label; }, 1500);
+  document.getElementById("announcer").textContent = button.textContent;
+  clearTimeout(button.back);
+  button.back = setTimeout(() => say(...button.was), 1500);
 });
 
 async function copy(text) {

@@ -222,8 +222,12 @@ def test_copy_takes_the_code_and_the_answer_as_it_was_written(
     ollama.script(source)
     answer = chat.ask("Code, please")
     expect(answer).to_have_attribute("data-state", "done")
-    answer.locator(".code").get_by_role("button", name="Copy").click()
-    expect(answer.get_by_role("button", name="Copied")).to_be_visible()
+    copy = answer.get_by_role("button", name="Copy code")
+    for _ in range(2):
+        copy.click()
+        expect(answer.get_by_role("button", name="Copied", exact=True)).to_be_visible()
+        expect(chat.page.locator("#announcer")).to_have_text("Copied")
+        expect(copy).to_have_text("Copy")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "print(1)\n"
     answer.locator(".actions").get_by_role("button", name="Copy").click()
     expect(answer.locator(".actions").get_by_role("button", name="Copied")).to_be_visible()
@@ -239,9 +243,17 @@ def test_the_page_follows_the_end_only_while_its_reader_is_there(chat: Chat, oll
     chat.page.mouse.move(600, 300)
     chat.page.mouse.wheel(0, -900)
     before = _settled_scroll(chat)
+    latest = chat.page.get_by_role("button", name="Jump to latest")
+    expect(latest).to_be_visible()
+    assert latest.evaluate("(one) => one.getBoundingClientRect().height") >= 24
     opened.set()
     expect(answer).to_have_attribute("data-state", "done")
     assert chat.page.evaluate("scrollY") == before
+    latest.focus()
+    chat.page.keyboard.press("Enter")
+    expect(latest).to_be_hidden()
+    assert chat.page.evaluate(at_end)
+    expect(answer).to_be_focused()
 
 
 def test_the_page_stays_at_the_end_however_fast_the_answer_grows(chat: Chat, ollama: ScriptedOllama) -> None:
@@ -303,17 +315,22 @@ def test_thoughts_are_folded_and_stay_open_for_who_opens_them(chat: Chat, ollama
     answer = chat.ask("Why?")
     expect(answer).to_have_attribute("data-state", "thinking")
     expect(answer.get_by_text("Considering.")).to_be_hidden()
-    answer.locator(".thinking summary").click()
+    summary = answer.locator(".thinking summary")
+    expect(summary.get_by_text("Thinking")).to_be_visible()
+    summary.click()
     expect(answer.get_by_text("Considering.")).to_be_visible()
     thought.set()
+    expect(summary.get_by_text("Thoughts")).to_be_visible()
+    expect(summary.get_by_text("Thinking")).to_be_hidden()
     told.set()
     expect(answer).to_have_attribute("data-state", "done")
+    expect(summary).to_have_text("Thought for 1\u00a0s")
     expect(answer.get_by_text("Considering.")).to_be_visible()
 
 
 def test_a_conversation_is_renamed_and_deleted_in_the_list(chat: Chat, ollama: ScriptedOllama) -> None:
     expect(chat.ask("A name to change")).to_have_attribute("data-state", "done")
-    row = chat.page.locator(".conversations > li").first
+    row = chat.page.locator(".conversations > li[id]").first
     row.hover()
     row.get_by_role("link", name="Rename or delete").click()
     name = chat.page.get_by_role("textbox", name="Name")
@@ -372,7 +389,7 @@ def test_the_focus_goes_back_to_edit_when_a_prompt_is_not_edited_after_all(chat:
 
 def test_a_name_from_right_to_left_leaves_room_for_its_button(chat: Chat, ollama: ScriptedOllama) -> None:
     expect(chat.ask("كيف يعمل المد والجزر؟")).to_have_attribute("data-state", "done")
-    row = chat.page.locator(".conversations > li").first
+    row = chat.page.locator(".conversations > li[id]").first
     row.hover()
     name, button = row.locator(".title").bounding_box(), row.locator(".edit").bounding_box()
     assert name
