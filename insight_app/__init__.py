@@ -44,6 +44,7 @@ def create_app(
     from insight_app.chat import shelf_routes as shelf
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
+    from insight_app.library import model_routes as models
     from insight_app.library import routes as library
     from insight_app.limits import rates
     from insight_app.moderation import judge_routes as judge
@@ -82,7 +83,7 @@ def create_app(
         people,
         roles,
     )
-    settings_pages = (instructions, presets, moderation, judge, usage, privacy, copies, health, api)
+    settings_pages = (instructions, models, presets, moderation, judge, usage, privacy, copies, health, api)
     for part in (*parts, *settings_pages, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load

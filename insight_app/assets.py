@@ -29,7 +29,7 @@ BUNDLES = {
         "css/presets.css",
     ),
     "shelf.css": ("css/shelf.css",),
-    "settings.css": ("css/settings.css", "css/moderation.css"),
+    "settings.css": ("css/settings.css", "css/moderation.css", "css/library.css"),
     "site.js": (
         "vendor/htmx-4.0.1-with-sse.js",
         "js/app.js",

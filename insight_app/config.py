@@ -83,6 +83,13 @@ class Settings:
     ollama_base_url: str = _variable(
         "OLLAMA_BASE_URL", "http://127.0.0.1:11434", values.ollama_url, "Where Ollama answers."
     )
+    ollama_models: str = _variable(
+        "OLLAMA_MODELS",
+        "",
+        values.text,
+        "Where Ollama keeps its models, if it is told so by this variable of its own. Only to show how much room is "
+        "free there.",
+    )
     ollama_model: str = _variable(
         "OLLAMA_MODEL",
         "",

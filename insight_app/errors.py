@@ -22,6 +22,7 @@ InsightError
 │   ├── LastAdmin        nobody would be left who can let others in
 │   ├── TooManyKeys      more keys than anybody could keep apart
 │   ├── TooManyKept      more presets or saved prompts than one could find again
+│   ├── NotAModelName    no model of Ollama's can be called so
 │   ├── PromptRefused    a rule does not let this message be sent
 │   ├── FileRefused      a file cannot be attached to a message
 │   │   ├── TooManyFiles
@@ -64,6 +65,17 @@ InsightError
 ├── NotThere             no such conversation, answer or page, or not yours
 │   ├── AddressUnknown   a program asks at an address that there is not
 │   └── TemporaryOver    of a temporary chat that has ended
+├── ModelsNotManaged     the engine's models are somebody else's to fetch and remove
+├── ModelInUse           a model that is to go writes an answer just now
+├── NoRoomForModel       it is larger than what is free on the disk
+├── PullFailed           Ollama did not fetch a model, or not all of it
+│   ├── PullUnknown      the library has none of this name
+│   ├── PullNoRoom       the disk was full before the end
+│   ├── PullOffline      Ollama cannot reach the library
+│   ├── PullForbidden    the library does not give it to everybody
+│   ├── PullOutdated     the model needs a newer Ollama
+│   ├── PullDamaged      what came is not what the library has
+│   └── PullCut          Ollama broke off, or said nothing any more
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
 ├── ChangedMeanwhile     somebody else changed what is to be changed
 ├── AnswerRefused        a rule ended the answer
@@ -317,8 +329,14 @@ class TooManyKeys(InputError):
 class TooManyKept(InputError):
     status = 409
     code = "too_many_kept"
-    cause = "You keep {limit} of these already."
-    next_step = "Delete some that you no longer need, then save again."
+    cause = Said("You keep %(limit)s of these already.")
+    next_step = Said("Delete some that you no longer need, then save again.")
+
+
+class NotAModelName(InputError):
+    code = "not_a_model_name"
+    cause = Said("No model can have this name.")
+    next_step = Said("Write it as the library does, such as llama3.2, qwen2.5:0.5b or hf.co/somebody/a-model-GGUF.")
 
 
 class PromptRefused(InputError):
@@ -609,6 +627,82 @@ class TemporaryNotOffered(InsightError):
     code = "temporary_not_offered"
     cause = Said("Temporary chats are not possible here.")
     next_step = Said("Several processes would have to share them, and this machine has no folder in memory (/dev/shm).")
+
+
+class ModelsNotManaged(InsightError):
+    status = 409
+    code = "models_not_managed"
+    cause = Said("The models of this server are not managed from here.")
+    next_step = Said("Start the model server with those that you want.")
+
+
+class ModelInUse(InsightError):
+    status = 409
+    code = "model_in_use"
+    cause = Said("This model is writing an answer just now.")
+    next_step = Said("Wait for its end or stop it, then try again.")
+
+
+class NoRoomForModel(InsightError):
+    status = 507
+    code = "no_room_for_model"
+    cause = Said("This model takes %(size)s, and %(free)s are free on the disk of the models.")
+    next_step = Said("Make room there, remove a model, or choose a smaller one.")
+
+
+class PullFailed(InsightError):
+    """What a pull ended with. Ollama keeps what has come, so it can be gone on with."""
+
+    status = 502
+    code = "pull_failed"
+    cause = Said("Ollama could not fetch this model.")
+    next_step = Said("Go on to try again; if it lasts, look at Ollama's own log.")
+
+
+class PullUnknown(PullFailed):
+    status = 404
+    code = "pull_unknown"
+    cause = Said("The library has no model of this name.")
+    next_step = Said("Look it up at ollama.com/library; what stands after the colon may be wrong too.")
+
+
+class PullNoRoom(PullFailed):
+    status = 507
+    code = "pull_no_room"
+    cause = Said("There is not enough room for this model on the disk of the models.")
+    next_step = Said("Make room there or remove a model, then go on; or choose a smaller one.")
+
+
+class PullOffline(PullFailed):
+    status = 503
+    code = "pull_offline"
+    cause = Said("Ollama cannot reach the library of models.")
+    next_step = Said("Check the connection of its machine to the internet, and its proxy, then go on.")
+
+
+class PullForbidden(PullFailed):
+    status = 403
+    code = "pull_forbidden"
+    cause = Said("The library does not give this model to everybody.")
+    next_step = Said("Sign in there with Ollama and accept its terms, or choose another model.")
+
+
+class PullOutdated(PullFailed):
+    code = "pull_outdated"
+    cause = Said("This model needs a newer Ollama, or another machine.")
+    next_step = Said("Update Ollama, then go on; or choose another model.")
+
+
+class PullDamaged(PullFailed):
+    code = "pull_damaged"
+    cause = Said("What came is not what the library has.")
+    next_step = Said("Go on: Ollama fetches the damaged part anew.")
+
+
+class PullCut(PullFailed):
+    code = "pull_cut"
+    cause = Said("Ollama broke off before all of it was here.")
+    next_step = Said("Go on as soon as Ollama answers: it begins where it broke off.")
 
 
 class StillAnswering(InsightError):

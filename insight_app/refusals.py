@@ -143,7 +143,7 @@ def _way_in() -> ResponseReturnValue | None:
         return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
-    if from_htmx() and request.blueprint in ("chat", "library", "shelf", "search", "options", "saved"):
+    if from_htmx() and request.blueprint in ("chat", "library", "models", "shelf", "search", "options", "saved"):
         # what is typed there stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():

@@ -34,8 +34,11 @@ from insight_app.engines.asking import Asking
 from insight_app.engines.base import Engine, Options, Stop, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
+from insight_app.engines.ollama_library import OllamaLibrary
 from insight_app.engines.openai_compatible import OpenAICompatible
 from insight_app.errors import ENGINE_WORDS, ConfigError
+from insight_app.library.library import Library, NotManaged, OllamaModels
+from insight_app.library.pull_store import PullStore
 from insight_app.limits import rates
 from insight_app.limits.counting import Counting
 from insight_app.limits.store import LimitStore
@@ -83,6 +86,7 @@ class Services:
     usage: UsageStore
     answering: Answering
     passing: Passing
+    models: Library
     titling: Titling
     personal: PersonalStore
     diagnostics: Records
@@ -142,6 +146,7 @@ class Services:
         self.replies.wake()
         self.passing.wake()
         self.pruning.close()
+        self.models.close()
         self.titling.close()
         self.engine.close()
         self.counting.close()
@@ -242,6 +247,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         usage=UsageStore(database),
         answering=answering,
         passing=passing,
+        models=_library(settings, database, engine, metrics),
         titling=titling,
         personal=personal,
         diagnostics=diagnostics,
@@ -310,6 +316,18 @@ def engines_of(settings: Settings) -> list[Engine]:
     if settings.embedded_base_url:
         engines.append(Ollama(settings.embedded_base_url, name="embedded", silence_seconds=silence))
     return engines
+
+
+def _library(settings: Settings, database: Database, engine: Fallback, metrics: Metrics) -> Library:
+    if settings.engine != "ollama":
+        return NotManaged(engine)
+    return OllamaModels(
+        OllamaLibrary(settings.ollama_base_url, may_run_elsewhere=settings.allow_remote_models),
+        PullStore(database),
+        engine,
+        folder=settings.ollama_models,
+        report=metrics.pull_ended,
+    )
 
 
 def _tracing(settings: Settings) -> Tracing:

@@ -84,6 +84,8 @@ LICENCES: dict[str, set[str]] = {
     "chat/redis_link.py": REDIS,
     "accounts/role_routes.py": WEB,
     "limits/rates.py": WEB | REDIS,
+    "library/pull_store.py": SQL,
+    "library/model_routes.py": WEB,
     "limits/usage_store.py": SQL,
     "telemetry/trace_routes.py": WEB,
     "telemetry/traces_collected.py": TRACES,

@@ -76,6 +76,9 @@ class Model:
     size: int = 0  # bytes
     details: str = ""  # "8B · Q4_K_M", for people
     abilities: frozenset[str] = frozenset()  # Ollama's capabilities: completion, thinking, vision, tools ...
+    family: str = ""  # "llama"
+    context: int | None = None  # how many tokens it was made to read at once; None where the engine does not say
+    digest: str = ""  # the same for two names of one model
     remote: bool = False  # True: it would run on another machine
     refused: bool = False  # True: and therefore may not be asked here
 

@@ -70,6 +70,11 @@ class Fallback(Engine):
         return tuple(view.engine for view in self._views)
 
     @property
+    def found(self) -> tuple[tuple[str, tuple[Model, ...]], ...]:
+        """The name of each engine with the models it had when last looked; never waits."""
+        return tuple((view.engine.name, view.models) for view in self._views)
+
+    @property
     def standing(self) -> Standing:
         """What was found when last looked; never waits."""
         return self._standing

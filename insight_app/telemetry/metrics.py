@@ -86,6 +86,9 @@ class Metrics:
             ["problem"],
             registry=self.registry,
         )
+        self.pulls = Counter(
+            "insight_pulls_total", "Models fetched, by how that ended.", ["state", "problem"], registry=self.registry
+        )
         self.ratings = Counter(
             "insight_ratings_total", "Thumbs up and down, by model.", ["model", "rating"], registry=self.registry
         )
@@ -155,6 +158,11 @@ class Metrics:
 
     def engine_failed(self, problem: str) -> None:
         self.engine_errors.labels(problem).inc()
+
+    def pull_ended(self, state: str, problem: str, seconds: float) -> None:
+        """Counts and logs the end of a pull; which model it was is in neither."""
+        self.pulls.labels(state, problem).inc()
+        self._log.info("pull", state=state, problem=problem, seconds=round(seconds, 3))
 
     def rules_acted(self, actions: Mapping[str, int], hits: Mapping[str, int]) -> None:
         """Counts how often rules refused, masked or flagged something, and which ones, by id."""

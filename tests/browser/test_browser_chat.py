@@ -494,9 +494,9 @@ def test_the_built_in_model_answers_step_by_step(context: BrowserContext, tmp_pa
             chat = chat_in(context, url)
             chat.open()
             hint = chat.page.get_by_text("A small built-in model answers.")
-            with chat.page.expect_response("**/models*"):
+            with chat.page.expect_response("**/models/picker*"):
                 hint.click()
-            with chat.page.expect_response("**/models*"):
+            with chat.page.expect_response("**/models/picker*"):
                 pass  # the picker looks again while somebody reads
             expect(chat.page.get_by_text("ollama pull")).to_be_visible()
             answer = chat.ask("Write a short story about a lighthouse.")

@@ -35,6 +35,7 @@ def test_on_a_phone_the_settings_are_in_reach_however_many_conversations_there_a
         ("/settings/prompt", "Instructions"),
         ("/settings/presets", "Presets"),
         ("/settings/presets/new", "Presets"),
+        ("/models", "Models"),
         ("/settings/usage", "Usage"),
         ("/settings/usage/all", "Usage"),
         ("/settings/privacy/kept", "Privacy"),
@@ -53,7 +54,18 @@ def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     chat.page.get_by_role("link", name="Settings").click()
     tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
     expect(tabs).to_have_text(
-        ["Instructions", "Presets", "Moderation", "Judge", "Usage", "Privacy", "Import and export", "Health", "API"]
+        [
+            "Instructions",
+            "Models",
+            "Presets",
+            "Moderation",
+            "Judge",
+            "Usage",
+            "Privacy",
+            "Import and export",
+            "Health",
+            "API",
+        ]
     )
     expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
 
@@ -62,6 +74,7 @@ def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     "path",
     [
         "/settings/prompt",
+        "/models",
         RULES,
         RULES + "/judge",
         "/settings/usage",
