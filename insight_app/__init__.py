@@ -33,6 +33,7 @@ def create_app(
     from insight_app.api import completion_routes as completions
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
+    from insight_app.appearance import routes as appearance
     from insight_app.chat import prompt_routes as instructions
     from insight_app.chat import routes as chat
     from insight_app.config import PROJECT, load
@@ -67,8 +68,10 @@ def create_app(
         account,
         people,
         roles,
+        instructions,
+        appearance,
     )
-    for part in (*parts, instructions, moderation, judge, usage, privacy, health, api, completions, programs):
+    for part in (*parts, moderation, judge, usage, privacy, health, api, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

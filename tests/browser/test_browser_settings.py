@@ -49,7 +49,9 @@ def test_the_tab_says_where_one_is_also_on_the_pages_behind_it(chat: Chat, path:
 def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     chat.page.get_by_role("link", name="Settings").click()
     tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
-    expect(tabs).to_have_text(["Instructions", "Moderation", "Judge", "Usage", "Privacy", "Health", "API"])
+    expect(tabs).to_have_text(
+        ["Instructions", "Appearance", "Moderation", "Judge", "Usage", "Privacy", "Health", "API"]
+    )
     expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
 
 
