@@ -33,6 +33,7 @@ def create_app(
     from insight_app.api import completion_routes as completions
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
+    from insight_app.appearance import routes as appearance
     from insight_app.chat import attachment_routes as attachments
     from insight_app.chat import option_routes as options
     from insight_app.chat import preset_routes as presets
@@ -83,7 +84,7 @@ def create_app(
         people,
         roles,
     )
-    settings_pages = (instructions, models, presets, moderation, judge, usage, privacy, copies, health, api)
+    settings_pages = (instructions, appearance, models, presets, moderation, judge, usage, privacy, copies, health, api)
     for part in (*parts, *settings_pages, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load

@@ -116,7 +116,7 @@ LICENCES: dict[str, set[str]] = {
 }
 # Imports go downwards only; a folder may import those after it.
 LAYERS = (
-    ("api", "privacy", "usage", "health"),
+    ("api", "appearance", "privacy", "usage", "health"),
     ("chat", "library"),
     ("moderation", "accounts"),
     ("limits",),

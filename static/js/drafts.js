@@ -30,7 +30,7 @@
 
   // Where the browser posts a form by itself, a redirect says that the server has it. A deleted conversation takes its drafts along.
   document.addEventListener("submit", (event) => {
-    if (event.defaultPrevented) return;
+    if (event.defaultPrevented || event.target.method === "dialog") return;
     const area = event.target.querySelector(DRAFTS);
     const whole = `draft ${event.target.getAttribute("action").replace(/delete$/, "")}`;
     const goes = (key) => event.target.matches("[data-forgets]") ? key.startsWith("draft ") : key.startsWith(whole);

@@ -56,6 +56,7 @@ def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     expect(tabs).to_have_text(
         [
             "Instructions",
+            "Appearance",
             "Models",
             "Presets",
             "Moderation",
