@@ -128,8 +128,8 @@ WAYS: dict[str, Way] = {
     "GET /models": NOTHING,
     "POST /attachments": Way({"message": WORDS, "temporary": WORD}),
     "GET /attachments": Way(query=f"id={PLAIN}"),
-    "POST /attachments/<attachment_id>/delete": Way({"message": WORDS}, path={"attachment_id": PLAIN}),
-    "GET /attachments/<attachment_id>": Way(path={"attachment_id": PLAIN}),
+    "POST /attachments/<attachment_id>/delete": Way({"message": WORDS}),
+    "GET /attachments/<attachment_id>": NOTHING,
     "GET /models/picker": NOTHING,
     "GET /models/now": Way(query=f"at={PLAIN}"),
     "POST /models/pull": Way({"name": PLAIN}),
@@ -241,6 +241,13 @@ class World:
             "answer_id": str(answer_id),
             "prompt_id": str(answer_id - 1),
         }
+        file = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{WORD}.txt"\r\n\r\n{WORDS}\r\n'
+        token = (
+            f'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{self.visitor.field("csrf_token")}\r\n'
+        )
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        chip = self.visitor.client.post("/attachments", data=f"{file}{token}--x--\r\n".encode(), headers=form).text
+        self.parts["attachment_id"] = re.findall('data-id="([^"]+)"', chip)[0]
         self.parts["name"] = re.findall(r"/assets/([^\"]+)", self.visitor.page)[0]
         self.visitor.send("/settings/presets", **OPTIONS, name=WORD)
         self.visitor.send("/settings/presets/prompts", **PROMPT_TO_KEEP.form)
