@@ -39,6 +39,7 @@ def create_app(
     from insight_app.chat import routes as chat
     from insight_app.chat import search_routes as search
     from insight_app.chat import shelf_routes as shelf
+    from insight_app.chat import streamed_routes as streamed
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
     from insight_app.library import routes as library
@@ -72,6 +73,7 @@ def create_app(
         search,
         ratings,
         attachments,
+        streamed,
         library,
         account,
         people,

@@ -80,6 +80,7 @@ WAYS: dict[str, Way] = {
     "GET /temporary": NOTHING,
     "POST /temporary": PROMPT,
     "GET /c/<conversation_id>": NOTHING,
+    "GET /c/<conversation_id>/streamed": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
     "POST /c/<conversation_id>/edit": Way({"title": WORDS, "instructions": WORDS}),

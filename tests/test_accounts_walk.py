@@ -77,6 +77,7 @@ TABLE: dict[str, For] = {
     "POST /attachments/<attachment_id>/delete": For.OWNER,
     "GET /attachments/<attachment_id>": For.OWNER,
     "GET /c/<conversation_id>": For.OWNER,
+    "GET /c/<conversation_id>/streamed": For.OWNER,
     "POST /c/<conversation_id>/messages": For.OWNER,
     "GET /c/<conversation_id>/export.<any(json, md):kind>": For.OWNER,
     "GET /settings/copies": For.ONESELF,

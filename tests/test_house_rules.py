@@ -66,6 +66,7 @@ LICENCES: dict[str, set[str]] = {
     "chat/attachment_routes.py": WEB,
     "chat/attachment_store.py": SQL,
     "chat/context_store.py": SQL,
+    "chat/streamed_routes.py": WEB,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
     "accounts/admin_routes.py": WEB,

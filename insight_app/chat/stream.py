@@ -185,7 +185,7 @@ def follow(
             yield from last_events(said)
             return
         silence = (TICK_SECONDS if reader.ticks else HEARTBEAT_SECONDS) if eager else SETTLE_SECONDS
-        changed = _wait(reply, version, silence, leaving)
+        changed = wait_for_news(reply, version, silence, leaving)
         if not changed and eager and not reader.ticks:
             yield sse.comment("still there")
         eager = not changed
@@ -194,7 +194,7 @@ def follow(
     yield from last_events(leaving() or finished())
 
 
-def _wait(reply: Reply, version: int, seconds: float, leaving: Callable[[], str]) -> bool:
+def wait_for_news(reply: Reply, version: int, seconds: float, leaving: Callable[[], str]) -> bool:
     """As Reply.wait, but not on for a page that is to leave."""
     end = time.monotonic() + seconds
     while not (changed := reply.wait(version, min(seconds, LOOK_SECONDS))):
