@@ -242,6 +242,7 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         status=lambda activity, changed: _status(reply.id, activity, changed=changed),
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
+        still=lambda: _announce(_("Still writing")),
         # What is written here is followed to its end, also by a server that takes nothing new.
         closing=lambda: is_left(reply),
         leaving=lambda: "" if is_still_in() else signed_out(reply.id),
