@@ -32,6 +32,8 @@ BUNDLES = {
         "js/composer.js",
         "js/files.js",
     ),
+    "streamed.css": ("css/streamed.css",),
+    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/growing.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

@@ -1,7 +1,7 @@
 """A growing text as HTML that is only ever added to: for pages that nothing can change once they are sent.
 
 What is not final yet is sent again and again, as elements of the class `provisional`. Each hides the one before it
-(static/css/chat.css), and the next final block hides the last one.
+(static/css/streamed.css), and the next final block hides the last one.
 """
 
 from __future__ import annotations

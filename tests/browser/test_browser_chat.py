@@ -422,20 +422,6 @@ def test_on_a_phone_the_list_opens_by_its_button(browser: Browser, server: str, 
     context.close()
 
 
-def test_the_first_page_is_light(context: BrowserContext, server: str) -> None:
-    page = context.new_page()
-    sizes: list[int] = []
-    page.on("requestfinished", lambda request: sizes.append(_size(request)))
-    page.goto(server, wait_until="networkidle")
-    assert len(sizes) <= 6
-    assert sum(sizes) <= 40 * 1024
-
-
-def _size(request: object) -> int:
-    sizes = request.sizes()  # type: ignore[attr-defined]
-    return int(sizes["responseHeadersSize"] + sizes["responseBodySize"])
-
-
 def test_an_ollama_that_comes_later_is_used_without_a_restart(context: BrowserContext, tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, OLLAMA_BASE_URL=f"http://127.0.0.1:{port}") as url:
