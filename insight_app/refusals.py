@@ -144,6 +144,7 @@ def _way_in() -> ResponseReturnValue | None:
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
     if from_htmx() and request.blueprint in ("chat", "library", "shelf", "search"):  # what is typed there stays
+    if from_htmx() and request.blueprint in ("chat", "streamed", "library"):  # what is typed there stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():
         return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})
