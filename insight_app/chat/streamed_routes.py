@@ -83,7 +83,8 @@ def _finished(answer_id: int) -> str:
         answer = services().conversations.message(answer_id)
     except NotThere as gone:
         return _told(gone, "answer")
-    return pages.message_html(answer) + f'<p class="unseen" role="status">{pages.end_of(answer)}</p>'
+    # Before it: some of what can be done with a message is there only for the last.
+    return f'<p class="unseen" role="status">{pages.end_of(answer)}</p>{pages.message_html(answer)}'
 
 
 def _told(error: InsightError, instead_of: str = "") -> str:

@@ -72,6 +72,7 @@ def test_every_block_is_seen_before_the_next_one_is_written(
     expect(plain.message).to_have_value("And then?")
     expect(plain.page.get_by_role("button", name="Stop")).to_have_count(0)
     expect(shown.get_by_role("link", name="here")).to_have_attribute("href", "https://example.org/")
+    expect(shown.get_by_role("button", name="Try again")).to_be_visible()
     # What was streamed is what a fresh page shows.
     finished = shown.inner_html()
     plain.page.reload()
