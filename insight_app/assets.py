@@ -26,6 +26,7 @@ BUNDLES = {
     "site.js": (
         "vendor/htmx-4.0.1-with-sse.js",
         "js/app.js",
+        "js/growing.js",
         "js/more.js",
         "js/drafts.js",
         "js/latest.js",
@@ -33,7 +34,6 @@ BUNDLES = {
         "js/files.js",
     ),
     "streamed.css": ("css/streamed.css",),
-    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/growing.js", "js/more.js", "js/drafts.js"),
     "mark.svg": ("img/mark.svg",),
 }
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

@@ -143,8 +143,7 @@ def _way_in() -> ResponseReturnValue | None:
         return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
-    if from_htmx() and request.blueprint in ("chat", "library", "shelf", "search"):  # what is typed there stays
-    if from_htmx() and request.blueprint in ("chat", "streamed", "library"):  # what is typed there stays
+    if from_htmx() and request.blueprint in ("chat", "streamed", "library", "shelf", "search"):  # what is typed stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():
         return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})
