@@ -43,6 +43,7 @@ def create_app(
     from insight_app.chat import saved_prompt_routes as saved_prompts
     from insight_app.chat import search_routes as search
     from insight_app.chat import shelf_routes as shelf
+    from insight_app.chat import streamed_routes as streamed
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
     from insight_app.library import model_routes as models
@@ -79,6 +80,7 @@ def create_app(
         attachments,
         options,
         saved_prompts,
+        streamed,
         library,
         account,
         people,

@@ -33,6 +33,7 @@ BUNDLES = {
     "site.js": (
         "vendor/htmx-4.0.1-with-sse.js",
         "js/app.js",
+        "js/growing.js",
         "js/more.js",
         "js/drafts.js",
         "js/latest.js",
@@ -41,6 +42,7 @@ BUNDLES = {
         "js/prompts.js",
         "js/keys.js",
     ),
+    "streamed.css": ("css/streamed.css",),
     "mark.svg": ("img/mark.svg",),
     **{f"icon-{name}.png": (f"img/icon-{name}.png",) for name in ("192", "512", "whole-180", "whole-512")},
 }

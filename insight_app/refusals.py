@@ -55,6 +55,9 @@ from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID
 from insight_app.web import draw, from_htmx, services
 
+# What is typed there stays on the page.
+_WHERE_ONE_TYPES = {"chat", "streamed", "library", "models", "shelf", "search", "options", "saved"}
+
 
 def register(app: Flask) -> None:
     app.register_error_handler(InsightError, show)
@@ -143,7 +146,16 @@ def _way_in() -> ResponseReturnValue | None:
         return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
-    if from_htmx() and request.blueprint in ("chat", "library", "models", "shelf", "search", "options", "saved"):
+    if from_htmx() and request.blueprint in (
+        "chat",
+        "streamed",
+        "library",
+        "models",
+        "shelf",
+        "search",
+        "options",
+        "saved",
+    ):
         # what is typed there stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():

@@ -104,6 +104,7 @@ WAYS: dict[str, Way] = {
     "GET /saved-prompts/<saved_id>": Way(query=f"to={PLAIN}"),
     "POST /saved-prompts/<saved_id>": Way({"value-0": WORDS}),
     "GET /c/<conversation_id>": NOTHING,
+    "GET /c/<conversation_id>/streamed": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
     "POST /c/<conversation_id>/edit": Way({"title": WORDS, "instructions": WORDS}),

@@ -104,6 +104,7 @@ TABLE: dict[str, For] = {
     "POST /models/remove": For.ADMINS,
     "POST /models/unload": For.ADMINS,
     "GET /c/<conversation_id>": For.OWNER,
+    "GET /c/<conversation_id>/streamed": For.OWNER,
     "POST /c/<conversation_id>/messages": For.OWNER,
     "GET /c/<conversation_id>/export.<any(json, md):kind>": For.OWNER,
     "GET /settings/copies": For.ONESELF,
@@ -429,6 +430,9 @@ def test_alice_gets_what_is_hers(world: World) -> None:
                     if url.endswith(("cancelled", world.ids[0]["id"]))
                     else 200
                 )
+                if url.startswith("/c/") and url.endswith("/streamed"):  # leads on where no answer grows
+                    assert world.alice.client.get(url, buffered=False).status_code in (200, 303)
+                    continue
                 assert world.alice.client.get(url).status_code == expected, url
     assert "zeugmatic" in world.alice.client.get(f"/c/{world.ids[0]['conversation_id']}").text
     stream = world.alice.client.get(f"/answers/{world.ids[0]['answer_id']}/stream").text

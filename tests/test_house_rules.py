@@ -74,6 +74,7 @@ LICENCES: dict[str, set[str]] = {
     "chat/preset_store.py": SQL,
     "chat/saved_prompt_routes.py": WEB,
     "chat/saved_prompt_store.py": SQL,
+    "chat/streamed_routes.py": WEB,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
     "accounts/admin_routes.py": WEB,

@@ -26,7 +26,7 @@ from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.traceparent import here
-from insight_app.web import draw, guarded, services
+from insight_app.web import Chunk, draw, guarded, services
 from insight_app.words import N_, _, said_number
 
 
@@ -35,7 +35,7 @@ class Article:
     """A message as its template wants it.
 
     `tries` are the ids of all messages in its place, itself among them; `live` is what is there so far of one that is
-    being written.
+    being written. One that `is_streamed` grows within its page, and goes when the finished one has followed it.
     """
 
     message: Message
@@ -44,6 +44,7 @@ class Article:
     thinking: str = ""
     live: Snapshot | None = None
     problem: InsightError | None = None
+    is_streamed: bool = False
 
     @property
     def number(self) -> int:
@@ -81,16 +82,16 @@ def conversation(found: Conversation, at: int | None, before: int | None, *, dra
 
     `draft` stands where one writes.
     """
-    return render_template("chat/conversation.html", **_part(found, at, before), draft=draft)
+    return render_template("chat/conversation.html", **part_of(found, at, before), draft=draft)
 
 
 def earlier(found: Conversation, at: int | None, before: int) -> str:
     """What a page gets in the place of its link to the messages before one."""
-    names = _part(found, at, before)
+    names = part_of(found, at, before)
     return draw("chat/_messages.html", **names) + _announce(_("Earlier messages are there"))
 
 
-def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
+def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
     """What the templates need to know of a part of a path."""
     store = services().conversations
     tree = store.tree(found.id)
@@ -238,7 +239,7 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
             answer = found.conversations.message(reply.id)
         except NotThere as gone:
             return _removal(reply.id, gone)
-        return _stored(answer, how) + (_announce(_end_of(answer)) if announced else "")
+        return _stored(answer, how) + (_announce(end_of(answer)) if announced else "")
 
     return stream.follow(
         reply,
@@ -246,10 +247,17 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         status=lambda activity, changed: _status(reply.id, activity, changed=changed),
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
+        still=lambda: _announce(_("Still writing")),
         # What is written here is followed to its end, also by a server that takes nothing new.
-        closing=lambda: found.closing or (found.draining and reply not in found.replies.here()),
+        closing=lambda: is_left(reply),
         leaving=lambda: "" if is_still_in() else signed_out(reply.id),
     )
+
+
+def is_left(reply: Reply) -> bool:
+    """Whether this process follows it no longer."""
+    found = services()
+    return found.closing or (found.draining and reply not in found.replies.here())
 
 
 def ended(answer_id: int) -> Iterator[bytes]:
@@ -261,7 +269,7 @@ def ended(answer_id: int) -> Iterator[bytes]:
         found = own_message(answer_id)
         if found.state.is_live:
             return iter((sse.comment("nobody knows yet"),))
-        html = _stored(found, "outerMorph") + _announce(_end_of(found))
+        html = _stored(found, "outerMorph") + _announce(end_of(found))
     except NotThere as gone:
         html = _removal(answer_id, gone)
     return stream.last_events(html)
@@ -282,7 +290,7 @@ def _removal(answer_id: int, gone: NotThere) -> str:
     return swap(f"#a{answer_id}", "delete", "") + told
 
 
-def counted(events: Iterator[bytes], trace: str = "") -> Iterator[bytes]:
+def counted(events: Iterator[Chunk], trace: str = "") -> Iterator[Chunk]:
     """The same events, with the reader in the metrics while they last, and in the trace of the answer."""
     readers = services().metrics.readers
     readers.inc()
@@ -354,7 +362,7 @@ def _problem(answer: Message) -> InsightError | None:
     return explain(answer.problem, reason=answer.reason, **facts)
 
 
-def _end_of(answer: Message) -> str:
+def end_of(answer: Message) -> str:
     if problem := _problem(answer):
         return str(problem)
     return _("Answer stopped") if answer.state is State.STOPPED else _("Answer complete")

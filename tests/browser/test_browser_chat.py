@@ -411,33 +411,6 @@ def test_what_a_page_waits_for_is_said_aloud_with_what_helps(context: BrowserCon
             expect(heard).to_have_text("Answer complete")
 
 
-def test_without_javascript_everything_works(browser: Browser, server: str, ollama: ScriptedOllama) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    context.set_default_timeout(15_000)
-    chat = chat_in(context, server)
-    chat.open()
-    opened = threading.Event()
-    ollama.script("Half", gate(opened), " and whole.")
-    chat.message.fill("No scripts here")
-    chat.page.get_by_role("button", name="Send").click()
-    expect(chat.answers.last).to_contain_text("Half")
-    opened.set()
-    expect(chat.answers.last).to_contain_text("Half and whole.")
-    expect(chat.answers.last).to_have_attribute("data-state", "done")
-    script = ollama.script("Again", silence)
-    chat.message.fill("More")
-    chat.page.get_by_role("button", name="Send").click()
-    expect(chat.answers.nth(1)).to_contain_text("Again")
-    chat.page.get_by_role("button", name="Stop").click()
-    assert script.client_gone.wait(5)
-    expect(chat.answers.nth(1)).to_have_attribute("data-state", "stopped")
-    chat.page.get_by_role("link", name="Rename or delete").first.click()
-    chat.page.get_by_role("textbox", name="Name").fill("Renamed without")
-    chat.page.get_by_role("button", name="Save").click()
-    expect(chat.page.get_by_role("link", name="Renamed without", exact=True)).to_be_visible()
-    context.close()
-
-
 def test_on_a_phone_the_list_opens_by_its_button(browser: Browser, server: str, ollama: ScriptedOllama) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     chat = chat_in(context, server)
@@ -447,20 +420,6 @@ def test_on_a_phone_the_list_opens_by_its_button(browser: Browser, server: str, 
     expect(chat.page.get_by_role("navigation")).to_be_visible()
     assert chat.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     context.close()
-
-
-def test_the_first_page_is_light(context: BrowserContext, server: str) -> None:
-    page = context.new_page()
-    sizes: list[int] = []
-    page.on("requestfinished", lambda request: sizes.append(_size(request)))
-    page.goto(server, wait_until="networkidle")
-    assert len(sizes) <= 6
-    assert sum(sizes) <= 40 * 1024
-
-
-def _size(request: object) -> int:
-    sizes = request.sizes()  # type: ignore[attr-defined]
-    return int(sizes["responseHeadersSize"] + sizes["responseBodySize"])
 
 
 def test_an_ollama_that_comes_later_is_used_without_a_restart(context: BrowserContext, tmp_path: Path) -> None:
