@@ -126,8 +126,8 @@ def N_(text: str) -> str:  # noqa: N802  # so gettext's tools call it
     return text
 
 
-# Facts that are numbers, which every language writes in its own way.
-NUMBERS = frozenset({"length", "limit", "seconds"})
+# Facts that are numbers, or seconds, which every language writes in its own way.
+NUMBERS, SECONDS = frozenset({"length", "limit"}), frozenset({"seconds"})
 
 
 class Said:
@@ -153,6 +153,10 @@ class Said:
 
         text = self._of_openai if error.facts.get("engine") == "openai" else self._text
         return _(text) % _Known(error.facts)
+
+
+class ForPrograms(Said):
+    """What no page says, but only what programs get, which is in English: translators are not asked for it."""
 
 
 class InsightError(Exception):
@@ -182,6 +186,7 @@ class _Known(dict[str, str]):
     """Facts for a text; one that is not known reads as "it", because an error must never fail to be shown."""
 
     def __getitem__(self, name: str) -> str:
+        from insight_app.amounts import lasting
         from insight_app.words import _, said_number
 
         if name not in self:
@@ -189,6 +194,8 @@ class _Known(dict[str, str]):
         value = self.get(name, "")
         if name == "reason":  # of a rule or a judge; what somebody wrote themselves is in no catalog
             return _(value)
+        if name in SECONDS and value.replace(".", "", 1).isdecimal():
+            return lasting(float(value))
         return said_number(int(value)) if name in NUMBERS and value.isdecimal() else value
 
 
@@ -268,29 +275,29 @@ class BodyCompressed(InputError):
 
 class NoSuchDays(InputError):
     code = "no_such_days"
-    cause = Said("The number of days must be a whole number from 1 to %(limit)s.")
-    next_step = Said("Send another one, or none: then it is the last 30 days.")
+    cause = ForPrograms("The number of days must be a whole number from 1 to %(limit)s.")
+    next_step = ForPrograms("Send another one, or none: then it is the last 30 days.")
 
 
 class NotAChat(InputError):
     status = 400
     code = "not_a_chat"
-    cause = Said("The request is not a JSON object with a “message” that is text.")
-    next_step = Said("Send an object with the field “message” and the header Content-Type: application/json.")
+    cause = ForPrograms("The request is not a JSON object with a “message” that is text.")
+    next_step = ForPrograms("Send an object with the field “message” and the header Content-Type: application/json.")
 
 
 class NotJson(InputError):
     status = 400
     code = "not_json"
-    cause = Said("The request is not a JSON object.")
-    next_step = Said("Send one, with the header Content-Type: application/json.")
+    cause = ForPrograms("The request is not a JSON object.")
+    next_step = ForPrograms("Send one, with the header Content-Type: application/json.")
 
 
 class NotACompletion(InputError):
     status = 400
     code = "invalid_request"
-    cause = Said("The field “%(param)s” %(problem)s.")
-    next_step = Said("What can be sent is described at /api/openapi.json.")
+    cause = ForPrograms("The field “%(param)s” %(problem)s.")
+    next_step = ForPrograms("What can be sent is described at /api/openapi.json.")
 
 
 class TooManyRules(InputError):
@@ -468,8 +475,8 @@ class NobodyVouches(SignInNeeded):
 
 class KeyRefused(SignInNeeded):
     code = "key_refused"
-    cause = Said("This needs a key, and none came that holds: it is missing, wrong, revoked or expired.")
-    next_step = Said("Make one on the account page and send it in the header “Authorization: Bearer …”.")
+    cause = ForPrograms("This needs a key, and none came that holds: it is missing, wrong, revoked or expired.")
+    next_step = ForPrograms("Make one on the account page and send it in the header “Authorization: Bearer …”.")
 
 
 class AdminsOnly(InsightError):
@@ -481,15 +488,15 @@ class AdminsOnly(InsightError):
 
 class KeyTooNarrow(AdminsOnly):
     code = "key_too_narrow"
-    cause = Said("This key is not for that: it lacks “%(scope)s”.")
-    next_step = Said("Make another one on the account page, with what is needed.")
+    cause = ForPrograms("This key is not for that: it lacks “%(scope)s”.")
+    next_step = ForPrograms("Make another one on the account page, with what is needed.")
 
 
 class MetricsTokenNeeded(InsightError):
     status = 401
     code = "metrics_token_needed"
-    cause = Said("The figures are for who has the token of this server.")
-    next_step = Said("Have Prometheus send what METRICS_TOKEN is, in the header “Authorization: Bearer …”.")
+    cause = ForPrograms("The figures are for who has the token of this server.")
+    next_step = ForPrograms("Have Prometheus send what METRICS_TOKEN is, in the header “Authorization: Bearer …”.")
 
 
 class LinkOver(InsightError):
@@ -531,13 +538,13 @@ class TooManyRequests(InsightError):
     status = 429
     code = "too_many_requests"
     cause = Said("You sent a lot in a short time.")
-    next_step = Said("Wait %(wait)s, then send again.")
+    next_step = Said("Time to wait: %(wait)s. Then send again.")
 
 
 class TooManyTries(TooManyRequests):
     code = "too_many_tries"
     cause = Said("Signing in was tried too often.")
-    next_step = Said("Wait %(wait)s, then try again.")
+    next_step = Said("Time to wait: %(wait)s. Then try again.")
 
 
 class QuotaReached(InsightError):
@@ -612,8 +619,8 @@ class NotThere(InsightError):
 
 class AddressUnknown(NotThere):
     code = "address_unknown"
-    cause = Said("There is nothing for programs at this address.")
-    next_step = Said("What there is, is described at /api/openapi.json.")
+    cause = ForPrograms("There is nothing for programs at this address.")
+    next_step = ForPrograms("What there is, is described at /api/openapi.json.")
 
 
 class TemporaryOver(NotThere):
@@ -887,8 +894,8 @@ class ModelUnsuited(EngineError):
 class RequestUnsuited(EngineError):
     status = 400
     code = "request_unsuited"
-    cause = Said("The engine does not take these tools, or this format.")
-    next_step = Said("Check that both are JSON Schema, and simple: each engine knows a part of it.")
+    cause = ForPrograms("The engine does not take these tools, or this format.")
+    next_step = ForPrograms("Check that both are JSON Schema, and simple: each engine knows a part of it.")
 
 
 class OutOfMemory(EngineError):
@@ -921,7 +928,7 @@ class EngineSilent(EngineError):
     status = 504
     code = "engine_silent"
     passing = True
-    cause = Said("The engine said nothing for %(seconds)s seconds.")
+    cause = Said("The engine said nothing for %(seconds)s.")
     next_step = Said("Try again; if large models load slowly here, set a larger REQUEST_TIMEOUT_SECONDS.")
 
 

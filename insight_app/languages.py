@@ -23,7 +23,7 @@ from insight_app.words import in_page, in_page_n, said_number
 
 COOKIE = "language"
 # What templates say amounts and times with.
-SAID = (amounts.in_seconds, amounts.in_bytes, amounts.day, amounts.moment)
+SAID = (amounts.in_seconds, amounts.in_bytes, amounts.on_disk, amounts.day, amounts.moment)
 TRANSLATIONS = Path(__file__).with_name("translations")
 
 
@@ -50,7 +50,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(_=in_page, ngettext=in_page_n, number=said_number)
     app.jinja_env.globals.update(language=language, direction=direction, marked=sentences.marked)
     app.jinja_env.globals.update({word.__name__: word for word in SAID})
-    app.jinja_env.filters["bdi"] = sentences.bdi
+    app.jinja_env.filters.update(bdi=sentences.bdi, listed=sentences.listed)
 
 
 def _choose() -> str:

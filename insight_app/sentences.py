@@ -1,12 +1,14 @@
-"""Whole sentences of pages with something in them that is no plain text: a link, a name that somebody chose, code."""
+"""What sentences of pages hold besides plain text: a link, a name that somebody chose, code, several things at once."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from babel.lists import format_list
 from markupsafe import Markup, escape
 
-from insight_app.words import _
+from insight_app.words import _, locale
 
 _MARK = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\[(?P<link>[^]]+)\]")
 
@@ -27,3 +29,11 @@ def marked(text: str, /, *links: str, **names: object) -> Markup:
 def bdi(text: str) -> Markup:
     """What somebody wrote, so that its direction is its own."""
     return Markup("<bdi>{}</bdi>").format(text)
+
+
+def listed(things: Iterable[object]) -> str:
+    """ "a, b, and c", as the language of the page names several things; Markup where one of them is."""
+    parts = list(things)
+    if any(hasattr(each, "__html__") for each in parts):
+        return Markup(format_list([str(escape(each)) for each in parts], locale=locale()))
+    return format_list([str(each) for each in parts], locale=locale())

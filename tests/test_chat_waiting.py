@@ -156,12 +156,12 @@ def test_the_page_says_when_it_will_be_its_turn_and_counts_down(
     reply = in_line(services, visitor.ask("second"))
     while reply.activity.usual_seconds is None:  # the line has to look for how long answers took before
         assert reply.wait(reply.version, 5)
-    assert re.search("number 1 in line, about [34]\u00a0s", visitor.open(visitor.url))
+    assert re.search("number 1 in line · time left: about [34]\u00a0s", visitor.open(visitor.url))
     events = visitor.client.get(f"/answers/{reply.id}/stream").response
     said: list[str] = []
     while not said or "any moment now" not in said[-1]:
         said += statuses(next(events).decode())
-    assert "number 1 in line, about 1 s" in said[-2]
+    assert "number 1 in line · time left: about 1 s" in said[-2]
     events.close()
     opened.set()
     visitor.watch(reply.id)
@@ -311,7 +311,7 @@ def test_loading_is_said_with_size_and_usual_time(
     assert reply is not None
     while reply.state is not State.LOADING:
         assert reply.wait(reply.version, 5)
-    assert f"Loading {model} (4.0 GB), usually 8 s" in " ".join(visitor.open(visitor.url).split())
+    assert f"Loading {model} (4 GB) · usual time: 8 s" in " ".join(visitor.open(visitor.url).split())
     unloaded.set()
     said = visitor.watch(answer_id)
     assert "The model is being loaded" in said
@@ -338,7 +338,7 @@ def test_what_an_answer_took_stands_below_it(visitor: Visitor, ollama: ScriptedO
     assert "<dt>Messages read</dt><dd>1 of 1</dd>" in page
     assert "<dt>Tokens</dt><dd>3,000 read, 1,000 written</dd>" in page
     assert "<dt>Context used</dt><dd>4,000 of 4,096 tokens</dd>" in page
-    assert "<dt>First text</dt><dd>after" in page
+    assert "<dt>Time until the first text</dt><dd>" in page
 
 
 def test_a_line_marks_where_the_memory_begins(visitor: Visitor, ollama: ScriptedOllama) -> None:

@@ -68,7 +68,7 @@ def test_what_is_in_memory_says_how_long_and_how_much_of_it_is_on_the_card(
     entry = {"name": "llama3.2:latest", "size": 5 * 10**9, "size_vram": 3 * 10**9, "expires_at": soon}
     ollama.script(status(200, {"models": [entry]}), path="/api/ps")
     said = here(visitor.open("/models"))
-    assert "In memory for another 4 minutes, if nobody asks it." in said
+    assert "In memory. Time left, if nobody asks it: 4 minutes." in said
     assert "It takes 5 GB, 60 percent of it on the graphics card." in said
 
 

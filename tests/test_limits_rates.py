@@ -119,7 +119,7 @@ def test_programs_are_told_what_is_left_of_the_limit_that_leaves_least(make: Mak
     assert [each.headers.get("Retry-After") for each in told[:2]] == [None, None]
     assert told[2].headers["Retry-After"] == told[2].headers["RateLimit-Reset"]
     assert told[2].json["error"]["code"] == "too_many_requests"
-    assert f"Wait {told[2].headers['Retry-After']} second" in told[2].json["error"]["message"]
+    assert f"Time to wait: {told[2].headers['Retry-After']} second" in told[2].json["error"]["message"]
 
 
 def test_what_was_not_counted_is_told_nothing_of_limits(shared: Flask, bob: Visitor) -> None:
@@ -149,7 +149,7 @@ def test_a_page_counts_down_and_keeps_the_text(settings: Settings, htmx: bool) -
     assert refused.status_code == 429
     wait = refused.headers["Retry-After"]
     assert f'<span data-countdown="{wait}">{wait} second' in refused.text
-    assert re.search(rf'<span class="unseen">Wait {wait} seconds?, then send again\.</span>', refused.text)
+    assert re.search(rf'<span class="unseen">Time to wait: {wait} seconds?\. Then send again\.</span>', refused.text)
     # In the page the text is still there, and must not be drawn over; alone it comes back.
     assert (">Once more</textarea>" in refused.text) is not htmx
     assert ("<textarea" in refused.text) is not htmx

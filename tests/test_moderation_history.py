@@ -29,8 +29,10 @@ def test_the_history_says_who_changed_what(page: Visitor, services: Services) ->
     page.send(f"{PAGE}/rules/{id}/delete")
     said = words_of(page.open(PAGE + "/history"))
     assert "UTC · By you" in said
-    assert "New: “Moons” · Phrases: “blue moon”, “red moon” · Masked in messages and answers" in said
-    changed = "Changed: “Moons” · Added: “moon” · Taken out: “blue moon”, “red moon” · Action: from “Mask” to “Refuse”"
+    assert "New: “Moons” · Phrases: “blue moon” and “red moon” · Masked in messages and answers" in said
+    changed = (
+        "Changed: “Moons” · Added: “moon” · Taken out: “blue moon” and “red moon” · Action: from “Mask” to “Refuse”"
+    )
     assert changed in said
     assert said.index("Deleted: “Moons”") < said.index("Switched off: “Moons”") < said.index("New: “Moons”")
 
@@ -123,7 +125,7 @@ GOOD = {"name": "Moons", "kind": "phrase", "text": "moon"}
         (document({**GOOD, "colour": "red"}), "Line 1, rule 1: “colour” is nothing"),
         (document(GOOD, {"name": 5}).replace("{", "\n{"), "Line 4, rule 2: “kind” is missing"),
         (document(*[GOOD] * 2001), "2,001 rules; at most 2,000"),
-        (document(*[{**GOOD, "name": ""}] * 30), "And 10 more"),
+        (document(*[{**GOOD, "name": ""}] * 30), "And 10 more faults."),
     ],
 )
 def test_a_bad_file_is_refused_whole_with_the_place_and_the_reason(text: str, said: str) -> None:

@@ -155,7 +155,7 @@ def test_one_that_is_broken_costs_the_others_nothing(visitor: Visitor) -> None:
     texts = [json.dumps(chatgpt()), '{"mapping": nonsense}', deep, '{"a": 1}', json.dumps(open_webui())]
     page = bring(visitor, f"[{', '.join(texts)}]").text
     assert "2 conversations are here" in page
-    assert "numbers 2, 3. It is damaged." in page
+    assert "numbers 2 and 3. It is damaged." in page
     assert "number 4. It is no conversation" in page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from html.parser import HTMLParser
 from itertools import chain
@@ -11,9 +12,10 @@ import pytest
 from babel.messages.catalog import Message
 from jinja2 import Environment, nodes
 from jinja2.lexer import TOKEN_DATA, TOKEN_VARIABLE_BEGIN
+from markupsafe import Markup
 
 from insight_app import amounts
-from insight_app.sentences import bdi, marked
+from insight_app.sentences import bdi, listed, marked
 
 TEMPLATES = sorted((catalogs.ROOT / "templates").rglob("*.html"))
 SPOKEN = ("title", "aria-label", "aria-description", "placeholder", "alt", "label")
@@ -74,6 +76,15 @@ def _constants(node: nodes.Node) -> list[str]:
     if isinstance(node, nodes.Compare | nodes.Test | nodes.Extends | nodes.Include | nodes.FromImport):
         return []
     return list(chain.from_iterable(_constants(child) for child in node.iter_child_nodes()))
+
+
+def test_no_message_stands_inside_an_f_string_where_babel_does_not_look() -> None:
+    marks = {*catalogs.KEYWORDS, "in_page", "in_page_n"}
+    for path in (catalogs.ROOT / "insight_app").rglob("*.py"):
+        strings = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.JoinedStr)]
+        calls = [node.func for string in strings for node in ast.walk(string) if isinstance(node, ast.Call)]
+        lost = [call.lineno for call in calls if isinstance(call, ast.Name) and call.id in marks]
+        assert not lost, f"{path.name}: lines {lost}"
 
 
 def test_what_translators_are_given_is_what_the_code_says() -> None:
@@ -145,6 +156,12 @@ def test_marks_in_a_sentence_become_tags_and_what_is_put_in_does_not() -> None:
         '<a href="/a?b=1&amp;c=%20">a &amp; b</a> or <a href="/c">c</a>.'
     )
     assert bdi("<b>") == "<bdi>&lt;b&gt;</bdi>"
+
+
+def test_several_things_are_named_as_the_language_does_it() -> None:
+    assert [listed([]), listed("a"), listed("ab"), listed(["{0}", 2, "c"])] == ["", "a", "a and b", "{0}, 2, and c"]
+    assert not isinstance(listed(["<b>"]), Markup)
+    assert listed([bdi("a"), "<b>"]) == Markup("<bdi>a</bdi> and &lt;b&gt;")
 
 
 @pytest.mark.parametrize(

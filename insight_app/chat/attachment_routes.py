@@ -28,6 +28,7 @@ from insight_app.errors import (
     TemporaryOver,
 )
 from insight_app.limits.guards import allowed
+from insight_app.sentences import listed
 from insight_app.web import services, takes_files
 from insight_app.words import _, said_number
 
@@ -108,7 +109,7 @@ def expect_seen(attached: Iterable[Attachment], model: str) -> None:
     engine = services().engine
     if engine.sees(model) is False and any(each.is_image for each in attached):
         seeing = [each.name for each in allowed(engine.standing.models) if engine.sees(each.name) and not each.refused]
-        others = ", ".join(seeing[:5]) or _("there is none here yet; llava and llama3.2-vision are such models")
+        others = listed(seeing[:5]) or _("there is none here yet; llava and llama3.2-vision are such models")
         raise ModelBlind(model=engine.resolved(model), others=others)
 
 

@@ -18,6 +18,7 @@ from insight_app.engines.base import Engine, full_name
 from insight_app.errors import ConfigError, DatabaseError, EngineError, ModelMissing, NoModel
 from insight_app.health import http_view, store, streaming
 from insight_app.health.findings import Check, Finding, good, warning, wrong
+from insight_app.sentences import listed
 from insight_app.storage.database import Database
 from insight_app.words import _, ngettext
 
@@ -96,10 +97,8 @@ def redis(settings: Settings) -> Finding:
     if _numbers(facts.version) < (6, 2):
         return wrong(_("Redis %(version)s is too old.", version=facts.version), _("Install 6.2 or newer."))
     if facts.keeps:
-        return warning(
-            f"{said} {_('It writes what it holds to a disk, and that is what people write.')}",
-            _("Start it with “save ''” and “appendonly no”."),
-        )
+        keeps = _("It writes what it holds to a disk, and that is what people write.")
+        return warning(f"{said} {keeps}", _("Start it with “save ''” and “appendonly no”."))
     if facts.eviction not in (None, "noeviction"):
         loses = _("When its memory is full it throws away what it likes (%(policy)s).", policy=facts.eviction)
         return warning(f"{said} {loses}", _("Set “maxmemory-policy noeviction”."))
@@ -132,7 +131,8 @@ def engine(each: Engine, settings: Settings) -> Finding:
     if wanted and each.name != "embedded" and full_name(wanted).casefold() not in names:
         get = ModelMissing(model=wanted, **each.words).next_step
         lacks = _("“%(model)s” is not among them.", model=wanted)
-        return warning(f"{said} {lacks}", f"{get} {_('It is set in OLLAMA_MODEL.')}")
+        set_there = _("It is set in OLLAMA_MODEL.")
+        return warning(f"{said} {lacks}", f"{get} {set_there}")
     return good(said)
 
 
@@ -180,7 +180,7 @@ def of_clocks(apart: dict[str, float]) -> Finding:
     whose, most = max(apart.items(), key=lambda each: abs(each[1]))
     if abs(most) < MOST_SECONDS_APART:
         told = _("All clocks say the same, within %(time)s. This one was compared with: %(others)s.")
-        return good(told % {"time": lasting(MOST_SECONDS_APART), "others": ", ".join(apart)})
+        return good(told % {"time": lasting(MOST_SECONDS_APART), "others": listed(apart)})
     said = (
         _("A clock is ahead of this one by %(time)s: %(whose)s.")
         if most > 0
@@ -203,8 +203,9 @@ def stream(parts: Parts) -> Finding:
     try:
         found = http_view.streamed(parts.url, streaming.address(parts.settings.secret_key))
     except http_view.AddressAway as error:
+        come = _("People come by %(url)s.", url=parts.url)
         return wrong(
-            f"{_('People come by %(url)s.', url=parts.url)} {error}",
+            f"{come} {error}",
             _("Check PUBLIC_URL, ALLOWED_HOSTS, that the server runs, and that the proxy lets this path through."),
         )
     if len(found.pieces) < streaming.PIECES:

@@ -55,8 +55,8 @@ def progress(pull: Pull, left: float | None) -> str:
     if left is None:
         return _("%(here)s of %(total)s", **here)
     if left < 60:
-        return _("%(here)s of %(total)s, less than a minute to go", **here)
-    return _("%(here)s of %(total)s, about %(time)s to go", time=in_words(left), **here)
+        return _("%(here)s of %(total)s, less than a minute left", **here)
+    return _("%(here)s of %(total)s, time left: about %(time)s", time=in_words(left), **here)
 
 
 def problem(pull: Pull, url: str) -> InsightError | None:
@@ -104,7 +104,7 @@ def in_memory(loaded: Loaded, now: float) -> str:
     elif loaded.until <= now:
         stays = _("Still in memory.")
     else:
-        stays = _("In memory for another %(time)s, if nobody asks it.", time=in_words(loaded.until - now))
+        stays = _("In memory. Time left, if nobody asks it: %(time)s.", time=in_words(loaded.until - now))
     return f"{stays} {_where(loaded)}".strip()
 
 

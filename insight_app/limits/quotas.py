@@ -127,7 +127,8 @@ def reached_in_words(quota: Quota, now: float) -> tuple[str, str]:
             quota.limit,
         ),
     }
-    return told[quota.name], f"{begins(quota.period, now)} {_('An admin of this server can allow more.')}"
+    more = _("An admin of this server can allow more.")
+    return told[quota.name], f"{begins(quota.period, now)} {more}"
 
 
 def said(quota: Quota) -> str:

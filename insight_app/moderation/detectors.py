@@ -10,6 +10,7 @@ from insight_app.moderation.identities import COUNTRIES, identities
 from insight_app.moderation.keys import API_KEYS, PASSWORD, PRIVATE_KEY
 from insight_app.moderation.payments import IBAN, PAYMENT_CARD
 from insight_app.moderation.telephones import INTERNATIONAL, countries_with_telephones, telephones
+from insight_app.sentences import listed
 from insight_app.words import _
 
 __all__ = ["DETECTORS", "Detector", "chosen"]
@@ -41,7 +42,8 @@ _NAMES: dict[str, tuple[Detector, ...]] = {
 }
 _TELEPHONES = frozenset({"telephone", "phone", "tel", "mobile", "telephone number", "phone number", "mobile number"})
 _IDENTITIES = frozenset({"national id", "id", "identity", "id number", "national identity", "identity number"})
-_THERE_IS = "e-mail, telephone, card, IBAN, IP, national id, API key, password in an address, private key, secrets"
+_THERE_IS = ["e-mail", "telephone", "card", "IBAN", "IP", "national id", "API key", "password in an address"]
+_THERE_IS += ["private key", "secrets"]
 
 
 def chosen(text: str) -> tuple[Detector, ...]:
@@ -76,7 +78,7 @@ def _entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
                 _(
                     "“%(name)s” is no kind of personal data that is known here. There is: %(names)s.",
                     name=part.strip(),
-                    names=_THERE_IS,
+                    names=listed(_THERE_IS),
                 )
             )
         else:
@@ -104,11 +106,11 @@ def _named(name: str, countries: tuple[str, ...]) -> tuple[Detector, ...]:
     )
     unknown = sorted(set(countries) - known()) if countries else []
     if unknown:
-        codes = ", ".join(unknown)
+        codes = listed(unknown)
         if kind == "telephone":
             told = _("No telephone is known for %(codes)s. Write codes of two letters, such as DE or US.", codes=codes)
         else:
-            there = ", ".join(sorted(COUNTRIES))
+            there = listed(sorted(COUNTRIES))
             told = _("No national id is known for %(codes)s. There is: %(countries)s.", codes=codes, countries=there)
         raise ValueError(told)
     return (

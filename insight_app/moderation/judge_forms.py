@@ -17,6 +17,7 @@ from insight_app.moderation.judge_settings import (
     JudgeSettings,
     family_of,
 )
+from insight_app.sentences import listed
 from insight_app.words import N_, _, lazy
 
 FATES = {Fate.REFUSE: N_("Refuse"), Fate.FLAG: N_("Flag"), Fate.IGNORE: N_("Ignore")}
@@ -47,7 +48,7 @@ class JudgeForm(FlaskForm):  # type: ignore[misc]
 
     def validate_model(self, field: StringField) -> None:
         if field.data not in self.models:
-            raise ValidationError(_("Only %(models)s can judge.", models=", ".join(family.name for family in FAMILIES)))
+            raise ValidationError(_("Only %(models)s can judge.", models=listed(family.name for family in FAMILIES)))
 
     @property
     def family(self) -> Family | None:

@@ -134,7 +134,7 @@ def _tried(id: str, form: TryForm) -> Tried | str:
         return ""
     edited = form.rule(id, unnamed=_("This rule")) if isinstance(form, RuleForm) else None
     if isinstance(form, RuleForm) and edited is None:
-        return f"{_('The rule cannot be tried yet.')} {' '.join(form.problems())}"
+        return " ".join([_("The rule cannot be tried yet."), *form.problems()])
     return tried_in(rule_list().lines(), edited, *sample)
 
 

@@ -61,7 +61,7 @@ def from_file(text: str) -> list[Rule]:
     if wrong:
         lines = _lines(text)
         left = len(wrong) - MOST_TOLD
-        more = [ngettext("And %(num)s more.", "And %(num)s more.", left)] if left > 0 else []
+        more = [ngettext("And %(num)s more fault.", "And %(num)s more faults.", left)] if left > 0 else []
         raise BadFile(*(_told(lines[number - 1], number, *what) for number, *what in wrong[:MOST_TOLD]), *more)
     return list(rules.values())
 
@@ -145,7 +145,8 @@ def _rule(body: Any) -> tuple[Rule | None, list[str]]:
         read = from_json(id, values)
     except ValueError as error:
         return None, [str(error)]
-    return read, [f"{_(FIELDS[field])}: {problem}" for field, problem in checking.problems(read).items()]
+    wrong = checking.problems(read).items()
+    return read, [_("%(field)s: %(problem)s", field=_(FIELDS[field]), problem=problem) for field, problem in wrong]
 
 
 def new_id() -> str:

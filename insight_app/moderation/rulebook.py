@@ -11,6 +11,7 @@ from typing import Any
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.screen import Matcher
 from insight_app.moderation.store import Entry
+from insight_app.sentences import listed
 from insight_app.words import _
 
 # What every rule's id begins with: other entries are no rules.
@@ -102,7 +103,7 @@ def from_json(id: str, body: Mapping[str, Any]) -> Rule:
             try:
                 values[name] = words(values[name])
             except ValueError:
-                there_is = ", ".join(word.value for word in words)
+                there_is = listed(word.value for word in words)
                 raise ValueError(
                     _("“%(field)s” must be one of these: %(words)s.", field=name, words=there_is)
                 ) from None

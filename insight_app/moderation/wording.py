@@ -9,6 +9,7 @@ from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rulebook import RULE
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.store import Change, Entry
+from insight_app.sentences import listed
 from insight_app.words import N_, _, ngettext
 
 KINDS = {
@@ -57,7 +58,7 @@ def sought(rule: Rule) -> str:
         return _short(rule.text)
     parts = _parts(rule)
     if rule.kind is Kind.PERSONAL:
-        return ", ".join(parts) or _("all that is known")
+        return listed(parts) or _("all that is known")
     return _listed(parts)
 
 
@@ -68,8 +69,8 @@ def _parts(rule: Rule) -> list[str]:
 
 def _listed(parts: Sequence[str]) -> str:
     more = len(parts) - SHOWN
-    first = ", ".join(_("“%(text)s”", text=_short(part)) for part in parts[:SHOWN])
-    return ngettext("%(list)s and %(num)s more", "%(list)s and %(num)s more", more, list=first) if more > 0 else first
+    said = [_("“%(text)s”", text=_short(part)) for part in parts[:SHOWN]]
+    return listed([*said, ngettext("%(num)s other", "%(num)s others", more)] if more > 0 else said)
 
 
 def fate(rule: Rule) -> str:
@@ -137,8 +138,9 @@ def _whole(line: Line) -> list[str]:
     rule = line.rule
     if rule is None:
         return [_("It cannot be used")]
-    off = [] if rule.is_on else [_("Switched off")]
-    return [f"{_(KINDS[rule.kind])}: {sought(rule)}", fate(rule), *off]
+    off = [] if rule.is_on else [_("The rule is off")]
+    kind = _("%(kind)s: %(list)s", kind=_(KINDS[rule.kind]), list=sought(rule))
+    return [kind, fate(rule), *off]
 
 
 def _differences(old: Line, new: Line) -> list[str]:

@@ -20,7 +20,8 @@ def document(conversation: Row, messages: Iterable[Row]) -> Iterator[str]:
     """Its pieces. Prompts and thoughts are quotations, line by line, under headings that only we write."""
     yield f"# {_plain(conversation['title'])}\n"
     if instructions := conversation.get("instructions"):
-        yield f"\n{_('Instructions for the model:')}\n\n{_quoted(instructions)}\n"
+        told = _("Instructions for the model:")
+        yield f"\n{told}\n\n{_quoted(instructions)}\n"
     for message in messages:
         yield from _message(message)
 
@@ -44,9 +45,10 @@ def _message(message: Row) -> Iterator[str]:
         about.append(_("%(number)s of %(count)s", number=message["number"], count=message["others"]))
     yield f"\n## {said}\n\n*{' · '.join(each for each in about if each)}*\n\n"
     for each in message.get("attachments", ()):
-        yield f"{_('Attached: %(name)s', name=_plain(each['name']))}\n\n"
+        yield _("Attached: %(name)s", name=_plain(each["name"])) + "\n\n"
     if message.get("thinking"):
-        yield f"> **{_('Thoughts')}**\n>\n{_quoted(message['thinking'])}\n\n"
+        thoughts = _("Thoughts")
+        yield f"> **{thoughts}**\n>\n{_quoted(message['thinking'])}\n\n"
     yield f"{_quoted(message['text'])}\n" if is_prompt else f"{_answer(message['text'])}\n"
 
 

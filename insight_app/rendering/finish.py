@@ -44,18 +44,21 @@ def finish(html: str, *, draft: bool) -> str:
     if "<span data-math-style" in html:
         html = FORMULA.sub(_formula, html)
     if "<img" in html:
+        picture = escape(_("Picture"))
         html = LINK.sub(lambda link: IMAGE.sub(lambda image: image[2], link[0]), html)
-        html = IMAGE.sub(lambda image: f'<a href="{image[1]}">{image[2] or image[1] or "image"}</a>', html)
+        html = IMAGE.sub(lambda image: f'<a href="{image[1]}">{image[2] or image[1] or picture}</a>', html)
     if "<h" in html:
         # The page's own outline has two levels above an answer.
         html = HEADING.sub(lambda heading: f"{heading[1]}{min(6, int(heading[2]) + 2)}", html)
     if "<table" in html:
-        html = html.replace("<table", '<div class="table" role="group" aria-label="Table" tabindex="0"><table')
+        name = escape(_("Table"))
+        html = html.replace("<table", f'<div class="table" role="group" aria-label="{name}" tabindex="0"><table')
         html = html.replace("</table>", "</table></div>")
         html = HEAD.sub('<th scope="col"', html)
     if "<input" in html:
-        html = html.replace('<input type="checkbox" disabled', '<input type="checkbox" aria-label="To do" disabled')
-        html = html.replace('<input type="checkbox" checked', '<input type="checkbox" aria-label="Done" checked')
+        for attribute, said in (("disabled", _("To do")), ("checked", _("Done"))):
+            labelled = f'<input type="checkbox" aria-label="{escape(said)}" {attribute}'
+            html = html.replace(f'<input type="checkbox" {attribute}', labelled)
     return clean(html)
 
 
@@ -131,10 +134,10 @@ def _language(code: re.Match[str]) -> str:
 
 
 def _code_block(language: str, code: str) -> str:
-    name = escape(_("Copy code"))  # not in the text below, where Babel would not find it
+    name, copy = escape(_("Copy code")), escape(_("Copy"))
     return (
         f'<div class="code" dir="ltr"><div class="code-head"><span class="code-lang">{language}</span>'
         f'<button type="button" class="copy" data-copy="code" aria-label="{name}">'
-        f"{escape(_('Copy'))}</button></div>"
+        f"{copy}</button></div>"
         f'<pre tabindex="0"><code class="language-{language}">{code}</code></pre></div>'
     )

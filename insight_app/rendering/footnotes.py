@@ -55,7 +55,7 @@ def annotated(html: str, notes: dict[str, str], draw: Draw, scope: str) -> str:
             return found[0]
         number = numbers.setdefault(label, len(numbers) + 1)
         uses[number] = uses.get(number, 0) + 1
-        name = _("Note %(number)s", number=number)  # not in the text below, where Babel would not find it
+        name = _("Note %(number)s", number=number)
         return (
             f'<sup class="note-ref"><a href="#{scope}-note-{number}" id="{_place(scope, number, uses[number])}"'
             f' aria-label="{escape(name)}">{number}</a></sup>'

@@ -60,16 +60,16 @@ def test_everybody_sees_their_place_and_when_it_is_their_turn(
     pages[0].ask("One")
     assert first.asked.wait(10)
     waiting = [pages[1].ask("Two")]
-    expect(status_of(waiting[0])).to_contain_text("Waiting for a free place, number 1 in line, about")
+    expect(status_of(waiting[0])).to_contain_text("Waiting for a free place, number 1 in line · time left: about")
     waiting.append(pages[2].ask("Three"))
-    expect(status_of(waiting[1])).to_contain_text("number 2 in line, about 1\u00a0min")
+    expect(status_of(waiting[1])).to_contain_text("number 2 in line · time left: about 1\u00a0min")
     heard = pages[2].page.locator("#announcer")
     expect(heard).to_have_text("The answer waits for a free place, number 2 in line")
     before = seconds_in(waiting[0])
     expect(status_of(waiting[0])).not_to_contain_text(f"about {before}\u00a0s")  # it counts down
     assert before - 5 < seconds_in(waiting[0]) < before
     pages[2].page.reload()
-    expect(status_of(pages[2].answers.first)).to_contain_text("number 2 in line, about 1\u00a0min")
+    expect(status_of(pages[2].answers.first)).to_contain_text("number 2 in line · time left: about 1\u00a0min")
     pages[2].page.set_viewport_size({"width": 360, "height": 640})
     assert pages[2].page.evaluate("document.documentElement.scrollWidth") <= 360
     # A fourth finds the line full, and keeps the words.
