@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -146,6 +146,17 @@ def instead(old: Message, new: Message) -> str:
     return swap(f"#a{old.id}", "outerHTML", message_html(new)) + _ready(new)
 
 
+def facts(message: Message) -> Markup:
+    """What an answer took; it has more words and numbers than all else of it, and is the same whenever it is shown."""
+    drawn = _facts.__wrapped__ if message.is_temporary else _facts
+    return drawn(replace(message, text="", thinking="", rating=None), language())
+
+
+@lru_cache(maxsize=1000)
+def _facts(message: Message, _language: str) -> Markup:
+    return Markup(draw("chat/_facts.html", message=message))
+
+
 def _ready(last: Message) -> str:
     """A composer without notice, for a prompt that comes after `last`; and the title, which may be better by now."""
     keys = draw("chat/_composer_keys.html", after=last.id)
@@ -227,6 +238,7 @@ def forget() -> None:
     """Nothing of what was deleted stays in memory."""
     _finished.cache_clear()
     _line.cache_clear()
+    _facts.cache_clear()
 
 
 def follow(reply: Reply, place: str) -> Iterator[bytes]:

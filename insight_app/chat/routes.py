@@ -325,5 +325,6 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for
     app.jinja_env.globals["lasting"] = pages.lasting
+    app.jinja_env.globals["facts"] = pages.facts
     app.jinja_env.globals["new_key"] = new_key
     app.jinja_env.globals["judges_prompts"] = lambda: services().moderation.judges_prompts
