@@ -16,6 +16,7 @@ from insight_app.accounts.guards import me, still_in
 from insight_app.chat import days, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
+from insight_app.chat.options import Wishes
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
@@ -103,7 +104,7 @@ def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str
     last = messages[-1] if messages else None
     remembering = next((one for one in reversed(messages) if one.figures.messages_read), None)
     memory_from = remembering.figures.memory_from if remembering else None
-    model = services().options.wishes(found.id).model
+    model = Wishes.from_json(found.options).model
     return {
         "conversation": found,
         "at": at,
