@@ -24,7 +24,7 @@ def create_app(
     # Imported here so that `python -m insight_app.config` stays light.
     from flask import Flask
 
-    from insight_app import assets, languages, refusals, web
+    from insight_app import assets, languages, packing, refusals, web
     from insight_app.accounts import account_routes as account
     from insight_app.accounts import admin_routes as people
     from insight_app.accounts import door_routes as doors
@@ -68,6 +68,7 @@ def create_app(
         languages,
         refusals,
         assets,
+        packing,
         telemetry,
         traces,
         rates,

@@ -15,7 +15,7 @@ SIZES = (("gigabyte", 2**30), ("megabyte", 2**20), ("kilobyte", 2**10))
 
 
 def lasting(seconds: float) -> str:
-    """ "44 seconds", "5 minutes": a wait as one says it, rounded up, as a page counts it down (static/js/app.js)."""
+    """ "44 seconds", "5 minutes": a wait as one says it, rounded up, as a page counts it down (static/js/page.js)."""
     if seconds <= 120:
         return _counted(-int(-seconds // 1), "second")
     name, length = next(((name, length) for name, length in LENGTHS if seconds > length), LENGTHS[-1])

@@ -1,8 +1,8 @@
 """The files a browser needs: style sheets, a script, a mark and icons, compressed once and named by their content.
 
-The style sheets and scripts are separate files for their readers and one file for the network; a name that holds
-the content's digest can be kept by a browser for ever. `python -m insight_app.assets FOLDER` writes them for a web
-server in front.
+The style sheets and scripts are separate files for their readers and few files for the network, without what is for
+readers alone; a name that holds the content's digest can be kept by a browser for ever. `python -m insight_app.assets
+FOLDER` writes them for a web server in front.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,29 +20,25 @@ from flask import Flask, Response, abort, current_app, request, url_for
 from insight_app.accounts.guards import for_everybody
 from insight_app.config import PROJECT
 
+# Every page has the first sheet, and one of the first two scripts; the others are for those that need them.
 BUNDLES = {
-    "site.css": (
-        "css/tokens.css",
-        "css/base.css",
-        "css/prose.css",
-        "css/chat.css",
-        "css/composer.css",
-        "css/presets.css",
-    ),
-    "shelf.css": ("css/shelf.css",),
-    "settings.css": ("css/settings.css", "css/moderation.css", "css/library.css"),
+    "site.css": ("css/tokens.css", "css/base.css", "css/composer.css", "css/presets.css"),
     "site.js": (
         "vendor/htmx-4.0.1-with-sse.js",
+        "js/page.js",
         "js/app.js",
-        "js/growing.js",
         "js/more.js",
         "js/drafts.js",
-        "js/latest.js",
         "js/composer.js",
         "js/files.js",
         "js/prompts.js",
         "js/keys.js",
     ),
+    "outside.js": ("js/page.js",),
+    "conversation.css": ("css/prose.css", "css/code.css", "css/chat.css"),
+    "conversation.js": ("js/follow.js", "js/growing.js", "js/latest.js", "js/rewrite.js"),
+    "settings.css": ("css/code.css", "css/settings.css", "css/moderation.css", "css/library.css"),
+    "shelf.css": ("css/shelf.css",),
     "streamed.css": ("css/streamed.css",),
     "mark.svg": ("img/mark.svg",),
     **{f"icon-{name}.png": (f"img/icon-{name}.png",) for name in ("192", "512", "whole-180", "whole-512")},
@@ -52,6 +49,8 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
+# Comments that have their lines for themselves, and indentation.
+FOR_READERS = re.compile(rb"^[ \t]*(?://.*|/\*.*\*/)\n|^[ \t]+", re.MULTILINE)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -63,8 +62,14 @@ class Asset:
     type: str
 
 
+def as_sent(path: Path) -> bytes:
+    """A file without what is for readers. That needs no parser: no line of our sheets and scripts begins in a text."""
+    content = path.read_bytes()
+    return FOR_READERS.sub(b"", content) if path.parent.name in ("css", "js") else content
+
+
 def read_bundle(folder: Path, name: str) -> Asset:
-    plain = b"\n".join((folder / part).read_bytes() for part in BUNDLES[name])
+    plain = b"\n".join(as_sent(folder / part) for part in BUNDLES[name])
     stem, _, ending = name.partition(".")
     digest = hashlib.sha256(plain).hexdigest()[:12]
     return Asset(f"{stem}-{digest}.{ending}", plain, gzip.compress(plain, 9, mtime=0), TYPES["." + ending])

@@ -19,7 +19,7 @@ from flask_babel import Babel, Domain, get_locale
 
 from insight_app import amounts, sentences
 from insight_app.accounts.guards import for_program
-from insight_app.words import in_page, in_page_n, said_number
+from insight_app.words import in_page, in_page_n, locale, said_number
 
 COOKIE = "language"
 # What templates say amounts and times with.
@@ -36,12 +36,12 @@ def languages() -> dict[str, str]:
 
 def language() -> str:
     """The code of the language of the page that is drawn: "en" outside a request."""
-    return str(get_locale() or "en")
+    return str(locale())
 
 
 def direction() -> str:
     """Where lines of that language begin: "ltr" or "rtl"."""
-    return (get_locale() or Locale("en")).text_direction
+    return locale().text_direction
 
 
 def register(app: Flask) -> None:
@@ -68,7 +68,7 @@ def _own_name(code: str) -> str:
 
 class _Catalogs(Domain):  # type: ignore[misc]  # it has no types
     def get_translations(self) -> Translations:
-        return _catalog(language())
+        return _catalog(str(get_locale() or "en"))
 
 
 @lru_cache

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 
 import flask_babel
 from babel import Locale
 from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
+from babel.support import NullTranslations
+from flask import g, has_app_context
 from markupsafe import Markup, escape
 
 
 def _(text: str, /, **names: object) -> str:
     """`text` in the language of the page, with names in the place of its `%(name)s`."""
-    said = str(flask_babel.gettext(text)) if text else ""
+    said = str(_spoken()[1].ugettext(text)) if text else ""
     return said % names if names else said
 
 
 def ngettext(one: str, several: str, number: int, /, **names: object) -> str:
     """The form for that number, which stands in it as `%(num)s`."""
-    form = flask_babel.get_translations().ungettext(one, several, number)
+    form = _spoken()[1].ungettext(one, several, number)
     return str(form % {"num": said_number(number), **names})
 
 
@@ -49,7 +52,12 @@ def in_page_n(one: str, several: str, number: int, /, **names: object) -> Markup
 
 def said_number(number: float, digits: int | None = None) -> str:
     """ "1,234.5" as the language of the page writes it, with so many digits behind the point; None: as there are."""
-    return format_decimal(number, number_pattern(digits), locale=locale())
+    return _written(number, digits, locale())
+
+
+@lru_cache(maxsize=2000)
+def _written(number: float, digits: int | None, _spoken: Locale) -> str:
+    return format_decimal(number, number_pattern(digits), locale=_spoken)
 
 
 def number_pattern(digits: int | None) -> str:
@@ -60,10 +68,23 @@ def number_pattern(digits: int | None) -> str:
 
 def locale() -> Locale:
     """The language of the page, as Babel knows it."""
-    return flask_babel.get_locale() or _ENGLISH
+    return _spoken()[0]
 
 
 _ENGLISH = Locale("en")
+
+
+def _spoken() -> tuple[Locale, NullTranslations]:
+    """The language of the page, and what is said in it: asked for once, as a page has a hundred words and more."""
+    if not has_app_context():
+        return _ENGLISH, _NO_WORDS
+    found: tuple[Locale, NullTranslations] | None = g.get("spoken")
+    if found is None:
+        found = g.spoken = (flask_babel.get_locale() or _ENGLISH, flask_babel.get_translations())
+    return found
+
+
+_NO_WORDS = NullTranslations()
 
 
 def said_day(day: date) -> str:

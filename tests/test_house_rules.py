@@ -109,11 +109,12 @@ LICENCES: dict[str, set[str]] = {
     "__init__.py": {"flask"},
     "web.py": WEB,
     "languages.py": WEB,
-    "words.py": {"flask_babel"},
+    "words.py": {"flask", "flask_babel"},
     "incoming.py": WEB,
     "refusals.py": WEB,
     "cli.py": WEB,
     "assets.py": WEB,
+    "packing.py": WEB,
 }
 # Imports go downwards only; a folder may import those after it.
 LAYERS = (
@@ -129,7 +130,18 @@ LAYERS = (
     ("words",),
 )
 # Above the layers: what puts the product together, and what all routes share.
-TOP = {"__init__", "languages", "services", "web", "incoming", "refusals", "assets", "cli", "verify_streaming"}
+TOP = {
+    "__init__",
+    "languages",
+    "services",
+    "web",
+    "incoming",
+    "refusals",
+    "assets",
+    "packing",
+    "cli",
+    "verify_streaming",
+}
 
 
 def imports(path: Path) -> set[str]:

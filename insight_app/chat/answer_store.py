@@ -121,7 +121,7 @@ class AnswerStore:
 
 
 def message_of(row: Row[Any]) -> Message:
-    values = dict(row._mapping)
+    values = {name: value for name, value in row._mapping.items() if name != "has_files"}
     figures = Figures(**{name: values.pop(name) for name in _FIGURES})
     values["state"] = State(values["state"])
     return Message(**values, figures=figures)

@@ -50,7 +50,7 @@ class Conversation:
     """`updated_at` is when the last message came, in seconds since 1970, and never before that of an older message.
 
     `owner` is the id of the person whose it is, "" where nobody signs in. `titled_by` is "words" (its first ones),
-    "model" or "person".
+    "model" or "person"; `options` is what is wished for it, as Wishes writes it.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Conversation:
     owner: str = ""
     is_archived: bool = False
     titled_by: str = "words"
+    options: str = ""
 
     @property
     def is_temporary(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from insight_app.accounts.guards import me, still_in
 from insight_app.chat import days, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
+from insight_app.chat.options import Wishes
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
@@ -103,7 +104,7 @@ def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str
     last = messages[-1] if messages else None
     remembering = next((one for one in reversed(messages) if one.figures.messages_read), None)
     memory_from = remembering.figures.memory_from if remembering else None
-    model = services().options.wishes(found.id).model
+    model = Wishes.from_json(found.options).model
     return {
         "conversation": found,
         "at": at,
@@ -144,6 +145,17 @@ def sent(prompt: Message, answer: Message) -> str:
 def instead(old: Message, new: Message) -> str:
     """What a page gets for another answer in the place of one."""
     return swap(f"#a{old.id}", "outerHTML", message_html(new)) + _ready(new)
+
+
+def facts(message: Message) -> Markup:
+    """What an answer took; it has more words and numbers than all else of it, and is the same whenever it is shown."""
+    drawn = _facts.__wrapped__ if message.is_temporary else _facts
+    return drawn(replace(message, text="", thinking="", rating=None), language())
+
+
+@lru_cache(maxsize=1000)
+def _facts(message: Message, _language: str) -> Markup:
+    return Markup(draw("chat/_facts.html", message=message))
 
 
 def _ready(last: Message) -> str:
@@ -227,6 +239,7 @@ def forget() -> None:
     """Nothing of what was deleted stays in memory."""
     _finished.cache_clear()
     _line.cache_clear()
+    _facts.cache_clear()
 
 
 def follow(reply: Reply, place: str) -> Iterator[bytes]:

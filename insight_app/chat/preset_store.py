@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
 
 from insight_app.chat.options import Wishes
 from insight_app.chat.presets import MOST_PRESETS, Preset, built_in
@@ -14,6 +14,10 @@ from insight_app.storage.database import Database
 from insight_app.storage.tables import presets
 
 _PRESET = (presets.c.id, presets.c.name, presets.c.instructions, presets.c.options)
+# Composed once: each page on which a chat begins has them.
+_FIND_OF = (
+    select(*_PRESET).where(presets.c.owner == bindparam("owner")).order_by(func.lower(presets.c.name), presets.c.id)
+)
 
 
 class PresetStore:
@@ -24,9 +28,8 @@ class PresetStore:
 
     def of(self, owner: str) -> list[Preset]:
         """Their own, by name."""
-        query = select(*_PRESET).where(presets.c.owner == owner).order_by(func.lower(presets.c.name), presets.c.id)
         with self._database.reading() as connection:
-            return [_preset(*row) for row in connection.execute(query)]
+            return [_preset(*row) for row in connection.execute(_FIND_OF, {"owner": owner})]
 
     def find(self, preset_id: str, owner: str) -> Preset:
         """One of their own or of those that everybody has."""

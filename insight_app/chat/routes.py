@@ -16,6 +16,7 @@ from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Conversation, Listed, Message, is_temporary
+from insight_app.chat.options import Wishes
 from insight_app.chat.presets import Preset
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
@@ -82,7 +83,7 @@ def _begin(*, temporary: bool) -> ResponseReturnValue:
 @rates.sending
 def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
-    own_conversation(conversation_id)
+    wished = Wishes.from_json(own_conversation(conversation_id).options)
     form = PromptForm()
     attached, text = files.sent_along(temporary=is_temporary(conversation_id)), _sent(form)
     store = services().conversations
@@ -93,7 +94,8 @@ def send(conversation_id: str) -> ResponseReturnValue:
             form, text, attached, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
         )
     if answer is not None:
-        services().options.follow(conversation_id, taken.model)
+        if wished.model != taken.model:
+            services().options.follow(conversation_id, taken.model)
         services().answering.start(answer, [*before, prompt])
     if answer is None or not from_htmx():
         return _to_conversation(conversation_id)
@@ -325,5 +327,6 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for
     app.jinja_env.globals["lasting"] = pages.lasting
+    app.jinja_env.globals["facts"] = pages.facts
     app.jinja_env.globals["new_key"] = new_key
     app.jinja_env.globals["judges_prompts"] = lambda: services().moderation.judges_prompts

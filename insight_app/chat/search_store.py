@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, select
@@ -52,15 +53,14 @@ class SearchStore:
         """
         if not search.terms:
             return []
-        mine = select(*_CONVERSATION).where(conversations.c.owner == owner, IS_THERE)
-        found, matches = list[Conversation](), search.matcher()
+        mine = select(conversations.c.id, conversations.c.title).where(conversations.c.owner == owner, IS_THERE)
+        newest_first, matches = conversations.c.updated_at.desc(), search.matcher()
         with self._database.reading() as connection:
-            for row in connection.execute(mine.order_by(conversations.c.updated_at.desc())):
-                if matches(row.title):
-                    found.append(Conversation(*row))
-                if len(found) == most:
-                    break
-        return found
+            titles = connection.execute(mine.order_by(newest_first))
+            ids = list(islice((id for some in titles.partitions(1000) for id, title in some if matches(title)), most))
+            titles.close()
+            query = select(*_CONVERSATION).where(conversations.c.id.in_(ids), IS_THERE).order_by(newest_first)
+            return [Conversation(*row) for row in connection.execute(query)] if ids else []
 
     def messages(self, search: Search, owner: str = "", before: int | None = None, most: int = 20) -> Found:
         """Messages that have all of it, newest first, and older than that one."""

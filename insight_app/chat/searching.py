@@ -82,11 +82,14 @@ class Search:
 
     def matcher(self) -> Callable[[str], bool]:
         """Tells of a text whether all of it is there."""
-        patterns = [re.compile(term.pattern) for term in self.terms]
+        searches = [re.compile(term.pattern).search for term in self.terms]
 
         def matches(text: str) -> bool:
             there = folded(text)
-            return bool(patterns) and all(pattern.search(there) for pattern in patterns)
+            for search in searches:  # all() takes twice as long, and there may be ten thousand texts
+                if not search(there):
+                    return False
+            return bool(searches)
 
         return matches
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat import attachment_store
@@ -18,7 +18,11 @@ from insight_app.chat.conversation_store import IS_THERE, WholeStore
 from insight_app.chat.messages import Message, State, title_of
 from insight_app.chat.tree import Tree
 from insight_app.errors import NotThere, StillAnswering
-from insight_app.storage.tables import conversations, messages
+from insight_app.storage.tables import attachments, conversations, messages
+
+# Files are looked for only where there are any: to ask for all of them costs each page and prompt a query.
+_HAS_FILES = select(attachments.c.id).where(attachments.c.message_id == messages.c.id).exists().label("has_files")
+_WHOLE = (*MESSAGE, _HAS_FILES)
 
 
 def _history() -> Select[Any]:
@@ -29,11 +33,11 @@ def _history() -> Select[Any]:
     end = func.coalesce(bindparam("last", type_=messages.c.id.type), newest)
     line = step.where(mine, messages.c.id == end).cte(recursive=True)
     line = line.union_all(step.where(messages.c.id == line.c.parent_id))
-    return select(*MESSAGE).join(line, messages.c.id == line.c.id).order_by(messages.c.id)
+    return select(*_WHOLE).join(line, messages.c.id == line.c.id).order_by(messages.c.id)
 
 
 # What every prompt and answer needs is composed once: that takes three times as long as running it.
-_FIND = select(*MESSAGE).join(conversations).where(BY_ID, IS_THERE)
+_FIND = select(*_WHOLE).join(conversations).where(BY_ID, IS_THERE)
 _FIND_SENT = (
     select(*MESSAGE)
     .join(conversations)
@@ -44,7 +48,7 @@ _FIND_TRIES = select(messages.c.id).where(
     messages.c.role == bindparam("role"),
     messages.c.parent_id.is_not_distinct_from(bindparam("parent_id")),
 )
-_FIND_SOME = select(*MESSAGE).where(messages.c.id.in_(bindparam("ids", expanding=True))).order_by(messages.c.id)
+_FIND_SOME = select(*_WHOLE).where(messages.c.id.in_(bindparam("ids", expanding=True))).order_by(messages.c.id)
 _FIND_HISTORY = _history()
 _FIND_TREE = select(messages.c.id, messages.c.parent_id).where(
     messages.c.conversation_id == bindparam("conversation_id")
@@ -71,15 +75,13 @@ class ConversationStore(WholeStore, AnswerStore):
     def messages(self, ids: Iterable[int]) -> list[Message]:
         """These messages, oldest first, without the texts of their files; those that are gone are not among them."""
         with self._database.reading() as connection:
-            found = [message_of(row) for row in connection.execute(_FIND_SOME, {"ids": list(ids)})]
-            return _with_files(connection, found)
+            return _with_files(connection, connection.execute(_FIND_SOME, {"ids": list(ids)}).all())
 
     def history(self, conversation_id: str, last: int | None = None) -> list[Message]:
         """From the first message of a conversation to this one or, without it, to the newest one; files with texts."""
         place = {"conversation_id": conversation_id, "last": last}
         with self._database.reading() as connection:
-            found = [message_of(row) for row in connection.execute(_FIND_HISTORY, place)]
-            found = _with_files(connection, found, with_text=True)
+            found = _with_files(connection, connection.execute(_FIND_HISTORY, place).all(), with_text=True)
         if last is not None and not found:
             raise NotThere
         return found
@@ -91,7 +93,7 @@ class ConversationStore(WholeStore, AnswerStore):
             row = connection.execute(_FIND, {"message_id": message_id}).first()
             if row is None:
                 raise NotThere
-            return _with_files(connection, [message_of(row)])[0]
+            return _with_files(connection, [row])[0]
 
     def tries(self, message: Message) -> list[int]:
         """The ids of this message and of the others in its place: answers to one prompt, versions of one prompt."""
@@ -245,7 +247,9 @@ def _add(
     return Message(id=message_id, **{**values, "state": state})
 
 
-def _with_files(connection: Connection, found: list[Message], *, with_text: bool = False) -> list[Message]:
-    prompts = [each.id for each in found if each.role == "user"]
-    files = attachment_store.of_messages(connection, prompts, with_text=with_text) if prompts else {}
-    return [replace(each, attached=files[each.id]) if each.id in files else each for each in found] if files else found
+def _with_files(connection: Connection, rows: Sequence[Row[Any]], *, with_text: bool = False) -> list[Message]:
+    found, with_some = [message_of(row) for row in rows], [row.id for row in rows if row.has_files]
+    if not with_some:
+        return found
+    files = attachment_store.of_messages(connection, with_some, with_text=with_text)
+    return [replace(each, attached=files.get(each.id, ())) for each in found]

@@ -1,10 +1,4 @@
-// The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
-"use strict";
-
-// The list is grouped by the days of here.
-document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;samesite=lax`;
-
-const words = document.getElementById("words").dataset;
+// The little that only a browser can do: keys, copying, and saying that the server is gone.
 
 // Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).
 document.addEventListener("keydown", (event) => {
@@ -22,8 +16,6 @@ document.addEventListener("sent", () => {
   const message = document.getElementById("message");
   if (message.value === asked) message.value = "";
   message.focus();
-  follows(true);
-  toEnd();
 });
 
 // A judge takes a while until a message is sent: that is shown, and said.
@@ -35,19 +27,6 @@ document.addEventListener("submit", ({target}) => {
 });
 addEventListener("pageshow", () => document.querySelectorAll(".checking").forEach((one) => delete one.dataset.shown));
 
-// A stream tells its answer's state by a named event.
-document.addEventListener("state", (event) => {
-  event.target.closest("article").dataset.state = event.detail.data;
-});
-
-// A stream that breaks off connects again by itself, and then says anew what is going on.
-document.addEventListener("htmx:sse:error", (event) => {
-  const status = event.target.closest("article")?.querySelector(".status");
-  if (!status || status.textContent === words.lost) return;
-  status.textContent = words.lost;
-  document.getElementById("announcer").textContent = words.lost;
-});
-
 // The server cannot be reached: say so, keep everything.
 document.addEventListener("htmx:error", (event) => {
   const notice = document.getElementById("notice");
@@ -57,20 +36,6 @@ document.addEventListener("htmx:error", (event) => {
   line.textContent = words.away;
   notice.replaceChildren(line);
 });
-
-// A wait counts down for the eye; its end is said once.
-setInterval(() => document.querySelectorAll("[data-countdown]").forEach((left) => {
-  left.until ??= Date.now() + left.dataset.countdown * 1000;
-  const seconds = Math.ceil((left.until - Date.now()) / 1000);
-  const [unit, length] = seconds <= 120 ? ["second", 1] : seconds <= 3600 ? ["minute", 60] : seconds <= 86400 ? ["hour", 3600] : ["day", 86400];
-  left.textContent = new Intl.NumberFormat(`${document.documentElement.lang}-u-nu-latn`, {style: "unit", unit, unitDisplay: "long"}).format(Math.ceil(seconds / length));
-  if (seconds > 0) return;
-  const over = left.closest("#notice") ? words.send : words.try;
-  const shown = left.closest("[aria-hidden]");
-  shown.previousElementSibling.remove();
-  shown.replaceChildren(over);
-  document.getElementById("announcer").textContent = over;
-}), 1000);
 
 // Who writes a number beside a choice has chosen it.
 document.addEventListener("input", (event) => {
@@ -110,43 +75,11 @@ async function copy(text) {
   if (!done) throw new Error("copy");
 }
 
-// The page follows a growing answer only while its reader is at the end.
-let atEnd = true;
-let lastScroll = 0;
-const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
-const keepAtEnd = () => { if (atEnd) toEnd(); };
-// At the end nothing has to be kept in its place, and to look for what would be takes the longer the longer the page is.
-const follows = (does) => {
-  atEnd = does;
-  document.documentElement.style.overflowAnchor = does ? "none" : "";
-};
-addEventListener("scroll", () => {
-  // The answer may have grown since this scroll, so distance alone does not say that somebody left the end.
-  if (innerHeight + scrollY >= document.documentElement.scrollHeight - 80) follows(true);
-  else if (scrollY < lastScroll) follows(false);
-  lastScroll = scrollY;
-}, {passive: true});
+// The open conversation is in sight in a long list.
 addEventListener("DOMContentLoaded", () => {
   const here = document.querySelector(".conversations [aria-current]");
   const list = here?.closest("ul");
   if (list) list.scrollTop = here.offsetTop - list.clientHeight / 2;
-  const messages = document.getElementById("messages");
-  if (!messages) return;
-  // Who goes to one message, as to another answer in its place, stays there.
-  const named = location.hash && document.getElementById(location.hash.slice(1));
-  follows(!named || innerHeight + scrollY >= document.documentElement.scrollHeight - 80);
-  keepAtEnd();
-  const dock = document.querySelector(".dock");
-  const follow = new ResizeObserver(() => {
-    // Stop and whatever has the focus must stay above the dock, which grows with what is typed.
-    document.documentElement.style.setProperty("--dock", `${dock.offsetHeight}px`);
-    keepAtEnd();
-  });
-  // Not the messages: each change of what is observed has all of the page's layout looked over twice.
-  follow.observe(dock);
-  addEventListener("resize", keepAtEnd);
-  // Before the frame is drawn: a scroll that the observer makes costs another one.
-  document.addEventListener("htmx:after:swap", keepAtEnd);
 });
 
 // A swap that takes away what had the focus leaves it to what led there, or to the composer, but not to nobody.

@@ -1,33 +1,6 @@
-// What the composer does beside sending: it brings back the last prompt, grows, and says how much the model can still read.
+// What the composer does beside sending: it grows, and says how much the model can still read.
 {
   const message = () => document.getElementById("message");
-
-  // Arrow up in the empty composer edits the last prompt; Escape leads back.
-  let wentUp = false;
-  document.addEventListener("keydown", (event) => {
-    const {target, key} = event;
-    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (key === "Escape" && wentUp && target.closest?.(".rewrite")) {
-      document.addEventListener("htmx:after:swap", () => message()?.focus({preventScroll: true}), {once: true});
-    } else if (key === "ArrowUp" && target.id === "message" && !target.value) {
-      const edit = [...document.querySelectorAll("#messages .prompt .edit")].pop();
-      if (!edit) return;
-      event.preventDefault();
-      const id = edit.closest(".prompt").id;
-      const into = () => {
-        const area = document.querySelector(`#${id} textarea`);
-        if (!area) return;
-        document.removeEventListener("htmx:after:swap", into);
-        area.focus();
-        area.setSelectionRange(area.value.length, area.value.length);
-        area.scrollIntoView({block: "nearest"});
-      };
-      document.addEventListener("htmx:after:swap", into);
-      wentUp = true;
-      edit.click();
-    }
-  });
-  document.addEventListener("pointerdown", () => { wentUp = false; });
 
   // Where a browser does not let fields grow by themselves, their lines are counted.
   const grow = (area) => {
