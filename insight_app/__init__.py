@@ -33,14 +33,25 @@ def create_app(
     from insight_app.api import completion_routes as completions
     from insight_app.api import examples_routes as programs
     from insight_app.api import routes as api
+    from insight_app.appearance import routes as appearance
+    from insight_app.chat import attachment_routes as attachments
+    from insight_app.chat import option_routes as options
+    from insight_app.chat import preset_routes as presets
     from insight_app.chat import prompt_routes as instructions
+    from insight_app.chat import rating_routes as ratings
     from insight_app.chat import routes as chat
+    from insight_app.chat import saved_prompt_routes as saved_prompts
+    from insight_app.chat import search_routes as search
+    from insight_app.chat import shelf_routes as shelf
+    from insight_app.chat import streamed_routes as streamed
     from insight_app.config import PROJECT, load
     from insight_app.health import routes as health
+    from insight_app.library import model_routes as models
     from insight_app.library import routes as library
     from insight_app.limits import rates
     from insight_app.moderation import judge_routes as judge
     from insight_app.moderation import routes as moderation
+    from insight_app.privacy import copies_routes as copies
     from insight_app.privacy import routes as privacy
     from insight_app.services import build_services
     from insight_app.telemetry import logs
@@ -63,12 +74,20 @@ def create_app(
         accounts,
         doors,
         chat,
+        shelf,
+        search,
+        ratings,
+        attachments,
+        options,
+        saved_prompts,
+        streamed,
         library,
         account,
         people,
         roles,
     )
-    for part in (*parts, instructions, moderation, judge, usage, privacy, health, api, completions, programs):
+    settings_pages = (instructions, appearance, models, presets, moderation, judge, usage, privacy, copies, health, api)
+    for part in (*parts, *settings_pages, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

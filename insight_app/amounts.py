@@ -10,6 +10,7 @@ from babel.units import format_unit
 
 from insight_app.words import LENGTHS, _, locale, number_pattern
 
+DISK_SIZES = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
 SIZES = (("gigabyte", 2**30), ("megabyte", 2**20), ("kilobyte", 2**10))
 
 
@@ -53,6 +54,13 @@ def in_bytes(number: int) -> str:
     """ "4 MB", "1.5 GB": of bytes; what is below a kilobyte is told as one."""
     name, length = next(((name, length) for name, length in SIZES if number >= length), SIZES[-1])
     digits = 0 if number % length == 0 or name == "kilobyte" else 1
+    return _with_unit(max(number / length, 1), digits, f"digital-{name}")
+
+
+def on_disk(number: int) -> str:
+    """ "4.7 GB", "815 MB": of bytes as disks and Ollama count them, a thousand MB to the GB."""
+    name, length = next(((name, length) for name, length in DISK_SIZES if number >= length), DISK_SIZES[-1])
+    digits = 1 if name == "gigabyte" and number % length and number < 100 * length else 0
     return _with_unit(max(number / length, 1), digits, f"digital-{name}")
 
 

@@ -1,4 +1,4 @@
-"""The files a browser needs: style sheets, a script and a mark, compressed once and named by their content.
+"""The files a browser needs: style sheets, a script, a mark and icons, compressed once and named by their content.
 
 The style sheets and scripts are separate files for their readers and one file for the network; a name that holds
 the content's digest can be kept by a browser for ever. `python -m insight_app.assets FOLDER` writes them for a web
@@ -14,18 +14,44 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask, Response, abort, request, url_for
+from flask import Flask, Response, abort, current_app, request, url_for
 
 from insight_app.accounts.guards import for_everybody
 from insight_app.config import PROJECT
 
 BUNDLES = {
-    "site.css": ("css/tokens.css", "css/base.css", "css/prose.css", "css/chat.css"),
-    "settings.css": ("css/settings.css", "css/moderation.css"),
-    "site.js": ("vendor/htmx-4.0.1-with-sse.js", "js/app.js", "js/more.js", "js/drafts.js"),
+    "site.css": (
+        "css/tokens.css",
+        "css/base.css",
+        "css/prose.css",
+        "css/chat.css",
+        "css/composer.css",
+        "css/presets.css",
+    ),
+    "shelf.css": ("css/shelf.css",),
+    "settings.css": ("css/settings.css", "css/moderation.css", "css/library.css"),
+    "site.js": (
+        "vendor/htmx-4.0.1-with-sse.js",
+        "js/app.js",
+        "js/growing.js",
+        "js/more.js",
+        "js/drafts.js",
+        "js/latest.js",
+        "js/composer.js",
+        "js/files.js",
+        "js/prompts.js",
+        "js/keys.js",
+    ),
+    "streamed.css": ("css/streamed.css",),
     "mark.svg": ("img/mark.svg",),
+    **{f"icon-{name}.png": (f"img/icon-{name}.png",) for name in ("192", "512", "whole-180", "whole-512")},
 }
-TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -59,6 +85,11 @@ def write(source: Path, folder: Path) -> None:
             unfinished.replace(folder / name)  # whole or not at all, as it may be asked for just now
 
 
+def asset(name: str) -> str:
+    """The address of that one of BUNDLES."""
+    return url_for("asset_file", name=current_app.extensions["assets"][name].name)
+
+
 def register(app: Flask) -> None:
     """Serves /assets/NAME and gives templates `asset("site.css")`, its address."""
     folder = Path(app.root_path) / "static"
@@ -77,10 +108,8 @@ def register(app: Flask) -> None:
         response.headers["Cache-Control"] = FOR_EVER
         return response
 
-    def address(name: str) -> str:
-        return url_for("asset_file", name=bundles[name].name)
-
-    app.jinja_env.globals["asset"] = address
+    app.extensions["assets"] = bundles
+    app.jinja_env.globals["asset"] = asset
 
 
 if __name__ == "__main__":

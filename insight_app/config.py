@@ -83,6 +83,13 @@ class Settings:
     ollama_base_url: str = _variable(
         "OLLAMA_BASE_URL", "http://127.0.0.1:11434", values.ollama_url, "Where Ollama answers."
     )
+    ollama_models: str = _variable(
+        "OLLAMA_MODELS",
+        "",
+        values.text,
+        "Where Ollama keeps its models, if it is told so by this variable of its own. Only to show how much room is "
+        "free there.",
+    )
     ollama_model: str = _variable(
         "OLLAMA_MODEL",
         "",
@@ -123,6 +130,13 @@ class Settings:
         values.one_of("auto", "on", "off"),
         "Whether a reasoning model thinks before it answers. auto: as the model does by itself.",
     )
+    titles: str = _variable(
+        "TITLES",
+        "auto",
+        values.one_of("auto", "words"),
+        "What a conversation is called. auto: by its model, after the first answer, when nobody waits for anything and "
+        "the model is in memory anyway; never by the built-in one. words: always by its first words.",
+    )
     request_timeout_seconds: int = _variable(
         "REQUEST_TIMEOUT_SECONDS",
         "120",
@@ -148,8 +162,21 @@ class Settings:
         values.whole(1, 10_000),
         "How many answers may wait in line for a model. Whoever comes then is asked to try again later.",
     )
+    max_import_mb: int = _variable(
+        "MAX_IMPORT_MB",
+        "40",
+        values.whole(1, 2_000),
+        "The largest file with conversations that somebody can bring, in MB. It is read into memory.",
+    )
     max_prompt_chars: int = _variable(
         "MAX_PROMPT_CHARS", "100000", values.whole(1, 10_000_000), "The longest message, in characters."
+    )
+    max_attachment_mb: int = _variable(
+        "MAX_ATTACHMENT_MB",
+        "10",
+        values.whole(0, 100),
+        "The largest file that may go with a message, in MB; all files of one message may have twice as much. 0: no "
+        "files. A proxy in front must let as much through.",
     )
     enable_moderation: bool = _variable(
         "ENABLE_MODERATION",

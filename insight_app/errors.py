@@ -7,6 +7,7 @@ InsightError
 │   ├── EmptyPrompt
 │   ├── PromptTooLarge   longer than MAX_PROMPT_CHARS, before any engine saw it
 │   ├── TooLarge         more than a request may hold
+│   ├── ImportTooLarge   more than MAX_IMPORT_MB
 │   ├── FormExpired      a form without the token of this session
 │   ├── WrongMethod      a POST where there is only GET, or the other way round
 │   ├── UnknownHost      the server was called by a name that is not its own
@@ -20,7 +21,24 @@ InsightError
 │   │   └── OtherPerson  it is of somebody whom the provider calls otherwise
 │   ├── LastAdmin        nobody would be left who can let others in
 │   ├── TooManyKeys      more keys than anybody could keep apart
+│   ├── TooManyKept      more presets or saved prompts than one could find again
+│   ├── NotAModelName    no model of Ollama's can be called so
 │   ├── PromptRefused    a rule does not let this message be sent
+│   ├── FileRefused      a file cannot be attached to a message
+│   │   ├── TooManyFiles
+│   │   ├── FileTooLarge    more than MAX_ATTACHMENT_MB
+│   │   ├── FilesTooLarge   all files of a message together
+│   │   ├── FileEmpty
+│   │   ├── FileTooLong     more text than MAX_PROMPT_CHARS
+│   │   ├── FileTooMuch     it takes more memory or time than anybody may take
+│   │   ├── FileUnreadable  neither text nor a picture nor a PDF
+│   │   ├── ImageBroken
+│   │   ├── ImageTooLarge   in pixels
+│   │   ├── PdfBroken
+│   │   ├── PdfLocked       it opens with a password only
+│   │   ├── PdfWithoutText  scanned pages
+│   │   └── FileGone        it was attached, but not sent for an hour
+│   ├── ModelBlind       an image for a model that sees none
 │   └── ForeignPage      a page of another site calls the door for programs
 ├── SignInNeeded         nobody is signed in, or no longer
 │   ├── SignedOut        somebody was, while a page of theirs showed an answer growing
@@ -47,6 +65,17 @@ InsightError
 ├── NotThere             no such conversation, answer or page, or not yours
 │   ├── AddressUnknown   a program asks at an address that there is not
 │   └── TemporaryOver    of a temporary chat that has ended
+├── ModelsNotManaged     the engine's models are somebody else's to fetch and remove
+├── ModelInUse           a model that is to go writes an answer just now
+├── NoRoomForModel       it is larger than what is free on the disk
+├── PullFailed           Ollama did not fetch a model, or not all of it
+│   ├── PullUnknown      the library has none of this name
+│   ├── PullNoRoom       the disk was full before the end
+│   ├── PullOffline      Ollama cannot reach the library
+│   ├── PullForbidden    the library does not give it to everybody
+│   ├── PullOutdated     the model needs a newer Ollama
+│   ├── PullDamaged      what came is not what the library has
+│   └── PullCut          Ollama broke off, or said nothing any more
 ├── TemporaryNotOffered  nowhere to hold a temporary chat
 ├── ChangedMeanwhile     somebody else changed what is to be changed
 ├── AnswerRefused        a rule ended the answer
@@ -197,7 +226,16 @@ class TooLarge(InputError):
     status = 413
     code = "too_large"
     cause = Said("What was sent is larger than %(limit)s.")
-    next_step = Said("Shorten the text and send it again; a browser still has it, one step back.")
+    next_step = Said(
+        "Shorten the text, or attach smaller files, and send it again; a browser still has it, one step back."
+    )
+
+
+class ImportTooLarge(InputError):
+    status = 413
+    code = "import_too_large"
+    cause = Said("This file is larger than %(limit)s.")
+    next_step = Said("Choose a smaller one. Packed as a ZIP file it may be small enough.")
 
 
 class FormExpired(InputError):
@@ -288,10 +326,118 @@ class TooManyKeys(InputError):
     next_step = Said("Revoke some that are no longer used.")
 
 
+class TooManyKept(InputError):
+    status = 409
+    code = "too_many_kept"
+    cause = Said("You keep %(limit)s of these already.")
+    next_step = Said("Delete some that you no longer need, then save again.")
+
+
+class NotAModelName(InputError):
+    code = "not_a_model_name"
+    cause = Said("No model can have this name.")
+    next_step = Said("Write it as the library does, such as llama3.2, qwen2.5:0.5b or hf.co/somebody/a-model-GGUF.")
+
+
 class PromptRefused(InputError):
     code = "prompt_refused"
     cause = Said("This message was not sent. %(reason)s")
     next_step = Said("Change it, then send it again.")
+
+
+class FileRefused(InputError):
+    code = "file_refused"
+    cause = Said("The file “%(name)s” cannot be attached.")
+    next_step = Said("Remove it, then send again.")
+
+
+class TooManyFiles(FileRefused):
+    code = "too_many_files"
+    cause = Said("At most %(limit)s files can go with one message.")
+    next_step = Said("Remove some, or send them with the next message.")
+
+
+class FileTooLarge(FileRefused):
+    status = 413
+    code = "file_too_large"
+    cause = Said("The file “%(name)s” is larger than %(limit)s.")
+    next_step = Said("Attach a smaller one, or only the part that matters.")
+
+
+class FilesTooLarge(FileRefused):
+    status = 413
+    code = "files_too_large"
+    cause = Said("All files of a message together may have %(limit)s.")
+    next_step = Said("Remove some, or send them with the next message.")
+
+
+class FileEmpty(FileRefused):
+    code = "file_empty"
+    cause = Said("The file “%(name)s” is empty.")
+    next_step = Said("Check that it was saved, then attach it again.")
+
+
+class FileTooLong(FileRefused):
+    status = 413
+    code = "file_too_long"
+    cause = Said("The file “%(name)s” has more text than a message may have (%(limit)s characters).")
+    next_step = Said("Attach only the part that matters.")
+
+
+class FileTooMuch(FileRefused):
+    code = "file_too_much"
+    cause = Said("The file “%(name)s” takes too long to read, or too much memory.")
+    next_step = Said("Attach a simpler one, or copy its text into the message.")
+
+
+class FileUnreadable(FileRefused):
+    status = 415
+    code = "file_unreadable"
+    cause = Said("The file “%(name)s” is neither text nor a PDF nor a picture (PNG, JPEG, WebP, GIF).")
+    next_step = Said("Save it as one of these, then attach it again.")
+
+
+class ImageBroken(FileRefused):
+    code = "image_broken"
+    cause = Said("The picture “%(name)s” is damaged or cut off.")
+    next_step = Said("Save or download it again, then attach it again.")
+
+
+class ImageTooLarge(FileRefused):
+    code = "image_too_large"
+    cause = Said("The picture “%(name)s” has more than 50 million pixels.")
+    next_step = Said("Make it smaller, then attach it again.")
+
+
+class PdfBroken(FileRefused):
+    code = "pdf_broken"
+    cause = Said("The PDF “%(name)s” is damaged or cut off.")
+    next_step = Said("Save or download it again, then attach it again.")
+
+
+class PdfLocked(FileRefused):
+    code = "pdf_locked"
+    cause = Said("The PDF “%(name)s” opens with a password only.")
+    next_step = Said("Save it without one, then attach it again.")
+
+
+class PdfWithoutText(FileRefused):
+    code = "pdf_without_text"
+    cause = Said("The PDF “%(name)s” holds pictures of pages and no text.")
+    next_step = Said("Attach a page of it as a picture, to a model that sees pictures, or one with text.")
+
+
+class FileGone(FileRefused):
+    status = 410
+    code = "file_gone"
+    cause = Said("A file is not there any more: what is not sent is kept for an hour.")
+    next_step = Said("Attach it again, then send.")
+
+
+class ModelBlind(InputError):
+    code = "model_blind"
+    cause = Said("The model “%(model)s” sees no pictures.")
+    next_step = Said("Remove the picture, or choose a model that sees: %(others)s.")
 
 
 class ForeignPage(InputError):
@@ -481,6 +627,82 @@ class TemporaryNotOffered(InsightError):
     code = "temporary_not_offered"
     cause = Said("Temporary chats are not possible here.")
     next_step = Said("Several processes would have to share them, and this machine has no folder in memory (/dev/shm).")
+
+
+class ModelsNotManaged(InsightError):
+    status = 409
+    code = "models_not_managed"
+    cause = Said("The models of this server are not managed from here.")
+    next_step = Said("Start the model server with those that you want.")
+
+
+class ModelInUse(InsightError):
+    status = 409
+    code = "model_in_use"
+    cause = Said("This model is writing an answer just now.")
+    next_step = Said("Wait for its end or stop it, then try again.")
+
+
+class NoRoomForModel(InsightError):
+    status = 507
+    code = "no_room_for_model"
+    cause = Said("This model takes %(size)s, and %(free)s are free on the disk of the models.")
+    next_step = Said("Make room there, remove a model, or choose a smaller one.")
+
+
+class PullFailed(InsightError):
+    """What a pull ended with. Ollama keeps what has come, so it can be gone on with."""
+
+    status = 502
+    code = "pull_failed"
+    cause = Said("Ollama could not fetch this model.")
+    next_step = Said("Go on to try again; if it lasts, look at Ollama's own log.")
+
+
+class PullUnknown(PullFailed):
+    status = 404
+    code = "pull_unknown"
+    cause = Said("The library has no model of this name.")
+    next_step = Said("Look it up at ollama.com/library; what stands after the colon may be wrong too.")
+
+
+class PullNoRoom(PullFailed):
+    status = 507
+    code = "pull_no_room"
+    cause = Said("There is not enough room for this model on the disk of the models.")
+    next_step = Said("Make room there or remove a model, then go on; or choose a smaller one.")
+
+
+class PullOffline(PullFailed):
+    status = 503
+    code = "pull_offline"
+    cause = Said("Ollama cannot reach the library of models.")
+    next_step = Said("Check the connection of its machine to the internet, and its proxy, then go on.")
+
+
+class PullForbidden(PullFailed):
+    status = 403
+    code = "pull_forbidden"
+    cause = Said("The library does not give this model to everybody.")
+    next_step = Said("Sign in there with Ollama and accept its terms, or choose another model.")
+
+
+class PullOutdated(PullFailed):
+    code = "pull_outdated"
+    cause = Said("This model needs a newer Ollama, or another machine.")
+    next_step = Said("Update Ollama, then go on; or choose another model.")
+
+
+class PullDamaged(PullFailed):
+    code = "pull_damaged"
+    cause = Said("What came is not what the library has.")
+    next_step = Said("Go on: Ollama fetches the damaged part anew.")
+
+
+class PullCut(PullFailed):
+    code = "pull_cut"
+    cause = Said("Ollama broke off before all of it was here.")
+    next_step = Said("Go on as soon as Ollama answers: it begins where it broke off.")
 
 
 class StillAnswering(InsightError):

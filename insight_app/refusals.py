@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import (
     Flask,
     Response,
@@ -23,11 +25,15 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from insight_app.accounts.guards import for_program
 from insight_app.amounts import in_bytes, lasting
 from insight_app.api.error_objects import error_object, status_of
+from insight_app.chat.attachment_routes import typed_along
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY
 from insight_app.errors import (
     AccountOff,
     AddressUnknown,
+    DatabaseError,
     FormExpired,
+    ImportTooLarge,
     InputError,
     InsightError,
     MetricsTokenNeeded,
@@ -48,6 +54,9 @@ from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID
 from insight_app.web import draw, from_htmx, services
+
+# What is typed there stays on the page.
+_WHERE_ONE_TYPES = {"chat", "streamed", "library", "models", "shelf", "search", "options", "saved"}
 
 
 def register(app: Flask) -> None:
@@ -78,6 +87,10 @@ def _translate(error: Exception) -> ResponseReturnValue:
             return error.response  # a redirect
         if error.code == 413:
             largest = request.max_content_length or 0
+            if request.endpoint in current_app.extensions["large_requests"]:
+                return show(ImportTooLarge(limit=in_bytes(largest)))
+            if request.content_length is not None and request.content_length <= largest:
+                largest = request.max_form_memory_size or largest  # one field of a form with files
             return show(TooLarge(limit=in_bytes(largest)))
         if isinstance(error, MethodNotAllowed):
             response = make_response(show(WrongMethod()))
@@ -133,7 +146,17 @@ def _way_in() -> ResponseReturnValue | None:
         return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
-    if from_htmx() and request.blueprint in ("chat", "library"):  # what is typed there stays
+    if from_htmx() and request.blueprint in (
+        "chat",
+        "streamed",
+        "library",
+        "models",
+        "shelf",
+        "search",
+        "options",
+        "saved",
+    ):
+        # what is typed there stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():
         return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})
@@ -165,10 +188,18 @@ def _begun(error: InsightError) -> dict[str, object]:
     return {
         "action": url_for("chat.begin_temporary") if is_over else request.path,
         "draft": _typed("message"),
+        "chosen": [] if is_over else _attached(),
         "model": _typed("model"),
         "after": "" if is_over else _typed("parent"),
         "temporary": is_over or request.path.startswith(("/temporary", f"/c/{TEMPORARY}")),
     }
+
+
+def _attached() -> Sequence[Attachment]:
+    try:
+        return typed_along()
+    except (HTTPException, DatabaseError, SignInNeeded):
+        return ()
 
 
 def _typed(field: str) -> str:

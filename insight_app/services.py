@@ -16,19 +16,29 @@ from insight_app.accounts.people import Account
 from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.alone import Alone
 from insight_app.chat.answering import Answering
+from insight_app.chat.attachment_store import AttachmentStore
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.line import Line, LineInMemory
+from insight_app.chat.option_store import AskedFor, OptionStore
+from insight_app.chat.options import limits
 from insight_app.chat.passing import Passing
+from insight_app.chat.preset_store import PresetStore
 from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.saved_prompt_store import SavedPromptStore
+from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
+from insight_app.chat.titling import Titling
 from insight_app.chat.traced import TracedEngine, TracedModeration
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
 from insight_app.engines.base import Engine, Options, Stop, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
+from insight_app.engines.ollama_library import OllamaLibrary
 from insight_app.engines.openai_compatible import OpenAICompatible
 from insight_app.errors import ENGINE_WORDS, ConfigError
+from insight_app.library.library import Library, NotManaged, OllamaModels
+from insight_app.library.pull_store import PullStore
 from insight_app.limits import rates
 from insight_app.limits.counting import Counting
 from insight_app.limits.store import LimitStore
@@ -60,6 +70,11 @@ class Services:
     database: Database
     accounts: Accounts
     conversations: Conversations
+    search: SearchStore
+    attachments: AttachmentStore
+    options: OptionStore
+    presets: PresetStore
+    saved_prompts: SavedPromptStore
     replies: Replies
     engine: Fallback
     rules: ModerationStore
@@ -71,6 +86,8 @@ class Services:
     usage: UsageStore
     answering: Answering
     passing: Passing
+    models: Library
+    titling: Titling
     personal: PersonalStore
     diagnostics: Records
     retention: Retention
@@ -78,6 +95,7 @@ class Services:
     metrics: Metrics
     tracing: Tracing
     rates: dict[str, Any]  # how Flask-Limiter counts
+    outside: Outside[object]  # runs what would hold up all threads, where they are greenlets
     draining: bool = False
     closing: bool = False
     _ending: threading.Lock = field(default_factory=threading.Lock)
@@ -97,6 +115,7 @@ class Services:
         """All that somebody wrote and chose; what is being written for them is stopped."""
         self.answering.stop_all(person)
         self.answering.forget(self.conversations.end_all_temporary(person))
+        self.attachments.end_unsent_temporary(person)
         self.answering.forget(self.personal.delete_everything(person))
         self.diagnostics.of(person).delete()
 
@@ -127,6 +146,8 @@ class Services:
         self.replies.wake()
         self.passing.wake()
         self.pruning.close()
+        self.models.close()
+        self.titling.close()
         self.engine.close()
         self.counting.close()
         self.conversations.close()
@@ -146,7 +167,10 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     address = address_of(settings)
     database = Database(address, metrics.database_failed, metrics.database_took, outside)
     database.bring_up_to_date()
-    conversations = Conversations(database, _in_memory(settings, address, metrics))
+    in_memory = _in_memory(settings, address, metrics)
+    conversations = Conversations(database, in_memory)
+    attachments = AttachmentStore(database, in_memory)
+    options = _option_store(settings, database, in_memory)
     tracing = _tracing(settings)
     engines = _traced(engines_of(settings), tracing)
     engine = Fallback(engines, preferred=settings.ollama_model, report=metrics.engine_failed)
@@ -170,13 +194,16 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     metrics.follow_line(line.waiting, line.running)
     limits = LimitStore(database)
     tally = Counting(limits)
+    titling = Titling(engine, conversations, moderation, is_idle=lambda: not (line.waiting() or line.running()))
+    if settings.titles == "auto":
+        titling.start()
     answering = Answering(
         engine=engine,
         store=conversations,
         replies=replies,
         moderation=moderation,
         instructions=instructions,
-        options=_options(settings),
+        asked_for=AskedFor(options, conversations.tries),
         line=line,
         patience_seconds=settings.engine_wait_seconds,
         report=metrics.answer_ended,
@@ -185,7 +212,9 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         watching=diagnostics.watching,
         write_through=database.write_through,
         living=metrics.live.inc,
+        ended=titling.consider,
         tracing=tracing,
+        picture=attachments.picture,
     )
     passing = Passing(
         writing=answering.writing,
@@ -195,13 +224,18 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         living=metrics.live.inc,
     )
     answering.carry_on()
-    pruning = Pruning(database, retention, is_idle=lambda: not replies.count())
+    pruning = Pruning(database, retention, is_idle=lambda: not replies.count(), also=attachments.prune)
     pruning.start()
     return Services(
         settings=settings,
         database=database,
         accounts=Accounts(database, settings, Passwords(outside)),
         conversations=conversations,
+        search=SearchStore(database),
+        attachments=attachments,
+        options=options,
+        presets=PresetStore(database),
+        saved_prompts=SavedPromptStore(database),
         replies=replies,
         engine=engine,
         rules=rules,
@@ -213,6 +247,8 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         usage=UsageStore(database),
         answering=answering,
         passing=passing,
+        models=_library(settings, database, engine, metrics),
+        titling=titling,
         personal=personal,
         diagnostics=diagnostics,
         retention=retention,
@@ -220,6 +256,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         metrics=metrics,
         tracing=tracing,
         rates=counting,
+        outside=outside,
     )
 
 
@@ -281,6 +318,18 @@ def engines_of(settings: Settings) -> list[Engine]:
     return engines
 
 
+def _library(settings: Settings, database: Database, engine: Fallback, metrics: Metrics) -> Library:
+    if settings.engine != "ollama":
+        return NotManaged(engine)
+    return OllamaModels(
+        OllamaLibrary(settings.ollama_base_url, may_run_elsewhere=settings.allow_remote_models),
+        PullStore(database),
+        engine,
+        folder=settings.ollama_models,
+        report=metrics.pull_ended,
+    )
+
+
 def _tracing(settings: Settings) -> Tracing:
     if not settings.otel_exporter_otlp_endpoint:
         return Tracing()
@@ -308,6 +357,17 @@ def _asking(engine: Fallback, settings: Settings) -> Ask:
         return asking(model, turns, raw=question.raw, seconds=seconds, stop=stop)
 
     return ask
+
+
+def _option_store(settings: Settings, database: Database, in_memory: Database | None) -> OptionStore:
+    within = limits(
+        longest=settings.max_token_limit,
+        context=settings.num_ctx,
+        keep_alive=settings.keep_alive,
+        is_shared=settings.auth_mode != "local",
+        is_ollama=settings.engine == "ollama",
+    )
+    return OptionStore(database, in_memory, _options(settings), within)
 
 
 def _options(settings: Settings) -> Options:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeVar, cast
 
@@ -33,6 +33,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self'",
         "connect-src 'self'",
+        "manifest-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -51,6 +52,7 @@ LONGEST_COOKIE_SECONDS = 365 * 86_400
 # In bytes: an address, a password in any script, and the way to go on with.
 LARGEST_OF_STRANGERS = 2**16
 Chunk = TypeVar("Chunk", bytes, str)
+View = TypeVar("View", bound=Callable[..., object])
 csrf = CSRFProtect()
 
 
@@ -77,6 +79,17 @@ def largest_request(settings: Settings) -> int:
     return max(4 * 2**20, 12 * settings.max_prompt_chars)
 
 
+def largest_with_files(settings: Settings) -> int:
+    """The same where files may come along."""
+    return largest_request(settings) + 2 * settings.max_attachment_mb * 2**20
+
+
+def takes_files(view: View) -> View:
+    """A view whose form may bring files along."""
+    view.takes_files = True  # type: ignore[attr-defined]
+    return view
+
+
 def from_htmx() -> bool:
     """Whether the answer is swapped into a page; otherwise it is a page of its own (no JavaScript, a reload)."""
     return request.headers.get("HX-Request") == "true"
@@ -97,6 +110,11 @@ def csrf_token() -> str:
 @lru_cache(maxsize=1000)
 def _signed(_token: str, _secret_key: object) -> str:
     return str(generate_csrf())
+
+
+def allow_large(app: Flask, endpoint: str, largest: int) -> None:
+    """Lets somebody who is signed in send so many bytes there, where everything else takes no more than a prompt."""
+    app.extensions["large_requests"][endpoint] = largest
 
 
 def add_settings_page(app: Flask, label: str, endpoint: str, *, for_admins: bool = False) -> None:
@@ -131,6 +149,8 @@ def configure(app: Flask, settings: Settings) -> None:
     app.request_class = KeptInMemory
     pages: list[tuple[str, str, bool]] = []
     app.extensions["settings_pages"] = pages
+    large: dict[str, int] = {}
+    app.extensions["large_requests"] = large
     app.session_interface = Sessions(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
@@ -139,7 +159,7 @@ def configure(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals["somebody_signs_in"] = settings.auth_mode in ("accounts", "oidc")
     app.before_request(_expect_our_name)
     app.before_request(recognise)  # before all else: who is not signed in shall hear that, and not of an old form
-    app.before_request(_expect_little_of_strangers)  # before the guard against other sites, which reads the form
+    app.before_request(_expect_no_more)  # before the guard against other sites, which reads the form
     csrf.init_app(app)
     app.jinja_env.globals["csrf_token"] = csrf_token
     app.context_processor(lambda: {"csrf_token": csrf_token})  # after the extension's own
@@ -153,9 +173,16 @@ def _expect_our_name() -> None:
         raise request.routing_exception
 
 
-def _expect_little_of_strangers() -> None:
+def _expect_no_more() -> None:
+    """Little of strangers, and files only where they belong; what says that it is larger is not read at all."""
     if somebody() is None:
         request.max_content_length = LARGEST_OF_STRANGERS
+    elif largest := current_app.extensions["large_requests"].get(request.endpoint):
+        request.max_content_length = largest
+    elif request.mimetype == "multipart/form-data" and getattr(
+        current_app.view_functions.get(request.endpoint or ""), "takes_files", False
+    ):
+        request.max_content_length = largest_with_files(services().settings)
 
 
 def _secure(response: Response) -> Response:

@@ -7,9 +7,11 @@ marked with `N_`, and translated by `_` where it is drawn.
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import flask_babel
 from babel import Locale
+from babel.dates import format_date, format_skeleton
 from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
@@ -62,6 +64,17 @@ def locale() -> Locale:
 
 
 _ENGLISH = Locale("en")
+
+
+def said_day(day: date) -> str:
+    """ "27 Nov 2026" as the language of the page writes it."""
+    return format_date(day, "medium", locale=locale())
+
+
+def said_month(day: date) -> str:
+    """ "October 2026" as the language of the page writes it."""
+    said = format_skeleton("yMMMM", day, locale=locale())
+    return said[:1].upper() + said[1:]
 
 
 # Of the units of time, in seconds, the longest first.

@@ -54,6 +54,7 @@ RULE = Way(
 )
 FILE = {"format": "insightsphere rules", "version": 1, "rules": [{"name": WORD, "kind": "words", "text": WORD}]}
 FILE["rules"][0] |= {"action": "flag", "scope": "both", "reason": WORDS}
+COPY = {"title": WORD, "instructions": WORDS, "messages": [{"role": "user", "text": WORDS, "model": WORD}]}
 PRESET = {"name": "strict"}
 INSTRUCTIONS = Way({"base": WORDS, **dict.fromkeys(("with_base", "with_wrapper", "with_date", "with_own"), "y")})
 PROMPT = Way({"message": WORDS, "model": WORD, "key": WORD, "parent": WORD})
@@ -74,17 +75,47 @@ COMPLETION = {
     "metadata": {WORD: WORDS},
 }
 NOTHING = Way()
+OPTIONS = {"instructions": WORDS, "model": WORD, "temperature": "0.5", "longest": "9", "seed": "7", "thinking": "off"}
+OPTIONS |= {"context": "2048", "keep_alive": "5m"}
+BEGINNING = {"preset": WORD, "options": json.dumps({"model": WORD, WORD: WORDS}), "instructions": WORDS}
+PROMPT_TO_KEEP = Way({"name": WORD, "text": f"{WORDS} {{{{{WORD}={WORD}}}}}"})
 WAYS: dict[str, Way] = {
     "GET /": NOTHING,
-    "POST /messages": PROMPT,
+    "POST /messages": Way({**PROMPT.form, **BEGINNING}),
     "GET /temporary": NOTHING,
-    "POST /temporary": PROMPT,
+    "POST /temporary": Way({**PROMPT.form, **BEGINNING}),
+    "GET /options": Way(query=f"preset={PLAIN}&temporary={PLAIN}"),
+    "POST /options": Way(OPTIONS),
+    "GET /c/<conversation_id>/options": Way(query=f"preset={PLAIN}"),
+    "POST /c/<conversation_id>/options": Way(OPTIONS),
+    "POST /c/<conversation_id>/options/preset": Way({**OPTIONS, "name": WORD}),
+    "GET /settings/presets": Way(query=f"find={PLAIN}"),
+    "GET /settings/presets/new": Way(query=f"from={PLAIN}"),
+    "POST /settings/presets": Way({**OPTIONS, "name": WORD}),
+    "GET /settings/presets/<preset_id>": NOTHING,
+    "POST /settings/presets/<preset_id>": Way({**OPTIONS, "name": WORD}),
+    "POST /settings/presets/<preset_id>/delete": Way({"name": WORDS}),
+    "GET /settings/presets/prompts/new": NOTHING,
+    "POST /settings/presets/prompts": PROMPT_TO_KEEP,
+    "GET /settings/presets/prompts/<saved_id>": NOTHING,
+    "POST /settings/presets/prompts/<saved_id>": PROMPT_TO_KEEP,
+    "POST /settings/presets/prompts/<saved_id>/delete": Way({"text": WORDS}),
+    "GET /saved-prompts": Way(query=f"find={PLAIN}&to={PLAIN}"),
+    "GET /saved-prompts/<saved_id>": Way(query=f"to={PLAIN}"),
+    "POST /saved-prompts/<saved_id>": Way({"value-0": WORDS}),
     "GET /c/<conversation_id>": NOTHING,
+    "GET /c/<conversation_id>/streamed": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
     "POST /c/<conversation_id>/edit": Way({"title": WORDS, "instructions": WORDS}),
     "GET /c/<conversation_id>/row": NOTHING,
     "POST /c/<conversation_id>/delete": Way({"message": WORDS}),
+    "POST /c/<conversation_id>/archive": Way({"archived": "1", "stay": WORD, "message": WORDS}),
+    "POST /c/<conversation_id>/undo": Way({"message": WORDS}),
+    "POST /c/<conversation_id>/purge": Way({"message": WORDS}),
+    "GET /archived": Way(query=f"before=99999999999&id={PLAIN}"),
+    "GET /bin": NOTHING,
+    "GET /search": Way(query=f"q={PLAIN}"),
     "GET /conversations": Way(query=f"before=99999999999&id={PLAIN}"),
     "GET /prompts/<int:prompt_id>": NOTHING,
     "GET /prompts/<int:prompt_id>/edit": NOTHING,
@@ -96,6 +127,21 @@ WAYS: dict[str, Way] = {
     "POST /answers/<int:answer_id>/continue": Way({"message": WORDS, "model": WORD}),
     "POST /c/<conversation_id>/pin": Way({"pinned": "1", "message": WORDS}),
     "GET /models": NOTHING,
+    "POST /attachments": Way({"message": WORDS, "temporary": WORD}),
+    "GET /attachments": Way(query=f"id={PLAIN}"),
+    "POST /attachments/<attachment_id>/delete": Way({"message": WORDS}),
+    "GET /attachments/<attachment_id>": NOTHING,
+    "GET /models/picker": NOTHING,
+    "GET /models/now": Way(query=f"at={PLAIN}"),
+    "POST /models/pull": Way({"name": PLAIN}),
+    "POST /models/cancel": Way({"name": WORDS}),
+    "POST /models/forget": Way({"name": WORDS}),
+    "POST /models/remove": Way({"name": WORDS}),
+    "POST /models/unload": Way({"name": WORDS}),
+    "GET /settings/appearance": NOTHING,
+    "POST /settings/appearance": Way({"theme": WORD, "language": WORD, "keys": WORD}),
+    "GET /shortcuts": NOTHING,
+    "GET /manifest.webmanifest": NOTHING,
     "GET /settings/moderation": NOTHING,
     "GET /settings/moderation/rules/new": NOTHING,
     "GET /settings/moderation/rules/cancelled": NOTHING,
@@ -117,6 +163,12 @@ WAYS: dict[str, Way] = {
     "GET /settings/moderation/judge": NOTHING,
     "POST /settings/moderation/judge": Way({"model": WORD, "prompts": "y", "seconds": "5", "late": "refuse"}),
     "POST /settings/moderation/judge/categories": Way({"model": WORD}),
+    "POST /answers/<int:answer_id>/rating": Way({"rating": WORD}),
+    "GET /c/<conversation_id>/export.<any(json, md):kind>": Way(path={"kind": "md"}),
+    "GET /settings/copies": NOTHING,
+    "POST /settings/copies": Way({"pasted": json.dumps([COPY])}),
+    "GET /settings/copies/conversations.json": NOTHING,
+    "GET /settings/copies/conversations.zip": NOTHING,
     "GET /settings/privacy": NOTHING,
     "POST /settings/privacy/keep": Way({"keep": "days", "days": "30", "message": WORDS}),
     "GET /settings/privacy/diagnostics": NOTHING,
@@ -190,7 +242,19 @@ class World:
             "answer_id": str(answer_id),
             "prompt_id": str(answer_id - 1),
         }
+        file = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{WORD}.txt"\r\n\r\n{WORDS}\r\n'
+        token = (
+            f'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{self.visitor.field("csrf_token")}\r\n'
+        )
+        form = {"Content-Type": "multipart/form-data; boundary=x"}
+        chip = self.visitor.client.post("/attachments", data=f"{file}{token}--x--\r\n".encode(), headers=form).text
+        self.parts["attachment_id"] = re.findall('data-id="([^"]+)"', chip)[0]
         self.parts["name"] = re.findall(r"/assets/([^\"]+)", self.visitor.page)[0]
+        self.visitor.send("/settings/presets", **OPTIONS, name=WORD)
+        self.visitor.send("/settings/presets/prompts", **PROMPT_TO_KEEP.form)
+        kept = self.visitor.open("/settings/presets")
+        for name, place in (("preset_id", "presets"), ("saved_id", "presets/prompts")):
+            self.parts[name] = re.findall(rf'"/settings/{place}/([\w-]{{10,}})"', kept)[0]
         rules = self.visitor.open("/settings/moderation")
         self.parts["id"] = (re.findall(r"/settings/moderation/rules/(rule-[^/\"]+)", rules) or ["rule-1"])[0]
         page = self.visitor.open(f"/settings/moderation/rules/{self.parts['id']}/edit")

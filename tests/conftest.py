@@ -30,6 +30,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("project")
 
+os.environ.setdefault("TITLES", "words")  # for servers of their own, too
 FORBID_SKIPS = os.environ.get("FORBID_SKIPS") == "1"
 
 
@@ -118,6 +119,7 @@ def settings(tmp_path: Path, ollama: ScriptedOllama, database_url: str) -> Setti
         engine_wait_seconds=0,
         max_concurrent_answers=4,
         send_rate_limit="1000 per minute",
+        titles="words",  # engines are asked what a test asks, and nothing else
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import nh3
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from insight_app.rendering.guard import ATTRIBUTES, MATHS, TEXT
 from insight_app.rendering.progress import Step
 
 # fmt: off
 LINES = (
     "# head", "## closed ##", "#", "para text", "more *em* text", "*open em", "close* em", "**b", "`c", "two  ",
     "end\\", "[a]: http://x.y 't'", "[b]: <z>", "[a]:", "http://x.y", "'title", "bar'", "[a] and [b] [c][a]",
-    "[^1]: note", "===", "---", "--", "***", "* * *", "- a", "- b", "-", "- ", "* x", "+ y", "- [ ] task",
+    "[^1]: note", "a[^1] b[^n]", "[^n]: see [^1]", "[^1]: http://x.y", "    [^1]: in code",
+    "===", "---", "--", "***", "* * *", "- a", "- b", "-", "- ", "* x", "+ y", "- [ ] task",
     "- [x] done", "-   wide", "  - nested", "    - deep", "   three", "1. one", "2. two", "1) p", "10. ten",
     "100. c", "     five", "  cont", "    four", "\tTab", "-\ttab", "1.\ttab", "> q", "> - ql", "> > qq", "> ```",
     "lazy", "[x](http://y)", "~~s~~", "| a | b |", "|---|:-:|", "|--", "| 1 | 2 |", "a|b", "-|-", "|", "\\begin{x}",
@@ -50,6 +53,22 @@ def chunks(text: str, lengths: list[int]) -> list[str]:
         found.append(text[start : start + length])
         start += length
     return found
+
+
+# As the guard, but for what is put into its work: links to notes and back.
+WITH_NOTES = nh3.Cleaner(
+    tags=TEXT | MATHS | {"sup"},
+    attributes={
+        **ATTRIBUTES,
+        "a": {"href", "title", "target", "rel", "id", "class", "aria-label"},
+        "li": {"dir", "id"},
+        "sup": {"class"},
+    },
+    tag_attribute_values={"input": {"type": {"checkbox"}}},
+    link_rel=None,
+    url_schemes={"http", "https", "mailto"},
+    url_relative="pass_through",
+)
 
 
 class Page:

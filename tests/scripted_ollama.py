@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TEXT = "# Hello\n\nThis is **scripted**:\n\n```python\nprint('one')\n```\n\n- first\n- second\n"
+WEIGHTS, LICENCE = "sha256:" + "a1" * 32, "sha256:" + "b2" * 32
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error"}
 
 
@@ -147,6 +148,29 @@ def done(**said: Any) -> Step:
         raise Ended
 
     return end
+
+
+def fetching(digest: str, total: int, completed: int = 0) -> Step:
+    """A line of /api/pull, as Ollama writes one every 60 ms; it leaves out what is 0."""
+    here = {"completed": completed} if completed else {}
+    return lambda answer: answer.send(
+        json.dumps({"status": f"pulling {digest[7:19]}", "digest": digest, "total": total, **here}).encode() + b"\n"
+    )
+
+
+def telling(status: str) -> Step:
+    """Another line of /api/pull."""
+    return json.dumps({"status": status}).encode() + b"\n"
+
+
+def pulled(answer: Answer) -> None:
+    """The lines behind the last part of a model, which is there then."""
+    for said in ("verifying sha256 digest", "writing manifest", "success"):
+        if said == "success" and answer.model not in answer.server.models:
+            answer.server.models.append(answer.model)
+        answer.send(json.dumps({"status": said}).encode() + b"\n")
+    answer.finish()
+    raise Ended
 
 
 def error(text: Any) -> Step:
@@ -343,12 +367,23 @@ class ScriptedOllama:
         return {"error": f"model '{model}' not found"}
 
     def _unscripted(self, answer: Answer) -> list[Step]:
+        if answer.request.path == "/api/pull":
+            return [telling("pulling manifest"), fetching(WEIGHTS, 1000, 1000), fetching(LICENCE, 10, 10), pulled]
+        if answer.request.path == "/api/delete":
+            return [self._remove]
         if answer.request.path != self.chat_path:
             return []
         known = {name.removesuffix(":latest") for name in self.models}
         if answer.model.removesuffix(":latest") in known:
             return [TEXT]
         return [status(404, self._about_missing(answer.model))]
+
+    def _remove(self, answer: Answer) -> None:
+        if answer.model not in self.models:
+            self._perform(status(404, self._about_missing(answer.model)), answer)
+        self.models.remove(answer.model)
+        self.loaded[:] = [name for name in self.loaded if name != answer.model]
+        self._perform(status(200), answer)
 
     def _end(self, answer: Answer) -> None:
         if answer.request.path == self.chat_path:

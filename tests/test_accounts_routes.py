@@ -280,7 +280,7 @@ def test_a_text_that_is_sent_after_the_session_ended_comes_back(bob: Visitor, sh
     swapped = bob.send("/messages", htmx=True, message="What I typed", key="k1")
     assert swapped.status_code == 401
     assert "You are not signed in, or no longer." in swapped.text
-    picker = bob.client.get("/models", headers={"HX-Request": "true"})
+    picker = bob.client.get("/models/picker", headers={"HX-Request": "true"})
     assert (picker.status_code, picker.headers["HX-Reswap"]) == (401, "none")
     stream = bob.client.get("/answers/1/stream")
     assert (stream.status_code, stream.content_type) == (200, "text/event-stream; charset=utf-8")

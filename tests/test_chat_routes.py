@@ -204,7 +204,7 @@ def test_deleted_words_are_gone_from_the_files(visitor: Visitor, settings: Setti
     visitor.asks_and_waits("xylophone in the prompt")
     files = [path for path in settings.data_dir.iterdir() if path.is_file()]
     assert any(b"xylophone" in path.read_bytes() for path in files)
-    visitor.send(visitor.url + "/delete")
+    visitor.send(visitor.url + "/delete", now="1")
     for path in settings.data_dir.iterdir():
         assert b"xylophone" not in path.read_bytes(), path
         assert b"quetzalcoatl" not in path.read_bytes(), path
@@ -215,7 +215,7 @@ def test_deleting_another_conversation_leaves_the_page_where_it_was(visitor: Vis
     other = visitor.url
     visitor.open("/")
     visitor.asks_and_waits("two")
-    data = {"csrf_token": visitor.field("csrf_token")}
+    data = {"csrf_token": visitor.field("csrf_token"), "now": "1"}
     where = {"Referer": f"http://localhost{visitor.url}?at=1"}
     assert visitor.client.post(other + "/delete", data=data, headers=where).location == visitor.url
     where = {"Referer": f"http://localhost{visitor.url}"}
@@ -267,7 +267,7 @@ def test_every_state_of_a_reasoning_answer_is_told(visitor: Visitor, ollama: Scr
     assert "Answer started" in said
     assert "Answer complete" in said
     visitor.open(visitor.url)
-    assert "<summary>Thoughts</summary>" in visitor.page
+    assert "<summary>Thought for 1\u00a0s</summary>" in visitor.page
     assert "<em>see</em>" in visitor.page
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from insight_app.chat import stream
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import MERGE_SECONDS, MOST_MERGE_SECONDS, Reader, follow, merge_seconds
@@ -158,3 +161,32 @@ def test_something_else_that_goes_on_is_said_aloud_and_more_of_the_same_is_not()
         reply.enter(activity)
         reader.news(present)
     assert said == [True, True, False, True, True, True]
+
+
+def test_it_is_said_now_and_then_that_text_still_comes_and_never_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(stream.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stream, "SETTLE_SECONDS", 0.0)
+    reply = Reply(1, "c")
+    reply.append("Some words")
+    events = follow(
+        reply,
+        "0",
+        status=lambda activity, changed: "<writing>" if changed else "",
+        finished=lambda: "",
+        anew=lambda: "",
+        still=lambda: "<still>",
+    )
+    said = []
+    for second in range(0, 60, 2):
+        now[0] = float(second)
+        reply.append(f" word{second}")
+        said += [second] * (b"<still>" in _until(events, f"word{second}"))
+    assert said == [20, 40]
+
+
+def _until(events: Iterator[bytes], word: str) -> bytes:
+    found = b""
+    while word.encode() not in found:
+        found += next(events)
+    return found

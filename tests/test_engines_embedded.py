@@ -222,6 +222,17 @@ def test_an_answer_that_is_not_streamed_is_one_object_with_the_same_text(engine:
 
 
 @with_the_model
+def test_the_same_seed_writes_the_same_and_another_one_something_else(engine: Client) -> None:
+    def said(seed: int) -> str:
+        options = {"temperature": 1.5, "seed": seed}
+        return str(engine.chat("Tell me about a fox.", num_predict=24, options=options)[1]["message"]["content"])
+
+    first, other, again = said(1), said(2), said(1)
+    assert first == again
+    assert other != first
+
+
+@with_the_model
 def test_it_stops_by_itself_and_at_the_words_it_was_given(engine: Client) -> None:
     said = engine.chat("Say hello.", num_predict=-1, options={"temperature": 0})[1]
     assert said["done_reason"] == "stop"

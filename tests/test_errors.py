@@ -12,7 +12,9 @@ from insight_app.errors import ConfigError, EngineError, InsightError, every_err
 FACTS = {"url": "http://127.0.0.1:11434", "model": "llama3.2", "seconds": "60", "length": "5", "limit": "4"}
 FACTS |= {"context": "4,096 tokens", "reason": "It is against the rules.", "scope": "admin"}
 FACTS |= {"param": "temperature", "problem": "must be a number"}
+FACTS |= {"size": "4.7 GB", "free": "3 GB"}
 FACTS |= {"wait": "3 hours"}
+FACTS |= {"name": "notes.txt", "others": "llava"}
 KINDS = every_error()
 shown = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 

@@ -236,6 +236,7 @@ def test_the_picker_has_only_the_models_of_the_role(bob: Visitor, alice: Visitor
     page = bob.open("/")
     assert '<option value="beta:latest">' in page
     assert "alpha" not in page
+    assert "alpha" not in bob.client.get("/models/picker").text
     assert "alpha" not in bob.client.get("/models").text
     assert '<option value="alpha:latest">' in alice.open("/")
 

@@ -49,7 +49,7 @@ def delete_pair(visitor: Visitor, services: Services) -> None:
 
 
 def delete_conversation(visitor: Visitor, services: Services) -> None:
-    visitor.send(visitor.url + "/delete")
+    visitor.send(visitor.url + "/delete", now="1")
 
 
 def let_it_grow_old(visitor: Visitor, services: Services) -> None:
@@ -272,7 +272,7 @@ def test_redis_forgets_at_once_what_is_being_written_elsewhere(
         assert time.monotonic() < until
     assert mirror is not None
     other.open(writer.url)
-    other.send(writer.url + "/delete")
+    other.send(writer.url + "/delete", now="1")
     here: Services = pair[0].extensions["insight"]
     while here.replies.here() and time.monotonic() < until:
         time.sleep(0.01)
@@ -293,7 +293,7 @@ def test_redis_forgets_at_once_what_has_just_ended(
     writer.open("/")
     writer.asks_and_waits("Hi")
     other.open(writer.url)
-    other.send(writer.url + "/delete")
+    other.send(writer.url + "/delete", now="1")
     assert texts(redis) == []
     late = pair[0].extensions["insight"].replies  # what its writer still had to say
     late._outbox._round()

@@ -21,6 +21,7 @@ from sqlalchemy import insert
 from visitor import Visitor
 
 from insight_app.accounts.tokens import Scope, digest
+from insight_app.chat.options import NOTHING
 from insight_app.privacy import export
 from insight_app.services import Services
 from insight_app.storage.tables import (
@@ -31,6 +32,8 @@ from insight_app.storage.tables import (
     messages,
     metadata,
     preferences,
+    presets,
+    saved_prompts,
     usage,
 )
 
@@ -40,7 +43,7 @@ NOBODYS = {"moderation_entries", "moderation_changes", "moderation_counts"}
 NOBODYS |= {"account_links", "roles"}
 # What would let somebody in, or nearly, is in no file that one takes along.
 SECRET = {"password", "digest"}
-TABLES = (accounts, account_sessions, api_keys, conversations, messages, preferences, usage)
+TABLES = (accounts, account_sessions, api_keys, conversations, messages, preferences, presets, saved_prompts, usage)
 
 ON_BOTH_DATABASES = True
 
@@ -74,9 +77,12 @@ def test_every_column_of_every_table_is_in_it(bob: Visitor, shared: Flask) -> No
     key = services.accounts.keys.make(account.id, "a program", [Scope.CHAT], None)
     services.personal.choose(account.id, keep_days=7)
     bob.asks_and_waits("Mine")
+    services.presets.add(account.id, "Pirate", "Arr.", NOTHING)
+    services.saved_prompts.add(account.id, "Hello", "Hello {{name}}")
     document = downloaded(bob)
     (conversation,) = document["conversations"]
     found = {"preferences": document["preferences"], "conversations": conversation, "usage": document["usage"][0]}
+    found |= {"presets": document["presets"][0], "saved_prompts": document["saved_prompts"][0]}
     found |= {"messages": conversation["messages"][0], "accounts": document["account"]}
     found |= {"account_sessions": document["account"]["sessions"][0], "api_keys": document["account"]["keys"][0]}
     assert {table.name for table in metadata.sorted_tables} - NOBODYS == set(found)

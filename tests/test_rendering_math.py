@@ -13,8 +13,14 @@ from insight_app.rendering.math import DEEPEST, LONGEST, formula
 
 
 def test_a_formula_is_mathml() -> None:
-    assert formula("x^2", display=False) == "<math><msup><mi>x</mi><mn>2</mn></msup></math>"
-    assert formula("x", display=True) == '<math display="block"><mi>x</mi></math>'
+    assert formula("x^2", display=False) == '<math alttext="x^2"><msup><mi>x</mi><mn>2</mn></msup></math>'
+    assert formula("x", display=True) == '<math alttext="x" display="block"><mi>x</mi></math>'
+
+
+def test_what_stands_beside_a_formula_for_screen_readers_is_text() -> None:
+    html = render('$a<b"><b>$')
+    assert "<b>" not in html
+    assert 'alttext="a&lt;b&quot;&gt;&lt;b&gt;"' in html or 'alttext="a<b&quot;><b>"' in html
 
 
 def test_columns_are_aligned_by_classes() -> None:

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -40,12 +40,20 @@ def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == NEWEST
 
 
+def _is_ours(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
+    """The index of words is another thing in each kind of database, and so no table of SQLAlchemy's."""
+    return not ((name if kind == "table" else parents.get("table_name")) or "").startswith("message_words")
+
+
+OURS = {"include_name": _is_ours}
+
+
 @each_kind
 def test_the_migrations_lead_to_the_tables(kind: str, new_database: New) -> None:
     database = new_database(kind, is_ready=False)
     database.bring_up_to_date()
     with database.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts=OURS), metadata) == []
 
 
 @each_kind
@@ -63,7 +71,7 @@ def test_each_migration_goes_down_and_up_again_with_what_is_there(kind: str, new
     assert len(kept(database)["messages"]) == 30
     database.bring_up_to_date()
     with database.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts=OURS), metadata) == []
     step(database, "base", down=True)
     with database.reading() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version", "sqlite_sequence"}

@@ -167,3 +167,8 @@ def test_what_is_past_is_rounded_down_and_told_in_days_for_ever() -> None:
 def test_sizes_are_told_in_the_largest_unit() -> None:
     told = [amounts.in_bytes(each) for each in (0, 2**10, 4 * 2**20, int(1.55 * 2**30))]
     assert told == ["1 kB", "1 kB", "4 MB", "1.5 GB"]
+
+
+def test_sizes_on_a_disk_are_told_as_ollama_tells_them() -> None:
+    told = [amounts.on_disk(each) for each in (0, 1500, 815_000_000, 4_000_000_000, 4_700_000_000, 123_400_000_000)]
+    assert told == ["1 kB", "2 kB", "815 MB", "4 GB", "4.7 GB", "123 GB"]

@@ -65,7 +65,7 @@ class RealClient:
     def get(self, url: str) -> requests.Response:
         return self._ask("GET", url)
 
-    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str]) -> requests.Response:
+    def post(self, url: str, data: Mapping[str, str] | bytes, headers: Mapping[str, str]) -> requests.Response:
         return self._ask("POST", url, data=data, headers=headers)
 
     def _ask(self, method: str, url: str, **given: object) -> requests.Response:

@@ -15,6 +15,7 @@ from insight_app.storage.tables import (
     account_links,
     account_sessions,
     accounts,
+    attachments,
     conversations,
     messages,
     preferences,
@@ -128,7 +129,8 @@ def _take_over(connection: Connection, account_id: str) -> None:
     """
     if _has_admin(connection):
         return
-    for table, column in ((conversations, "owner"), (messages, "owner"), (preferences, "person"), (usage, "person")):
+    owned = [(table, "owner") for table in (conversations, messages, attachments)]
+    for table, column in (*owned, (preferences, "person"), (usage, "person")):
         connection.execute(update(table).where(table.c[column] == "").values({column: account_id}))
 
 

@@ -28,8 +28,6 @@ def examples(address: str, model: str, *, with_key: bool) -> dict[str, str]:
             f"""# pip install openai
 from openai import OpenAI
 
-from insight_app.words import N_
-
 client = OpenAI(base_url="{address}/v1", api_key="{key}")
 stream = client.chat.completions.create(
     model={named},

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -62,7 +63,7 @@ class Answering:
         replies: Replies,
         moderation: Moderation,
         instructions: Instructions,
-        options: Options,
+        asked_for: Callable[[Message], Options],
         line: Line,
         patience_seconds: float,
         report: Report,
@@ -71,14 +72,16 @@ class Answering:
         watching: Watching = lambda reply, task: nullcontext(),
         write_through: Callable[[], object] = lambda: None,
         living: Living = lambda more: None,
+        ended: Callable[[int], object] = lambda answer_id: None,
         tracing: Tracing | None = None,
+        picture: Callable[[str], bytes] = lambda attachment_id: b"",
     ) -> None:
         self._engine = engine
         self._store = store
         self._replies = replies
         self._moderation = moderation
         self._instructions = instructions
-        self._options = options
+        self._asked_for = asked_for
         self._line = line
         self.writing = Writing(
             engine=engine, moderation=moderation, line=line, report=report, count=count, tracing=tracing
@@ -89,6 +92,8 @@ class Answering:
         self._watching = watching
         self._write_through = write_through
         self._living = living
+        self._ended = ended
+        self._picture = picture
         self._log = structlog.get_logger("answer")
         self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
         self._taken: dict[int, Message] = {}  # those of them that are ours, and could not go on yet
@@ -270,7 +275,8 @@ class Answering:
             pass
 
     def _take(self, reply: Reply, answer: Message, history: Sequence[Message], wanted: bool) -> Outcome:
-        stage = self.writing.prepare(reply, answer.choice, self._options, self._store.usual_loading_seconds)
+        options = self._asked_for(answer)
+        stage = self.writing.prepare(reply, answer.choice, options, self._store.usual_loading_seconds)
         goes_on = stage is not None and (not answer.text or self._engine.continues(stage.model, reply.stop))
         if stage is None or reply.stop.asked:
             return reply.outcome(State.STOPPED)
@@ -279,20 +285,26 @@ class Answering:
         hold = self._moderation.earlier()  # the rules may have changed since
         system = self._instructions.system_prompt(answer.conversation_id, hold)
         memory.check(history[-1], stage.context, system)
-        room = memory.room(stage.context, self._options)
+        room = memory.room(stage.context, options)
         begun = reply.position
         while True:
-            reading = memory.choose(history, answer, room, system)
+            reading = memory.choose(history, answer, room, system, partial(self._pictures, stage.model))
             reply.receipt = reading.receipt(stage.context)
             try:
                 turns = [_held(turn, hold) for turn in reading.turns]
                 told = [] if goes_on else [Turn("user", GO_ON)]
-                task = Task(stage.model, (*turns, *told), self._options)
+                task = Task(stage.model, (*turns, *told), options)
                 with self._watching(reply, task):
                     return self.writing.follow(reply, task, prompt=last_prompt(turns))
             except ContextFull:
                 if (room := reading.smaller_room) is None or reply.position > begun:
                     raise
+
+    def _pictures(self, model: str, message: Message) -> tuple[bytes, ...]:
+        """Those of a message, for a model that sees: another one goes on with the words of the conversation."""
+        if self._engine.sees(model) is False:
+            return ()
+        return tuple(body for each in message.images if (body := self._picture(each.id)))
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began
@@ -311,6 +323,7 @@ class Answering:
         self._living(-1)
         reply.end(outcome)
         self.writing.report(reply, outcome, seconds)
+        self._ended(reply.id)
 
     def _keep_and_carry_on(self) -> None:
         while not self._closed.wait(CHECKPOINT_SECONDS):

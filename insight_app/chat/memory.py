@@ -7,9 +7,10 @@ messages between them. What no answer has counted yet is estimated from its leng
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from insight_app.chat.attachments import IMAGE_TOKENS, Attachment
 from insight_app.chat.messages import Figures, Message
 from insight_app.engines.base import Options, Turn
 from insight_app.errors import ContextFull
@@ -63,14 +64,21 @@ def room(context: int | None, options: Options) -> int | None:
 
 def check(prompt: Message, context: int | None, system: str = "") -> None:
     """Raises ContextFull where this one message, with the system prompt, is longer than all that the model sees."""
-    if context is not None and (_length(prompt.text) + _length(system)) / MANY_BYTES > context:
+    if context is not None and (_weight(prompt) + _length(system)) / MANY_BYTES > context:
         raise ContextFull
 
 
-def choose(history: Sequence[Message], answer: Message, room: int | None, system: str = "") -> Reading:
+def choose(
+    history: Sequence[Message],
+    answer: Message,
+    room: int | None,
+    system: str = "",
+    pictures: Callable[[Message], tuple[bytes, ...]] = lambda message: (),
+) -> Reading:
     """The system prompt, and the newest messages that fit beside it: first a prompt, and always the last prompt.
 
-    An answer that has begun goes along as the last turn, for the engine to go on with it.
+    An answer that has begun goes along as the last turn, for the engine to go on with it. `pictures` gives those of a
+    message; it is asked about what is read only.
     """
     messages = [message for message in [*history, answer] if message.text]
     begun = 1 if answer.text else 0
@@ -78,7 +86,7 @@ def choose(history: Sequence[Message], answer: Message, room: int | None, system
     taken = estimate(system) if system else 0
     first = _first(messages, tokens, None if room is None else room - taken)
     read = messages[first:]
-    turns = [Turn("user" if each.role == "user" else "assistant", each.text) for each in read]
+    turns = [_turn(each, pictures) for each in read]
     return Reading(
         turns=(Turn("system", system), *turns) if system else tuple(turns),
         messages_before=len(messages) - begun,
@@ -94,7 +102,7 @@ def tokens_of(messages: Sequence[Message], system: str = "") -> list[int]:
     The first count is also one of the system prompt, of which no more is taken off than it surely had: it may have
     been another one then.
     """
-    tokens = [estimate(message.text) for message in messages]
+    tokens = [estimate_of(message) for message in messages]
     before: Message | None = None
     start = 0
     for number, message in enumerate(messages):
@@ -108,7 +116,7 @@ def tokens_of(messages: Sequence[Message], system: str = "") -> list[int]:
         else:
             read -= before.figures.prompt_tokens or 0
             known = number - start if _read_on(before, message) else 0
-            if read > sum(_length(each.text) + TEMPLATE_TOKENS for each in messages[start:number]):
+            if read > sum(_weight(each) + TEMPLATE_TOKENS for each in messages[start:number]):
                 known = 0  # no token is shorter than a byte: the system prompt has grown meanwhile
         if known:
             _share(tokens, messages, number - known, number, read)
@@ -116,8 +124,17 @@ def tokens_of(messages: Sequence[Message], system: str = "") -> list[int]:
     return tokens
 
 
+def estimate_of(message: Message) -> int:
+    return estimate(message.said) + IMAGE_TOKENS * len(message.images)
+
+
 def estimate(text: str) -> int:
     return int(_length(text) / FEW_BYTES) + TEMPLATE_TOKENS
+
+
+def tokens_of_file(attached: Attachment) -> int:
+    """About how many tokens a file takes, for who looks before it is sent."""
+    return IMAGE_TOKENS if attached.is_image else likely(attached.text)
 
 
 def likely(text: str) -> int:
@@ -145,11 +162,28 @@ def _read_on(before: Message, after: Message) -> bool:
 
 def _share(tokens: list[int], messages: Sequence[Message], start: int, end: int, counted: int) -> None:
     """Shares what was counted for messages[start:end] among them by their length; a count that cannot be is left."""
-    lengths = [_length(message.text) + 1 for message in messages[start:end]]
+    lengths = [_weight(message) + 1 for message in messages[start:end]]
     if counted * MOST_BYTES < sum(lengths):
         return
     for number, length in enumerate(lengths, start):
         tokens[number] = max(1, round(counted * length / sum(lengths)))
+
+
+def _turn(message: Message, pictures: Callable[[Message], tuple[bytes, ...]]) -> Turn:
+    if message.role != "user":
+        return Turn("assistant", message.text)
+    if not message.images:
+        return Turn("user", message.said)
+    shown = pictures(message)
+    unseen = (
+        "" if shown else "".join(f"(The picture “{each.name}” cannot be shown to you.)\n" for each in message.images)
+    )
+    return Turn("user", unseen + message.said, images=shown)
+
+
+def _weight(message: Message) -> int:
+    """In bytes, a picture as if it were text of so many tokens."""
+    return _length(message.said) + int(IMAGE_TOKENS * FEW_BYTES) * len(message.images)
 
 
 def _length(text: str) -> int:

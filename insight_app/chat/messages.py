@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from insight_app.chat import attachments
+from insight_app.chat.attachments import Attachment
+
 
 class State(str, Enum):
     """Where an answer is; the same word stands in the page, the log and the metric."""
@@ -46,7 +49,8 @@ LIVE = frozenset({State.QUEUED, State.LOADING, State.READING, State.THINKING, St
 class Conversation:
     """`updated_at` is when the last message came, in seconds since 1970, and never before that of an older message.
 
-    `owner` is the id of the person whose it is, "" where nobody signs in.
+    `owner` is the id of the person whose it is, "" where nobody signs in. `titled_by` is "words" (its first ones),
+    "model" or "person".
     """
 
     id: str
@@ -54,6 +58,8 @@ class Conversation:
     updated_at: float
     is_pinned: bool = False
     owner: str = ""
+    is_archived: bool = False
+    titled_by: str = "words"
 
     @property
     def is_temporary(self) -> bool:
@@ -66,6 +72,23 @@ class Listed:
 
     conversations: Sequence[Conversation]
     has_older: bool = False
+
+
+# How long what somebody deleted stays in the bin, from where it can be brought back.
+BIN_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """A conversation in the bin, since `deleted_at` (in seconds since 1970)."""
+
+    id: str
+    title: str
+    deleted_at: float
+
+    def seconds_left(self, now: float) -> float:
+        """Until it is gone for good."""
+        return min(max(0.0, self.deleted_at + BIN_SECONDS - now), BIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +137,8 @@ class Message:
 
     `choice` is the model that was asked for ("" = whichever comes first), `model` the one that answered; `problem` is
     the code of an error, or empty; `reason` is what a rule that ended it says in public. `run` counts the servers that
-    went on with it after another one. `owner` is the person whose conversation it is.
+    went on with it after another one. `owner` is the person whose conversation it is, and `rating` 1 or -1 where they
+    said what they think of the answer.
     """
 
     id: int
@@ -132,11 +156,22 @@ class Message:
     owner: str = ""
     created_at: float = 0.0
     finished_at: float | None = None
+    rating: int | None = None
     figures: Figures = Figures()
+    attached: tuple[Attachment, ...] = ()
 
     @property
     def is_temporary(self) -> bool:
         return is_temporary(self.id)
+
+    @property
+    def said(self) -> str:
+        """What a model reads of it: its text, and those of its files where they were read along."""
+        return attachments.said(self.text, self.attached) if self.attached else self.text
+
+    @property
+    def images(self) -> tuple[Attachment, ...]:
+        return tuple(each for each in self.attached if each.is_image)
 
 
 @dataclass(frozen=True, slots=True)

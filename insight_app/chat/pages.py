@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +11,9 @@ from typing import Any
 from flask import render_template, request, url_for
 from markupsafe import Markup
 
+from insight_app import words
 from insight_app.accounts.guards import me, still_in
-from insight_app.chat import stream
+from insight_app.chat import days, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
 from insight_app.chat.replies import Activity, Reply
@@ -24,7 +26,7 @@ from insight_app.rendering import sse
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
 from insight_app.traceparent import here
-from insight_app.web import draw, guarded, services
+from insight_app.web import Chunk, draw, guarded, services
 from insight_app.words import N_, _, said_number
 
 
@@ -33,7 +35,7 @@ class Article:
     """A message as its template wants it.
 
     `tries` are the ids of all messages in its place, itself among them; `live` is what is there so far of one that is
-    being written.
+    being written. One that `is_streamed` grows within its page, and goes when the finished one has followed it.
     """
 
     message: Message
@@ -42,6 +44,7 @@ class Article:
     thinking: str = ""
     live: Snapshot | None = None
     problem: InsightError | None = None
+    is_streamed: bool = False
 
     @property
     def number(self) -> int:
@@ -60,27 +63,35 @@ def article(message: Message, tries: Sequence[int]) -> Article:
             return Article(message, tries, live=stream.unknown(message))
     # Of a temporary chat nothing stays in memory when it is over.
     html = _finished.__wrapped__ if message.is_temporary else _finished
-    return Article(message, tries, html(message.text), html(message.thinking), problem=_problem(message))
+    answer, thinking = (
+        # Only footnotes need to know whose they are.
+        html(text, f"{kind}{message.id}" if "[^" in text else "", language())
+        for kind, text in (("a", message.text), ("t", message.thinking))
+    )
+    return Article(message, tries, answer, thinking, problem=_problem(message))
 
 
 @lru_cache(maxsize=300)
-def _finished(text: str) -> Markup:
+def _finished(text: str, scope: str, _language: str) -> Markup:
     """A finished text never changes, so a page that is opened again costs nothing."""
-    return Markup(render(text))
+    return Markup(render(text, scope=scope))
 
 
-def conversation(found: Conversation, at: int | None, before: int | None) -> str:
-    """The path through the message `at`, or the newest one: its end, or the part that ends before a message of it."""
-    return render_template("chat/conversation.html", **_part(found, at, before))
+def conversation(found: Conversation, at: int | None, before: int | None, *, draft: str = "") -> str:
+    """The path through the message `at`, or the newest one: its end, or the part that ends before a message of it.
+
+    `draft` stands where one writes.
+    """
+    return render_template("chat/conversation.html", **part_of(found, at, before), draft=draft)
 
 
 def earlier(found: Conversation, at: int | None, before: int) -> str:
     """What a page gets in the place of its link to the messages before one."""
-    names = _part(found, at, before)
+    names = part_of(found, at, before)
     return draw("chat/_messages.html", **names) + _announce(_("Earlier messages are there"))
 
 
-def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
+def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:
     """What the templates need to know of a part of a path."""
     store = services().conversations
     tree = store.tree(found.id)
@@ -92,6 +103,7 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
     last = messages[-1] if messages else None
     remembering = next((one for one in reversed(messages) if one.figures.messages_read), None)
     memory_from = remembering.figures.memory_from if remembering else None
+    model = services().options.wishes(found.id).model
     return {
         "conversation": found,
         "at": at,
@@ -100,9 +112,18 @@ def _part(found: Conversation, at: int | None, before: int | None) -> dict[str, 
         "remembering": remembering,
         # The message itself may be deleted: then the memory begins with what follows it.
         "memory_begins": memory_from and next((each for each in path if each >= memory_from), None),
+        **_context(messages),
         "after": last.id if last else "",
-        "model": last.choice if last else "",
+        # Conversations of before have none of their own.
+        "model": model if model is not None else last.choice if last else "",
     }
+
+
+def _context(messages: Sequence[Message]) -> dict[str, int | None]:
+    """How much of its context the model had used at the end of these, as _context.html has it."""
+    last = next((each.figures for each in reversed(messages) if each.figures.prompt_tokens), None)
+    used = (last.prompt_tokens or 0) + (last.answer_tokens or 0) if last else 0
+    return {"used": used, "context": last.context_tokens if last else None}
 
 
 def message_html(message: Message, tries: Sequence[int] = ()) -> str:
@@ -126,25 +147,53 @@ def instead(old: Message, new: Message) -> str:
 
 
 def _ready(last: Message) -> str:
-    """A composer without notice, for a prompt that comes after `last`."""
+    """A composer without notice, for a prompt that comes after `last`; and the title, which may be better by now."""
     keys = draw("chat/_composer_keys.html", after=last.id)
-    return swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
+    ready = swap("#notice", "innerHTML", "") + swap("#composer-keys", "outerHTML", keys)
+    if last.is_temporary:
+        return ready
+    home = services().conversations.conversation(last.conversation_id)
+    return ready + swap(f"#c-{home.id}:not(.editing)", "outerHTML", line(home))
+
+
+def place() -> tuple[bool, float, str] | None:
+    """The place in the list after which a page asks to go on, by ?pinned=, ?before= and ?id=; None: at its start."""
+    before = request.args.get("before", type=float)
+    if before is None:
+        return None
+    return request.args.get("pinned") == "1", before, request.args.get("id", "")
 
 
 def rows(listed: Listed, template: str = "chat/_conversation_rows.html") -> str:
     """Lines of the list for the page that asks for them."""
-    path = request.headers.get("HX-Current-URL", "").partition("?")[0]
-    current = path.rpartition("/c/")[2]
-    return render_template(template, listed=listed, current=current, base=conversations_base())
+    return render_template(template, listed=listed, current=_open_one(), base=conversations_base(), after=place())
 
 
-def lines(listed: Listed, base: str, current: str) -> Markup:
-    """Those conversations, a line each."""
-    return Markup("\n".join([_line(each, base, each.id == current, language()) for each in listed.conversations]))
+def line(found: Conversation) -> str:
+    """The line of one conversation, for the page that asks for it."""
+    return _line(found, conversations_base(), found.id == _open_one(), language())
+
+
+def lines(listed: Listed, base: str, current: str, after: tuple[bool, float, str] | None = None) -> Markup:
+    """Those conversations, a line each, with what day it was above those of each day; `after` one of such a place."""
+    spoken, zone = language(), days.zone_named(request.cookies.get("zone", ""))
+    today, drawn = days.day_in(zone, time.time()), list[str]()
+    last = days.group(after[1], after[0], today, zone) if after else ""
+    for each in listed.conversations:
+        if (here := days.group(each.updated_at, each.is_pinned, today, zone)) != last:
+            drawn.append(_heading(here, spoken))
+            last = here
+        drawn.append(_line(each, base, each.id == current, spoken))
+    return Markup("\n".join(drawn))
 
 
 @lru_cache(maxsize=1000)
-def _line(found: Conversation, base: str, is_current: bool, language: str) -> str:
+def _heading(group: str, _language: str) -> str:
+    return draw("chat/_conversation_day.html", day=days.heading(group))
+
+
+@lru_cache(maxsize=1000)
+def _line(found: Conversation, base: str, is_current: bool, _language: str) -> str:
     """Most lines are the same on each page that anybody opens: to draw all would take as long as the rest of it."""
     return draw("chat/_conversation_line.html", conversation=found, address=base + found.id, is_current=is_current)
 
@@ -152,6 +201,21 @@ def _line(found: Conversation, base: str, is_current: bool, language: str) -> st
 def listed_anew(why: str) -> str:
     """The beginning of the list for a page whose list is in another order now, and why."""
     return rows(services().conversations.newest_conversations(owner=me().id)) + _announce(why)
+
+
+def _open_one() -> str:
+    """The id of the conversation of the page that asks, "" where it is none."""
+    return request.headers.get("HX-Current-URL", "").partition("?")[0].rpartition("/c/")[2]
+
+
+def said_day(seconds: float) -> str:
+    """The day of a time (in seconds since 1970) where the reader is, in the language of the page."""
+    return words.said_day(days.day_in(days.zone_named(request.cookies.get("zone", "")), seconds))
+
+
+def number(given: str) -> int | None:
+    """The number of a message in an address; None for what is none."""
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
 def conversations_base() -> str:
@@ -175,7 +239,7 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
             answer = found.conversations.message(reply.id)
         except NotThere as gone:
             return _removal(reply.id, gone)
-        return _stored(answer, how) + (_announce(_end_of(answer)) if announced else "")
+        return _stored(answer, how) + (_announce(end_of(answer)) if announced else "")
 
     return stream.follow(
         reply,
@@ -183,10 +247,17 @@ def follow(reply: Reply, place: str) -> Iterator[bytes]:
         status=lambda activity, changed: _status(reply.id, activity, changed=changed),
         finished=lambda: now("outerMorph", announced=True),
         anew=lambda: now("outerHTML", announced=False),
+        still=lambda: _announce(_("Still writing")),
         # What is written here is followed to its end, also by a server that takes nothing new.
-        closing=lambda: found.closing or (found.draining and reply not in found.replies.here()),
+        closing=lambda: is_left(reply),
         leaving=lambda: "" if is_still_in() else signed_out(reply.id),
     )
+
+
+def is_left(reply: Reply) -> bool:
+    """Whether this process follows it no longer."""
+    found = services()
+    return found.closing or (found.draining and reply not in found.replies.here())
 
 
 def ended(answer_id: int) -> Iterator[bytes]:
@@ -198,7 +269,7 @@ def ended(answer_id: int) -> Iterator[bytes]:
         found = own_message(answer_id)
         if found.state.is_live:
             return iter((sse.comment("nobody knows yet"),))
-        html = _stored(found, "outerMorph") + _announce(_end_of(found))
+        html = _stored(found, "outerMorph") + _announce(end_of(found))
     except NotThere as gone:
         html = _removal(answer_id, gone)
     return stream.last_events(html)
@@ -207,7 +278,10 @@ def ended(answer_id: int) -> Iterator[bytes]:
 def _stored(answer: Message, how: str) -> str:
     """What a page gets for an answer as it is stored, in the place of the one that grew there."""
     # A notice may be about this very answer, as "still being written" is.
-    return swap(f"#a{answer.id}", how, message_html(answer)) + swap("#notice", "innerHTML", "") + _memory_line(answer)
+    told = swap("#notice", "innerHTML", "") + _memory_line(answer)
+    if answer.figures.prompt_tokens:
+        told += swap("#context", "outerHTML", draw("chat/_context.html", **_context([answer])))
+    return swap(f"#a{answer.id}", how, message_html(answer)) + told
 
 
 def _removal(answer_id: int, gone: NotThere) -> str:
@@ -216,7 +290,7 @@ def _removal(answer_id: int, gone: NotThere) -> str:
     return swap(f"#a{answer_id}", "delete", "") + told
 
 
-def counted(events: Iterator[bytes], trace: str = "") -> Iterator[bytes]:
+def counted(events: Iterator[Chunk], trace: str = "") -> Iterator[Chunk]:
     """The same events, with the reader in the metrics while they last, and in the trace of the answer."""
     readers = services().metrics.readers
     readers.inc()
@@ -288,7 +362,7 @@ def _problem(answer: Message) -> InsightError | None:
     return explain(answer.problem, reason=answer.reason, **facts)
 
 
-def _end_of(answer: Message) -> str:
+def end_of(answer: Message) -> str:
     if problem := _problem(answer):
         return str(problem)
     return _("Answer stopped") if answer.state is State.STOPPED else _("Answer complete")

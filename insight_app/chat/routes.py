@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -9,14 +10,17 @@ from flask import Blueprint, Flask, Response, g, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
-from insight_app.chat import pages
+from insight_app.chat import attachment_routes as files
+from insight_app.chat import option_pages, pages
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Conversation, Listed, Message, is_temporary
+from insight_app.chat.presets import Preset
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
-from insight_app.web import from_htmx, services
+from insight_app.web import from_htmx, services, takes_files
 from insight_app.words import _
 
 chat = Blueprint("chat", __name__)
@@ -35,6 +39,7 @@ def temporary() -> str:
 
 
 @chat.post("/temporary")
+@takes_files
 @rates.sending
 def begin_temporary() -> ResponseReturnValue:
     """The first prompt of a chat that is not kept."""
@@ -45,13 +50,14 @@ def begin_temporary() -> ResponseReturnValue:
 def conversation(conversation_id: str) -> str:
     """The end of the path through the message ?at=, or of the newest one; the part that ends before ?before=."""
     found = own_conversation(conversation_id)
-    at, before = (_number(request.args.get(name, "")) for name in ("at", "before"))
+    at, before = (pages.number(request.args.get(name, "")) for name in ("at", "before"))
     if before is not None and from_htmx():
         return pages.earlier(found, at, before)
     return pages.conversation(found, at, before)
 
 
 @chat.post("/messages")
+@takes_files
 @rates.sending
 def begin() -> ResponseReturnValue:
     """The first prompt of a new conversation."""
@@ -60,29 +66,34 @@ def begin() -> ResponseReturnValue:
 
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
-    text = _sent(form)
+    attached, text = files.sent_along(temporary=temporary), _sent(form)
+    begins = option_pages.beginning() or Preset("", "", "")
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
-        prompt, answer = _asked(form, text, taken, temporary=temporary)
+        told = services().moderation.prompt(begins.instructions) if begins.instructions else ""
+        prompt, answer = _asked(form, text, attached, taken, temporary=temporary)
     if answer is not None:
+        services().options.begin(prompt.conversation_id, replace(begins.wishes, model=taken.model), told)
         services().answering.start(answer, [prompt])
     return _to_conversation(prompt.conversation_id)
 
 
 @chat.post("/c/<conversation_id>/messages")
+@takes_files
 @rates.sending
 def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
     own_conversation(conversation_id)
     form = PromptForm()
-    text = _sent(form)
+    attached, text = files.sent_along(temporary=is_temporary(conversation_id)), _sent(form)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
     temporary, parent_id = is_temporary(conversation_id), before[-1].id if before else None
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
         prompt, answer = _asked(
-            form, text, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
+            form, text, attached, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
         )
     if answer is not None:
+        services().options.follow(conversation_id, taken.model)
         services().answering.start(answer, [*before, prompt])
     if answer is None or not from_htmx():
         return _to_conversation(conversation_id)
@@ -154,9 +165,12 @@ def _another(old: Message, so_far: Message | None) -> ResponseReturnValue:
     history = services().conversations.history(old.conversation_id, old.id)[:-1]
     with an_answer(_choice(old)) as taken:
         # The rules may have changed since the prompt was sent.
-        history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text))
+        files.expect_seen(history[-1].attached, taken.model)
+        held = files.held(history[-1].attached)
+        history[-1] = replace(history[-1], text=services().moderation.prompt(history[-1].text), attached=held)
         services().answering.expect_room(me().id, taken.model)
         new = services().conversations.add_answer(history[-1], taken.model, so_far)
+    services().options.follow(old.conversation_id, taken.model)
     services().answering.start(new, history)
     if not from_htmx():
         return _to_conversation(old.conversation_id)
@@ -175,12 +189,9 @@ def text(answer_id: int) -> Response:
 @chat.get("/conversations")
 def older() -> str:
     """The conversations after the one whose time is ?before=, whose id is ?id=, and which may be ?pinned=1."""
-    before = request.args.get("before", type=float)
-    if before is None:
+    if (place := pages.place()) is None:
         raise NotThere
-    listed = services().conversations.newest_conversations(
-        (request.args.get("pinned") == "1", before, request.args.get("id", "")), owner=me().id
-    )
+    listed = services().conversations.newest_conversations(place, owner=me().id)
     return pages.rows(listed) if from_htmx() else pages.rows(listed, "chat/older.html")
 
 
@@ -208,7 +219,7 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     if form.name:
         store.rename(conversation_id, form.name)
         found = own_conversation(conversation_id)
-    return pages.rows(Listed([found])) if from_htmx() else _to_conversation(conversation_id)
+    return pages.line(found) if from_htmx() else _to_conversation(conversation_id)
 
 
 @chat.post("/c/<conversation_id>/pin")
@@ -225,18 +236,7 @@ def pin(conversation_id: str) -> ResponseReturnValue:
 @chat.get("/c/<conversation_id>/row")
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
-    return pages.rows(Listed([own_conversation(conversation_id)]))
-
-
-@chat.post("/c/<conversation_id>/delete")
-def delete(conversation_id: str) -> ResponseReturnValue:
-    own_conversation(conversation_id)
-    services().answering.stop_conversation(conversation_id)
-    services().answering.forget(services().conversations.delete(conversation_id))
-    pages.forget()
-    came_from = urlsplit(request.referrer or "").path
-    stays = came_from.startswith("/c/") and conversation_id not in came_from
-    return redirect(came_from if stays else url_for("chat.home"), 303)
+    return pages.line(own_conversation(conversation_id))
 
 
 def _editing(found: Conversation, form: ConversationForm) -> str:
@@ -251,6 +251,7 @@ def _sent(form: PromptForm) -> str:
 def _asked(
     form: PromptForm,
     text: str,
+    attached: Sequence[Attachment],
     taken: Taken,
     *,
     temporary: bool,
@@ -267,7 +268,8 @@ def _asked(
         if (sent := store.sent_with(key, person, temporary=temporary)) is None:
             raise NotThere
         return sent, None
-    text = services().moderation.prompt(text)
+    files.expect_seen(attached, taken.model)
+    attached, text = files.held(attached), services().moderation.prompt(text)
     there = lambda: _is_there(form, text, temporary=temporary)  # noqa: E731
     services().answering.expect_room(person, taken.model, is_there=there)
     prompt, answer = store.ask(
@@ -277,6 +279,7 @@ def _asked(
         form_key=key,
         conversation_id=conversation_id,
         parent_id=parent_id,
+        attached=attached,
         temporary=temporary,
     )
     taken.is_used = answer is not None
@@ -294,11 +297,9 @@ def _choice(old: Message) -> str:
     if "model" in request.form:
         return PromptForm().chosen_model
     there = {model.name for model in allowed(services().engine.standing.models)}
-    return old.choice if old.choice in there else ""
-
-
-def _number(given: str) -> int | None:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    wished = services().options.wishes(old.conversation_id).model
+    model = old.choice if wished is None else wished
+    return model if model in there else ""
 
 
 def _to_conversation(conversation_id: str) -> ResponseReturnValue:
@@ -320,6 +321,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["newest_conversations"] = _newest_conversations
     app.jinja_env.globals["conversation_lines"] = pages.lines
     app.jinja_env.globals["conversations_base"] = pages.conversations_base
+    app.jinja_env.globals["said_day"] = pages.said_day
     app.jinja_env.globals["size_of"] = pages.size_of
     app.jinja_env.globals["waited_for"] = pages.waited_for
     app.jinja_env.globals["lasting"] = pages.lasting

@@ -27,6 +27,8 @@ SETTLE_SECONDS = 0.5
 TICK_SECONDS = 1.0
 # How long a page stays that may not be here any longer; a little longer, since nobody asks the database all the time.
 LOOK_SECONDS = 1.0
+# How often it is said aloud that an answer still grows, while it does. Never what it says: fragments are no speech.
+STILL_SECONDS = 20.0
 # A place that no reply has.
 NOWHERE = "-"
 
@@ -154,6 +156,7 @@ def follow(
     status: Callable[[Activity, bool], str],
     finished: Callable[[], str],
     anew: Callable[[], str],
+    still: Callable[[], str] = lambda: "",
     closing: Callable[[], bool] = lambda: False,
     leaving: Callable[[], str] = lambda: "",
 ) -> Iterator[bytes]:
@@ -162,18 +165,25 @@ def follow(
     Also until `leaving` has something to say, which is the last that the page hears: it does not connect again.
 
     `status` draws the line that says what is going on (see Reader.news), `finished` the swap of the growing message
-    for the finished one, `anew` the same for a page whose place nobody knows: that one connects again by itself.
+    for the finished one, `anew` the same for a page whose place nobody knows: that one connects again by itself;
+    `still` says aloud that the text goes on.
     """
     reader = Reader(reply)
     if not reply.ended and not reader.go_to(place):
         yield from last_events(anew())
         return
     next_event = 0.0
+    next_said = time.monotonic() + STILL_SECONDS
     eager = False
     while not reply.ended:
         version = reply.version
         known, shown = reader.state, reader.seen
         if html := reader.news(status, eager=eager):
+            if reader.state is not known:
+                next_said = time.monotonic() + STILL_SECONDS
+            elif known is State.WRITING and time.monotonic() >= next_said:
+                next_said = time.monotonic() + STILL_SECONDS
+                html += still()
             yield sse.event(html, id=reader.place)
             # The first text is never held back.
             next_event = time.monotonic() + merge_seconds(reader.seen - shown) if reader.seen else 0.0
@@ -185,7 +195,7 @@ def follow(
             yield from last_events(said)
             return
         silence = (TICK_SECONDS if reader.ticks else HEARTBEAT_SECONDS) if eager else SETTLE_SECONDS
-        changed = _wait(reply, version, silence, leaving)
+        changed = wait_for_news(reply, version, silence, leaving)
         if not changed and eager and not reader.ticks:
             yield sse.comment("still there")
         eager = not changed
@@ -194,7 +204,7 @@ def follow(
     yield from last_events(leaving() or finished())
 
 
-def _wait(reply: Reply, version: int, seconds: float, leaving: Callable[[], str]) -> bool:
+def wait_for_news(reply: Reply, version: int, seconds: float, leaving: Callable[[], str]) -> bool:
     """As Reply.wait, but not on for a page that is to leave."""
     end = time.monotonic() + seconds
     while not (changed := reply.wait(version, min(seconds, LOOK_SECONDS))):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY, Conversation, Message, Outcome, is_temporary
 from insight_app.chat.store import ConversationStore
 from insight_app.chat.tree import Tree
@@ -40,6 +41,11 @@ class Conversations(ConversationStore):
         self._kept = ConversationStore(database)
         self._in_memory = in_memory
         self._temporary = TemporaryStore(in_memory) if in_memory else None
+
+    def database_of(self, conversation_id: str) -> Database:
+        """The one that the conversation is in. Raises TemporaryOver."""
+        with self._home(conversation_id) as store:
+            return store.database
 
     @property
     def offers_temporary(self) -> bool:
@@ -106,6 +112,7 @@ class Conversations(ConversationStore):
         form_key: str | None = None,
         conversation_id: str | None = None,
         parent_id: int | None = None,
+        attached: Sequence[Attachment] = (),
         temporary: bool = False,
     ) -> tuple[Message, Message | None]:
         """As ConversationStore has it; `temporary`: a new conversation is one that is not kept."""
@@ -119,6 +126,7 @@ class Conversations(ConversationStore):
                 form_key=form_key,
                 conversation_id=conversation_id,
                 parent_id=parent_id,
+                attached=attached,
             )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
@@ -176,6 +184,18 @@ class Conversations(ConversationStore):
     def pin(self, conversation_id: str, *, is_pinned: bool) -> None:
         with self._home(conversation_id) as store:
             store.pin(conversation_id, is_pinned=is_pinned)
+
+    def archive(self, conversation_id: str, *, is_archived: bool) -> None:
+        with self._home(conversation_id) as store:
+            store.archive(conversation_id, is_archived=is_archived)
+
+    def put_into_bin(self, conversation_id: str) -> None:
+        with self._home(conversation_id) as store:
+            store.put_into_bin(conversation_id)
+
+    def take_out_of_bin(self, conversation_id: str) -> None:
+        with self._home(conversation_id) as store:
+            store.take_out_of_bin(conversation_id)
 
     def delete(self, conversation_id: str) -> list[int]:
         with self._home(conversation_id) as store:

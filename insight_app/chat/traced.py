@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import closing
 
-from insight_app.engines.base import Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task
+from insight_app.engines.base import About, Done, Engine, Event, Model, Options, Piece, Stage, Stop, Task
 from insight_app.moderation.answers import AnswerScreen
 from insight_app.moderation.moderating import Beside, Hold, Moderation, nothing
 from insight_app.telemetry.traces import Tracing
@@ -40,6 +40,9 @@ class TracedEngine(Engine):
 
     def continues(self, model: str, stop: Stop) -> bool:
         return self._engine.continues(model, stop)
+
+    def about(self, model: str, stop: Stop) -> About:
+        return self._engine.about(model, stop)
 
     def models(self) -> list[Model]:
         return self._engine.models()

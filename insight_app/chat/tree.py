@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from insight_app.errors import NotThere
 
+FAR = 120  # messages from the end: what stands further up is shown with what is around it alone
 PART = 30  # messages: fifteen prompts with their answers, more than anybody sees at once
 
 
@@ -67,8 +68,11 @@ class Part:
 def part(path: Sequence[int], before: int | None = None, shown: int | None = None, size: int = PART) -> Part:
     """The last messages of a path, or the last ones before a message of it (NotThere where it is not of it).
 
-    The last part reaches back to the message `shown` and what it answers, however long ago that was.
+    The last part reaches back to the message `shown` and what it answers; where that is far from the end it is another
+    part, with the message in its middle.
     """
+    if before is None and shown is not None and (place := path.index(shown)) < len(path) - FAR:
+        before = path[place + size // 2]
     if before is None:
         begin = max(0, len(path) - size)
         if shown is not None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from insight_app.chat import memory
+from insight_app.chat.attachments import IMAGE_TOKENS
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.chat.replies import Activity, Reply
@@ -81,7 +82,8 @@ class Writing:
         broken: EngineError | None = None
         refusal: str | None = None
         begun = reply.thinking.since(0), reply.answer.since(0)
-        reply.prompt_tokens = sum(memory.estimate(turn.text) for turn in task.turns)
+        images = sum(len(turn.images) for turn in task.turns)
+        reply.prompt_tokens = sum(memory.estimate(turn.text) for turn in task.turns) + images * IMAGE_TOKENS
         with closing(self._moderation.answer(*begun, prompt=prompt, stop=reply.stop)) as screen:
             try:
                 with closing(self._engine.stream(task, reply.stop)) as events:

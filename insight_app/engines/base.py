@@ -19,6 +19,7 @@ class Turn:
     """One message as the engine reads it.
 
     `tool_calls` are those that an answer made; a turn of the role "tool" is what the tool `tool_name` gave for one.
+    `images` are PNG or JPEG.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -26,6 +27,7 @@ class Turn:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_name: str = ""
     tool_call_id: str = ""
+    images: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,25 @@ class Model:
     size: int = 0  # bytes
     details: str = ""  # "8B · Q4_K_M", for people
     abilities: frozenset[str] = frozenset()  # Ollama's capabilities: completion, thinking, vision, tools ...
+    family: str = ""  # "llama"
+    context: int | None = None  # how many tokens it was made to read at once; None where the engine does not say
+    digest: str = ""  # the same for two names of one model
     remote: bool = False  # True: it would run on another machine
     refused: bool = False  # True: and therefore may not be asked here
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an engine says of a model; None where it does not say.
+
+    `temperature` and `num_ctx` are what the model is asked with unless a request says otherwise, `longest_context` is
+    how many tokens it can see at most, `thinks` whether it can be told to think.
+    """
+
+    temperature: float | None = None
+    num_ctx: int | None = None
+    longest_context: int | None = None
+    thinks: bool | None = None
 
 
 def full_name(model: str) -> str:
@@ -188,6 +207,10 @@ class Engine(Protocol):
         Raises EngineError where nobody can say. Worth nothing after stop.ask().
         """
         ...
+
+    def about(self, model: str, stop: Stop) -> About:
+        """Raises EngineError. Worth nothing after stop.ask()."""
+        return About()
 
     def models(self) -> list[Model]:
         """What is installed, the engine's first choice first. Waits at most a second; raises EngineError."""

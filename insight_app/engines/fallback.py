@@ -12,12 +12,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from insight_app.engines.base import Engine, Event, Model, Options, Stage, Stop, Task, full_name
+from insight_app.engines.base import About, Engine, Event, Model, Options, Stage, Stop, Task, full_name
 from insight_app.engines.ollama_models import runs_elsewhere
 from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelAway, ModelMissing, NoModel
 
 LOOK_AGAIN_SECONDS = 2.0  # while the first engine is not there: somebody may be starting it just now
 LOOK_SELDOM_SECONDS = 15.0
+ABOUT_SECONDS = 1.0  # for what an engine says of a model
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ class Fallback(Engine):
         return tuple(view.engine for view in self._views)
 
     @property
+    def found(self) -> tuple[tuple[str, tuple[Model, ...]], ...]:
+        """The name of each engine with the models it had when last looked; never waits."""
+        return tuple((view.engine.name, view.models) for view in self._views)
+
+    @property
     def standing(self) -> Standing:
         """What was found when last looked; never waits."""
         return self._standing
@@ -80,10 +86,23 @@ class Fallback(Engine):
         """Whether somebody had the model ("" = any) when last looked; never waits."""
         return self._find(model) is not None
 
+    def engine_of(self, model: str) -> str:
+        """The name of the engine that has the model; "" where none does; never waits."""
+        found = self._find(model)
+        return found[0].name if found else ""
+
     def resolved(self, model: str) -> str:
         """The full name of what would answer for this choice ("" = the first); never waits. Itself where none does."""
         found = self._find(model)
         return found[1] if found else model
+
+    def sees(self, model: str) -> bool | None:
+        """Whether the model ("" = the first) reads pictures, None where its engine does not say; never waits."""
+        found = self._find(model)
+        if found is None:
+            return None
+        abilities = next((each.abilities for each in self._standing.models if each.name == found[1]), frozenset())
+        return "vision" in abilities if abilities else None
 
     def expect(self, model: str) -> None:
         """Raises the EngineError that keeps a model ("" = any) from being asked, as far as it is known beforehand.
@@ -115,6 +134,24 @@ class Fallback(Engine):
     def continues(self, model: str, stop: Stop) -> bool:
         engine, name = self._engine_for(model)
         return engine.continues(name, stop)
+
+    def about(self, model: str, stop: Stop) -> About:
+        """As Engine has it, within a second; nothing where nobody was seen to have the model, or nobody answers."""
+        found = self._find(model)
+        limit = threading.Timer(ABOUT_SECONDS, stop.ask)
+        limit.daemon = True
+        limit.start()
+        try:
+            return found[0].about(found[1], stop) if found else About()
+        except EngineError:
+            return About()
+        finally:
+            limit.cancel()
+
+    def name_for(self, model: str) -> str:
+        """The name of the engine that would answer for this choice; "" where none would. Never waits."""
+        found = self._find(model)
+        return found[0].name if found else ""
 
     def start(self) -> None:
         """Begins to look; in the process that will answer, since threads do not survive a fork."""

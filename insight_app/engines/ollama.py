@@ -7,6 +7,7 @@ how many tokens the model sees at once.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -19,7 +20,7 @@ import requests
 
 from insight_app import errors
 from insight_app.engines import ollama_models
-from insight_app.engines.base import Done, Engine, Event, Model, Options, Stage, Stop, Task, Turn, full_name
+from insight_app.engines.base import About, Done, Engine, Event, Model, Options, Stage, Stop, Task, Turn, full_name
 from insight_app.engines.interruptible import Grip
 from insight_app.engines.lines import Lines
 from insight_app.engines.listening import Listening
@@ -51,6 +52,7 @@ class Ollama(Engine):
         self._spoke: dict[str, float] = {}  # when each model last said something
         self._remote: dict[str, bool] = {}  # of each model that is listed, whether it runs elsewhere
         self._contexts: dict[str, int | None] = {}  # how many tokens each saw at once when /api/ps was last asked
+        self._asked: dict[str, int | None] = {}  # the num_ctx with which each was last asked
 
     def models(self) -> list[Model]:
         return self._models(Grip())
@@ -68,12 +70,19 @@ class Ollama(Engine):
         """Ollama's templates leave the last turn open where it is the model's own."""
         return True
 
+    def about(self, model: str, stop: Stop) -> About:
+        with until(stop) as grip, closing(self._wire.post("/api/show", grip, _named(model))) as response:
+            if response.status_code == 200:
+                return ollama_models.shown(self._wire.whole(response))
+        return About()
+
     def _prepare(self, wanted: str, options: Options, grip: Grip) -> Iterator[Stage]:
         model = wanted or self._first(grip)
         if self._runs_elsewhere(model, grip):
             yield Stage("reading", model)
             return
-        if not self._spoke_lately(model) and not self._is_ready(model, options, grip):
+        is_known = self._spoke_lately(model) and self._asked.get(model) == options.num_ctx
+        if not is_known and not self._is_ready(model, options, grip):
             yield Stage("loading", model)
             self._load(model, options, grip)
             self._is_ready(model, options, grip)
@@ -83,6 +92,7 @@ class Ollama(Engine):
     def _answer(self, task: Task, grip: Grip) -> Iterator[Event]:
         model = task.model or self._first(grip)
         self._runs_elsewhere(model, grip)
+        self._asked[model] = task.options.num_ctx
         response = self._chat(task, model, grip)
         yield from self._listening.to_the_end(response, grip, self._events(response, model, grip))
 
@@ -137,7 +147,7 @@ class Ollama(Engine):
         return self._remote[wanted]
 
     def _is_shown_elsewhere(self, model: str, grip: Grip) -> bool:
-        with closing(self._wire.post("/api/show", grip, json.dumps({"model": model}).encode())) as response:
+        with closing(self._wire.post("/api/show", grip, _named(model))) as response:
             if response.status_code >= 500:
                 raise meaning(self._wire.refusal(response), response.status_code, model=model, url=self.url)
             return response.status_code == 200 and ollama_models.shown_elsewhere(self._wire.whole(response))
@@ -160,6 +170,7 @@ class Ollama(Engine):
 
     def _load(self, model: str, options: Options, grip: Grip) -> None:
         """Has the model loaded, as the answer's own request will want it; a server that cannot is not asked again."""
+        self._asked[model] = options.num_ctx
         response = self._wire.post("/api/generate", grip, _body(model, options, stream=False))
         if response.status_code >= 500:
             raise meaning(self._wire.refusal(response), response.status_code, model=model, url=self.url)
@@ -176,12 +187,18 @@ class Ollama(Engine):
         if running is None:
             return False
         self._contexts[model] = running.context
-        # Another size of the context means that it is loaded anew.
-        return options.num_ctx is None or running.context in (None, options.num_ctx)
+        # Another size of the context means that it is loaded anew; what is too large for a model is made smaller.
+        if options.num_ctx is None:
+            return self._asked.get(model) is None
+        return running.context in (None, options.num_ctx) or self._asked.get(model) == options.num_ctx
 
     def _spoke_lately(self, model: str) -> bool:
         spoke = self._spoke.get(model)
         return spoke is not None and time.monotonic() - spoke < STILL_LOADED_SECONDS
+
+
+def _named(model: str) -> bytes:
+    return json.dumps({"model": model}).encode()
 
 
 def _request(task: Task, model: str, think: bool | str | None) -> bytes:
@@ -199,6 +216,8 @@ def _request(task: Task, model: str, think: bool | str | None) -> bytes:
 
 def _message(turn: Turn) -> dict[str, Any]:
     message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    if turn.images:
+        message["images"] = [base64.b64encode(each).decode("ascii") for each in turn.images]
     if turn.tool_calls:
         message["tool_calls"] = [
             {**({"id": call.id} if call.id else {}), "function": {"name": call.name, "arguments": call.arguments}}

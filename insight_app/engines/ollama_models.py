@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeGuard
 
-from insight_app.engines.base import MOST_TOKENS, Model, full_name
+from insight_app.engines.base import MOST_TOKENS, About, Model, full_name
+
+_PARAMETERS = re.compile(r"^(temperature|num_ctx)[ \t]+([\d.]{1,12})[ \t]*$", re.MULTILINE)
+
+# No model and no machine is as large: what says so is mistaken, and no database could keep it.
+MOST_BYTES = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +23,40 @@ class Running:
     context: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in memory, as a page tells of it. Sizes are bytes; `until` is seconds since 1970, None: nobody knows."""
+
+    name: str
+    size: int = 0
+    on_gpu: int = 0  # of that size
+    context: int | None = None
+    until: float | None = None
+
+
 def installed(body: bytes) -> list[Model]:
     """The models of /api/tags that can chat, in its order. ValueError where the body is no such list."""
-    models = (_model(entry) for entry in _entries(body))
-    return [each for each in models if each.name and (not each.abilities or "completion" in each.abilities)]
+    return [each for each in everything(body) if not each.abilities or "completion" in each.abilities]
+
+
+def everything(body: bytes) -> list[Model]:
+    """All models of /api/tags, also those that only make vectors of texts. ValueError where it is no such list."""
+    return [each for each in (_model(entry) for entry in _entries(body)) if each.name]
+
+
+def loaded(body: bytes) -> list[Loaded]:
+    """What /api/ps lists. ValueError where the body is no such list."""
+    return [
+        Loaded(
+            name=name,
+            size=_whole(entry, "size") or 0,
+            on_gpu=min(_whole(entry, "size_vram") or 0, _whole(entry, "size") or 0),
+            context=_tokens(entry.get("context_length")),
+            until=_moment(_text(entry, "expires_at")),
+        )
+        for entry in _entries(body)
+        if (name := _text(entry, "name", "model"))
+    ]
 
 
 def running(model: str, body: bytes) -> Running | None:
@@ -28,8 +64,7 @@ def running(model: str, body: bytes) -> Running | None:
     wanted = full_name(model).casefold()
     for entry in _entries(body):
         if full_name(_text(entry, "name", "model")).casefold() == wanted:
-            context = entry.get("context_length")
-            return Running(context if isinstance(context, int) and 0 < context <= MOST_TOKENS else None)
+            return Running(_tokens(entry.get("context_length")))
     return None
 
 
@@ -51,17 +86,51 @@ def shown_elsewhere(body: bytes) -> bool:
         return False
 
 
+def shown(body: bytes) -> About:
+    """What /api/show says of a model."""
+    try:
+        said = object_in(body)
+    except ValueError:
+        return About()
+    parameters = dict(_PARAMETERS.findall(_text(said, "parameters")))
+    info, abilities = said.get("model_info"), said.get("capabilities")
+    contexts = [value for name, value in info.items() if name.endswith(".context_length")] if _is_object(info) else []
+    return About(
+        temperature=_number(parameters.get("temperature", "")),
+        num_ctx=_tokens(_number(parameters.get("num_ctx", ""))),
+        longest_context=next((each for each in map(_tokens, contexts) if each), None),
+        thinks="thinking" in abilities if isinstance(abilities, list) else None,
+    )
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _tokens(number: object) -> int | None:
+    return int(number) if isinstance(number, (int, float)) and 0 < number <= MOST_TOKENS else None
+
+
 def _model(entry: dict[str, Any]) -> Model:
     name = _text(entry, "name", "model")
-    size = entry.get("size")
     abilities = entry.get("capabilities")  # older servers do not say
     about = entry.get("details")
     about = about if isinstance(about, dict) else {}
     details = (_text(about, "parameter_size"), _text(about, "quantization_level"))
     return Model(
         name=name,
-        size=size if isinstance(size, int) else 0,
+        size=_whole(entry, "size") or 0,
         details=" · ".join(part for part in details if part),
+        family=_text(about, "family"),
+        context=_tokens(about.get("context_length")),
+        digest=_text(entry, "digest"),
         abilities=frozenset(map(str, abilities)) if isinstance(abilities, list) else frozenset(),
         remote=_is_remote(entry) or runs_elsewhere(name),
     )
@@ -84,6 +153,20 @@ def object_in(body: bytes) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise ValueError("not an object")
     return said
+
+
+def _whole(entry: dict[str, Any], key: str) -> int | None:
+    value = entry.get(key)
+    return value if isinstance(value, int) and 0 <= value <= MOST_BYTES else None
+
+
+def _moment(text: str) -> float | None:
+    """Go writes nanoseconds, which Python reads only from 3.11 on."""
+    parts = re.fullmatch(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)", text)
+    try:
+        return datetime.fromisoformat(parts[1] + parts[2].replace("Z", "+00:00")).timestamp() if parts else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _text(entry: dict[str, Any], *keys: str) -> str:

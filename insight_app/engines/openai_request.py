@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -55,12 +56,25 @@ def _format(wanted: str | dict[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": wanted}}
 
 
+def _content(turn: Turn) -> str | list[dict[str, Any]]:
+    """The text alone where there is no picture: not every server takes parts."""
+    if not turn.images:
+        return turn.text
+    pictures = [{"type": "image_url", "image_url": {"url": _data_address(each)}} for each in turn.images]
+    return [*pictures, {"type": "text", "text": turn.text}]
+
+
+def _data_address(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+
+
 def _messages(turns: tuple[Turn, ...]) -> list[dict[str, Any]]:
     """The turns. Each call needs an id here, by which what its tool gave is known."""
     found: list[dict[str, Any]] = []
     nameless = ""
     for number, turn in enumerate(turns):
-        message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+        message: dict[str, Any] = {"role": turn.role, "content": _content(turn)}
         if turn.tool_calls:
             nameless = f"call_{number}"
             message["tool_calls"] = [

@@ -62,7 +62,11 @@ class Wire:
 
     def post(self, path: str, grip: Grip, body: bytes) -> requests.Response:
         """The response, its body still to come; refusals too."""
-        return self._ask("POST", path, grip, connect=CONNECT_SECONDS, silence=self._silence_seconds, body=body)
+        return self.send("POST", path, grip, body)
+
+    def send(self, method: str, path: str, grip: Grip, body: bytes) -> requests.Response:
+        """The same for any method."""
+        return self._ask(method, path, grip, connect=CONNECT_SECONDS, silence=self._silence_seconds, body=body)
 
     def refusal(self, response: requests.Response) -> str:
         """The error text of a response that is not the answer; "" where there is none."""

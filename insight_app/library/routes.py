@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, g, render_template, request
 
 from insight_app.accounts.guards import somebody
 from insight_app.engines.fallback import Standing
 from insight_app.errors import DatabaseError
+from insight_app.library.library import is_near
 from insight_app.limits.guards import allowed, may_use
 from insight_app.rendering.swaps import swap
 from insight_app.web import services
@@ -18,8 +18,8 @@ from insight_app.web import services
 library = Blueprint("library", __name__)
 
 
-@library.get("/models")
-def models() -> str:
+@library.get("/models/picker")
+def picker() -> str:
     """The picker as it is now, with ?model= chosen, and the line about the engine."""
     line = swap("#engine", "outerMorph", render_template("library/_engine.html"))
     return render_template("library/_models.html", model=request.args.get("model", "")) + line
@@ -48,6 +48,4 @@ def _allowed(now: Standing) -> Standing:
 
 def _stays_here(now: Standing) -> bool:
     """Whether whatever is asked stays on this machine, with any of the models that can be chosen."""
-    host = urlsplit(now.url).hostname or ""
-    is_near = host in ("localhost", "::1") or host.startswith("127.")
-    return is_near and not any(model.remote and not model.refused for model in now.models)
+    return is_near(now.url) and not any(model.remote and not model.refused for model in now.models)

@@ -123,8 +123,9 @@ class Diagnostics:
 
 
 def _but_nothing(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields that say something: most are for programs."""
-    return {name: value for name, value in fields if value is not None and value not in ("", ())}
+    """The fields that say something: most are for programs. Of pictures only how many there were."""
+    told = ((name, len(value) if name == "images" else value) for name, value in fields if value not in (None, "", ()))
+    return dict(told)
 
 
 class Records:

@@ -20,6 +20,8 @@ def document(
     *,
     account: Row | None = None,
     usage: Iterable[Row] = (),
+    presets: Iterable[Row] = (),
+    saved_prompts: Iterable[Row] = (),
 ) -> Iterator[str]:
     """The document's pieces. Each conversation comes with its messages, the account with its `sessions` and `keys`.
 
@@ -34,6 +36,9 @@ def document(
         yield f'{"," if number else ""}\n{{{_inside(conversation)}, "messages": ['
         yield from _list(messages)
         yield "]}"
+    for name, rows in (("presets", presets), ("saved_prompts", saved_prompts)):
+        yield f'\n],\n"{name}": ['
+        yield from _list(rows)
     yield '\n],\n"diagnostics": ['
     yield from _list(diagnostics)
     yield "]}\n"

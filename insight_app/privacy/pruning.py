@@ -15,6 +15,7 @@ from insight_app.storage.product import TRACES
 
 LOOK_SECONDS = 1.0
 PRUNE_SECONDS = 3600.0
+BIN_LOOK_SECONDS = 10.0
 # A larger file is rewritten by `flask --app wsgi prune` alone: that would hold up everybody here.
 LARGEST_REWRITTEN = 64 * 2**20
 # So much of the time may go into it, and at least so long it is left alone after it.
@@ -25,14 +26,21 @@ REST_SECONDS = 10.0
 class Pruning:
     """One thread. Several processes may do the same at once: what is gone is not deleted twice."""
 
-    def __init__(self, database: Database, retention: Retention, is_idle: Callable[[], bool] = lambda: True) -> None:
-        """`is_idle` says whether no answer is being written, by any process."""
+    def __init__(
+        self,
+        database: Database,
+        retention: Retention,
+        is_idle: Callable[[], bool] = lambda: True,
+        also: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`is_idle` says whether no answer is being written, by any process; `also` is called with each look."""
+        self._also = also
         self._database = database
         self._is_idle = is_idle
         self._retention = retention
         self._forgotten: int | None = None  # how often something was deleted, as far as this process has heard
         self._forget: list[Callable[[], object]] = []
-        self._prune_at = self._rewrite_at = 0.0
+        self._prune_at = self._bin_at = self._rewrite_at = 0.0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pruning", daemon=True)
 
@@ -61,6 +69,10 @@ class Pruning:
         if (now := time.monotonic()) >= self._prune_at:
             self._retention.prune()
             self._prune_at = now + PRUNE_SECONDS
+        if now >= self._bin_at:
+            self._retention.empty_bin()
+            self._bin_at = now + BIN_LOOK_SECONDS
+        self._also()
         if (forgotten := self._database.forgotten()) != self._forgotten:
             self._forgotten = forgotten
             for forget in self._forget:

@@ -33,8 +33,13 @@ class Retention:
         days = preferences.days_kept(self.most_days)
         return self._store.count_outdated(_ago(days), person) if days else 0
 
+    def empty_bin(self) -> None:
+        """Deletes what was in the bin for long enough."""
+        self._store.empty_bin(time.time())
+
     def prune(self) -> int:
         """Deletes what is too old, of everybody, and old counts; returns how many conversations that were."""
+        self.empty_bin()
         self._store.delete_usage(int((time.time() - USAGE_DAYS * DAY_SECONDS) // HOUR_SECONDS))
         count = 0
         for person in self._diagnostics.people():

@@ -16,6 +16,7 @@ from insight_app.amounts import in_words
 from insight_app.chat import pages
 from insight_app.config import PROJECT
 from insight_app.privacy import export
+from insight_app.privacy.copies_routes import messages_of
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
@@ -81,7 +82,7 @@ def download_diagnostics() -> Response:
 def download() -> Response:
     """Everything about the person, as docs/privacy.md describes it."""
     personal, person = services().personal, me().id
-    conversations = ((each, personal.all_messages(each["id"])) for each in personal.all_conversations(person))
+    conversations = ((each, messages_of(personal, each["id"])) for each in personal.all_conversations(person))
     record = services().diagnostics.of(person).entries()
     services().counting.flush()
     pieces = export.document(
@@ -91,6 +92,8 @@ def download() -> Response:
         record,
         account=personal.all_about_account(person),
         usage=personal.all_usage(person),
+        presets=personal.all_presets(person),
+        saved_prompts=personal.all_saved_prompts(person),
     )
     return _attachment(pieces, "everything.json", "application/json")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,13 +10,24 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
-from insight_app.chat.messages import LIVE
-from insight_app.chat.store import remove
+from insight_app.chat.attachment_store import remove_unsent_of
+from insight_app.chat.conversation_store import IS_THERE, remove
+from insight_app.chat.messages import BIN_SECONDS, LIVE
 from insight_app.errors import DatabaseError
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage import upsert
 from insight_app.storage.database import Database
-from insight_app.storage.tables import account_sessions, accounts, api_keys, conversations, messages, usage
+from insight_app.storage.tables import (
+    account_sessions,
+    accounts,
+    api_keys,
+    attachments,
+    conversations,
+    messages,
+    presets,
+    saved_prompts,
+    usage,
+)
 from insight_app.storage.tables import preferences as chosen
 
 # So many conversations go in one transaction, which keeps others from writing.
@@ -26,7 +38,7 @@ class PersonalStore:
     """A person's choices, and all that is theirs as a whole."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = self.database = database
 
     def preferences(self, person: str = "") -> Preferences:
         names = Preferences.__dataclass_fields__
@@ -47,7 +59,7 @@ class PersonalStore:
 
     def count_outdated(self, before: float, person: str = "") -> int:
         """How many conversations `delete_outdated` would delete."""
-        outdated = select(func.count()).select_from(conversations).where(_is_outdated(before, person))
+        outdated = select(func.count()).select_from(conversations).where(_is_outdated(before, person), IS_THERE)
         with self._database.reading() as connection:
             return int(connection.execute(outdated).scalar_one())
 
@@ -55,11 +67,23 @@ class PersonalStore:
         """Deletes what is not pinned, not being written, and has no message since then; returns how many went."""
         return self._delete(_is_outdated(before, person))[0]
 
+    def empty_bin(self, now: float) -> None:
+        """Deletes what somebody put into the bin long enough ago; or in the future, where a clock was set back."""
+        since = conversations.c.deleted_at
+        is_due = or_(since < now - BIN_SECONDS, since > now + BIN_SECONDS)
+        with self._database.reading() as connection:
+            if connection.execute(select(conversations.c.id).where(is_due).limit(1)).first() is None:
+                return
+        self._delete(is_due)
+
     def delete_everything(self, person: str = "") -> list[int]:
         """Returns the answers that may have been written until just now."""
         _, answers = self._delete(conversations.c.owner == person)
         with self._database.writing() as connection:
             connection.execute(delete(chosen).where(chosen.c.person == person))
+            remove_unsent_of(connection, person)
+            for table in (presets, saved_prompts):
+                connection.execute(delete(table).where(table.c.owner == person))
             if not person:  # whoever has an account would have a new allowance
                 connection.execute(delete(usage).where(usage.c.person == person))
         self._database.forget()
@@ -111,15 +135,34 @@ class PersonalStore:
         """What was counted of the person, oldest first."""
         return self._database.rows(select(usage).where(usage.c.person == person), (usage.c.hour, usage.c.model))
 
+    def all_presets(self, person: str = "") -> Iterator[dict[str, Any]]:
+        """Every row with every column, oldest first."""
+        mine = select(presets).where(presets.c.owner == person)
+        return self._database.rows(mine, (presets.c.created_at, presets.c.id))
+
+    def all_saved_prompts(self, person: str = "") -> Iterator[dict[str, Any]]:
+        """The same of what they saved to ask it again."""
+        mine = select(saved_prompts).where(saved_prompts.c.owner == person)
+        return self._database.rows(mine, (saved_prompts.c.created_at, saved_prompts.c.id))
+
     def all_conversations(self, person: str = "") -> Iterator[dict[str, Any]]:
-        """Every row with every column, oldest first; read in parts, so that nobody waits and no memory is filled."""
-        mine = select(conversations).where(conversations.c.owner == person)
+        """Every row with every column, oldest first, but nothing that is in the bin.
+
+        Read in parts, so that nobody waits and no memory is filled.
+        """
+        mine = select(conversations).where(conversations.c.owner == person, IS_THERE)
         return self._database.rows(mine, (conversations.c.created_at, conversations.c.id))
 
     def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:
-        """The same of a conversation's messages."""
+        """The same of a conversation's messages, each with its files; a picture is base64."""
         mine = select(messages).where(messages.c.conversation_id == conversation_id)
-        return self._database.rows(mine, (messages.c.id,))
+        for row in self._database.rows(mine, (messages.c.id,)):
+            with self._database.reading() as connection:
+                theirs = select(attachments).where(attachments.c.message_id == row["id"]).order_by(attachments.c.place)
+                files = [dict(each._mapping) for each in connection.execute(theirs)]
+            for each in files:
+                each["body"] = base64.b64encode(each["body"]).decode("ascii") if each["body"] else None
+            yield {**row, "attachments": files} if files else row
 
 
 def _telling(row: Row[Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 
 from insight_app.rendering.commonmark import to_html
-from insight_app.rendering.segments import Segment
 
 LABEL = r"\[((?:[^\[\]\\]|\\.){1,999})\]"
 MAYBE = re.compile(LABEL + ":", re.DOTALL)
@@ -15,15 +14,16 @@ MOST_ROOM = 100_000
 RESOLVED = re.compile(r'<p><a href="([^"]*)"(?: title="([^"]*)")?>probe</a>')
 
 
-def collect(text: str, segments: Iterable[Segment]) -> dict[str, str]:
-    """The definitions of a text, each as Markdown, by their normalized labels. The first of a label counts."""
+def collect(sources: Iterable[str]) -> dict[str, str]:
+    """The definitions of segments that are no code, each as Markdown, by their normalized labels.
+
+    The first of a label counts.
+    """
     known: dict[str, str] = {}
-    for segment in segments:
-        if segment.fence is None:
-            source = text[segment.start : segment.end]
-            labels = dict.fromkeys(_normalized(found[1]) for found in MAYBE.finditer(source))
-            for label, definition in _resolved([label for label in labels if label], source):
-                known.setdefault(label, definition)
+    for source in sources:
+        labels = dict.fromkeys(_normalized(found[1]) for found in MAYBE.finditer(source))
+        for label, definition in _resolved([label for label in labels if label], source):
+            known.setdefault(label, definition)
     return known
 
 

@@ -18,6 +18,11 @@ WORD = re.compile(r"\w[\w+#.-]{0,39}")
 FORMULA = re.compile(r'<span data-math-style="(inline|display)"[^>]*>([^<]*)</span>')
 IMAGE = re.compile(r'<img(?: data-sourcepos="[^"]*")? src="([^"]*)" alt="([^"]*)"(?: title="[^"]*")? />')
 LINK = re.compile(r"<a [^>]*>.*?</a>", re.DOTALL)
+HEAD = re.compile(r"<th(?=[ >])")
+# What stands between two prices, as in "US$5 or 6$", is no formula: it begins with a number and has words.
+PRICE = re.compile(r"[0-9][0-9.,]*\w{0,4}[ ,;:]")
+WORDS = re.compile(r"\b(?:[^\W\d_]{3,}|or|to)\b")
+SIGNS = frozenset("\\^_={}+*/<>")
 HEADING = re.compile(r"(</?h)([1-6])(?=[ >])")
 
 # Parsers of HTML take quadratic time where hundreds of elements are nested, and a few characters of a hostile
@@ -47,6 +52,7 @@ def finish(html: str, *, draft: bool) -> str:
     if "<table" in html:
         html = html.replace("<table", '<div class="table" role="group" aria-label="Table" tabindex="0"><table')
         html = html.replace("</table>", "</table></div>")
+        html = HEAD.sub('<th scope="col"', html)
     if "<input" in html:
         html = html.replace('<input type="checkbox" disabled', '<input type="checkbox" aria-label="To do" disabled')
         html = html.replace('<input type="checkbox" checked', '<input type="checkbox" aria-label="Done" checked')
@@ -101,6 +107,8 @@ def _raw(text: str) -> str:
 
 def _formula(found: re.Match[str]) -> str:
     display = found[1] == "display"
+    if not display and PRICE.match(found[2]) and WORDS.search(found[2]) and not SIGNS & set(unescape(found[2])):
+        return f"${found[2]}$"
     maths = formula(unescape(found[2]), display=display)
     return f'<span class="math" tabindex="0">{maths}</span>' if display else f'<span class="formula">{maths}</span>'
 
@@ -123,8 +131,10 @@ def _language(code: re.Match[str]) -> str:
 
 
 def _code_block(language: str, code: str) -> str:
+    name = escape(_("Copy code"))  # not in the text below, where Babel would not find it
     return (
         f'<div class="code" dir="ltr"><div class="code-head"><span class="code-lang">{language}</span>'
-        f'<button type="button" class="copy" data-copy="code">{escape(_("Copy"))}</button></div>'
+        f'<button type="button" class="copy" data-copy="code" aria-label="{name}">'
+        f"{escape(_('Copy'))}</button></div>"
         f'<pre tabindex="0"><code class="language-{language}">{code}</code></pre></div>'
     )

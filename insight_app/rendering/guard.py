@@ -30,9 +30,10 @@ ATTRIBUTES = {
     "span": {"class", "tabindex"},
     "pre": {"tabindex"},
     "div": {"class", "dir", "tabindex", "role", "aria-label"},
-    "button": {"type", "class", "data-copy"},
+    "math": MATHS_ATTRIBUTES | {"alttext"},
+    "button": {"type", "class", "data-copy", "aria-label"},
     "input": {"checked", "disabled", "aria-label"},
-    "th": {"align", "dir"},
+    "th": {"align", "dir", "scope"},
     "td": {"align", "dir"},
 }
 

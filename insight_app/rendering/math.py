@@ -37,10 +37,12 @@ CLASSES = {
 
 @lru_cache(maxsize=512)
 def formula(latex: str, *, display: bool) -> str:
-    """MathML without style attributes, or the LaTeX in <code class="math-source"> where it cannot be read."""
+    """MathML without style attributes, and its source as alttext; bad LaTeX in <code class="math-source">."""
     if len(latex) <= LONGEST and _depth(latex) <= DEEPEST:
         try:
-            return STYLE.sub(_as_classes, CONVERTER.convert_with_local_state(latex, displaystyle=display))
+            maths = STYLE.sub(_as_classes, CONVERTER.convert_with_local_state(latex, displaystyle=display))
+            # For screen readers that read no MathML; they read no worse LaTeX than a person who wrote it.
+            return maths.replace("<math", f'<math alttext="{escape(" ".join(latex.split()))}"', 1)
         except LatexError:
             pass
     return f'<code class="math-source">{escape(latex.strip())}</code>'

@@ -19,7 +19,7 @@ from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, Database
 from insight_app.storage.product import LOOK_AGAIN_SECONDS, Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST = "0006"  # the last migration's name: saves importing Alembic where nothing is to be done
+NEWEST = "0007"  # the last migration's name: saves importing Alembic where nothing is to be done
 PATIENCE_SECONDS = 5.0  # for whoever else has the database
 LEISURE_SECONDS = 60.0  # the same for what is done once: migrations, a restore
 READ_AT_ONCE = 100  # rows
@@ -113,7 +113,9 @@ class Database:
         """
         self.empty_log(PATIENCE_SECONDS)  # first: on a full disk that makes the room to write anything at all
         with self.writing() as connection:
+            self.product.forget_words(connection)
             self.product.note_deletion(connection)
+        self.empty_log(PATIENCE_SECONDS)  # again: until then the index is in its place as it was
 
     def forgotten(self) -> int:
         """Another number after each `forget`, of whichever process; with the bit TRACES until the next `rewrite`."""

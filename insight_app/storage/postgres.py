@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import ColumnElement, Connection, Engine, and_, create_engine, event, func, text
+from sqlalchemy import column as column_named
+from sqlalchemy import table as table_named
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError as Refusal
 from sqlalchemy.exc import InvalidatePoolError
 
 from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull
-from insight_app.storage.product import TRACES
+from insight_app.storage.product import TRACES, Phrase, WordIndex
 from insight_app.storage.tables import metadata
 
 # Of each server process. A statement takes about a millisecond, so these carry more than a core can ask for; and ten
@@ -40,16 +42,25 @@ _PREPARE = (
     "SELECT nextval('insight_deletions'), nextval('insight_rewritten')",
 )
 _DELETIONS = text("SELECT d.last_value, r.last_value FROM insight_deletions AS d, insight_rewritten AS r")
-_NAMES = sorted(metadata.tables)
+_NAMES = sorted([*metadata.tables, "message_words"])
 _REWRITE = f"VACUUM (FULL, ANALYZE) {', '.join(_NAMES)}"
 _SIZE = text(
     "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0) FROM unnest(CAST(:names AS text[])) AS name"
 )
 
 
+_WORDS = table_named("message_words", column_named("message_id"), column_named("words"))
+
+
+def _has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
+    """Migration 0007 made what cuts phrases as it did the words of the index."""
+    return and_(*(_WORDS.c.words.op("@@")(func.insight_phrase(phrase, is_begun)) for phrase, is_begun in phrases))
+
+
 class Postgres:
     """As Product has it. Raises ImportError where its library is missing."""
 
+    words = WordIndex(_WORDS, _WORDS.c.message_id, _has)
     keeps_log = False  # its log is the whole server's, and the server's own business
     hint = "Check that Postgres runs there, and that DATABASE_URL has the right name and password for it."
 
@@ -131,6 +142,8 @@ class Postgres:
         finally:
             connection.invalidate()  # the next one has the usual limits
         return True
+
+    def forget_words(self, connection: Connection) -> None: ...  # they go with their rows
 
     def empty_log(self, connection: Connection) -> bool:
         return True

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine, TableClause
 from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import DatabaseError
 
 LOOK_AGAIN_SECONDS = 0.02  # while another program is in the way
 TRACES = 1  # the bit of `deletions` that is set until everything is written anew
+
+
+# Words that follow each other, as somebody wrote them, and whether the last one may go on.
+Phrase = tuple[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class WordIndex:
+    """The words of messages: `has` makes the condition that a message has all these phrases."""
+
+    table: TableClause
+    message_id: ColumnElement[Any]
+    has: Callable[[Sequence[Phrase]], ColumnElement[bool]]
 
 
 class Product(Protocol):
@@ -23,6 +37,7 @@ class Product(Protocol):
     caretaker: Engine  # outside of transactions
     place: str  # which database this is, without anything secret
     hint: str  # what to look at where it cannot be used
+    words: WordIndex
     keeps_log: bool  # beside its tables, which `empty_log` empties
 
     def close(self) -> None: ...
@@ -53,6 +68,9 @@ class Product(Protocol):
 
     def rewritten(self, connection: Connection) -> bool:
         """Writes everything anew, on `caretaker`'s connection; False where somebody is in the way."""
+
+    def forget_words(self, connection: Connection) -> None:
+        """Takes words of deleted messages out of a small index at once; out of a large one `rewritten` does."""
 
     def empty_log(self, connection: Connection) -> bool:
         """On `caretaker`'s connection; False where somebody is in the way."""

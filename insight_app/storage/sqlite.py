@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, text
+from sqlalchemy import ColumnElement, Connection, Engine, StaticPool, create_engine, event, text
+from sqlalchemy import column as column_named
+from sqlalchemy import table as table_named
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import DatabaseBusy, DatabaseError, DatabaseFull
-from insight_app.storage.product import LOOK_AGAIN_SECONDS, TRACES
+from insight_app.storage.product import LOOK_AGAIN_SECONDS, TRACES, Phrase, WordIndex
 
 # What every new connection is told.
 PRAGMAS = (
@@ -33,9 +35,26 @@ _SIZE = text(
 )
 
 
+_HAS_WORDS = text("SELECT 1 FROM sqlite_master WHERE name = 'message_words'")
+# What is deleted stays in FTS5's index, with a note that it is deleted, until its pieces are made one.
+_FORGET_WORDS = text("INSERT INTO message_words (message_words) VALUES ('optimize')")
+_PIECES = text("SELECT count(*) FROM (SELECT 1 FROM message_words_data LIMIT :most)")
+LARGEST_AT_ONCE = 500  # pages of the index, of 4 KB: a few milliseconds
+
+
+def _has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
+    """In quotes FTS5 takes words for what they are, and cuts them as it did those of its index."""
+    each = ('"{}"{}'.format(phrase.replace('"', '""'), " *" if is_begun else "") for phrase, is_begun in phrases)
+    return column_named("message_words").op("MATCH")(" AND ".join(each))
+
+
+_WORDS = table_named("message_words", column_named("rowid"))
+
+
 class SQLite:
     """As Product has it."""
 
+    words = WordIndex(_WORDS, _WORDS.c.rowid, _has)
     keeps_log = True
     hint = "Check that its folder exists, has free space and may be written to."
 
@@ -103,12 +122,21 @@ class SQLite:
     def rewritten(self, connection: Connection) -> bool:
         """It overwrites what it deletes, but not the copies that it left where it moved rows from page to page."""
         try:
+            if connection.execute(_HAS_WORDS).first():
+                connection.execute(_FORGET_WORDS)
+                connection.commit()
             connection.execute(text("VACUUM"))
         except Refusal as error:
             if isinstance(self.meaning(error), DatabaseBusy):
                 return False
             raise
         return True
+
+    def forget_words(self, connection: Connection) -> None:
+        if connection.execute(_HAS_WORDS).first() is None:
+            return
+        if connection.execute(_PIECES, {"most": LARGEST_AT_ONCE + 1}).scalar_one() <= LARGEST_AT_ONCE:
+            connection.execute(_FORGET_WORDS)
 
     def empty_log(self, connection: Connection) -> bool:
         return not connection.execute(_EMPTY_LOG).scalar()  # 1: somebody is reading, and what they read must stay

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from insight_app.storage.database import Database, sqlite_url
 from insight_app.storage.product import Product
 from insight_app.storage.sqlite import SQLiteInMemory
-from insight_app.storage.tables import conversations, messages, metadata
+from insight_app.storage.tables import attachments, conversations, messages, metadata
 
 MOUNTS = Path("/proc/self/mounts")
 IN_MEMORY = {"tmpfs", "ramfs"}
@@ -116,5 +116,5 @@ def _lay_out(database: Database) -> None:
     """The tables of conversations, empty; messages are counted from a number on that no kept one has."""
     first = SMALLEST_ID + secrets.randbelow(LARGEST_ID)
     with database.writing() as connection:
-        metadata.create_all(connection, tables=[conversations, messages])
+        metadata.create_all(connection, tables=[conversations, messages, attachments])
         database.product.count_from(connection, "messages", first)

@@ -86,6 +86,12 @@ class Metrics:
             ["problem"],
             registry=self.registry,
         )
+        self.pulls = Counter(
+            "insight_pulls_total", "Models fetched, by how that ended.", ["state", "problem"], registry=self.registry
+        )
+        self.ratings = Counter(
+            "insight_ratings_total", "Thumbs up and down, by model.", ["model", "rating"], registry=self.registry
+        )
         self.faults = Counter("insight_faults_total", "Requests that met a fault of ours.", registry=self.registry)
         self.database_faults = Counter(
             "insight_database_faults_total", "What could not be kept or read.", ["problem"], registry=self.registry
@@ -153,12 +159,21 @@ class Metrics:
     def engine_failed(self, problem: str) -> None:
         self.engine_errors.labels(problem).inc()
 
+    def pull_ended(self, state: str, problem: str, seconds: float) -> None:
+        """Counts and logs the end of a pull; which model it was is in neither."""
+        self.pulls.labels(state, problem).inc()
+        self._log.info("pull", state=state, problem=problem, seconds=round(seconds, 3))
+
     def rules_acted(self, actions: Mapping[str, int], hits: Mapping[str, int]) -> None:
         """Counts how often rules refused, masked or flagged something, and which ones, by id."""
         for action, times in actions.items():
             self.moderated.labels(action).inc(times)
         for rule, times in hits.items():
             self.rules.labels(self._rules(rule)).inc(times)
+
+    def rated(self, model: str, rating: int) -> None:
+        """Counts what somebody thinks of an answer: 1 or -1. `model` as in answer_ended."""
+        self.ratings.labels(self._models(model) if model else "", "up" if rating > 0 else "down").inc()
 
     def answer_ended(
         self, state: str, problem: str, seconds: float, figures: Mapping[str, float], model: str = ""

@@ -1,6 +1,9 @@
 // The little that only a browser can do: keys, copying, staying at the end, and saying that the server is gone.
 "use strict";
 
+// The list is grouped by the days of here.
+document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;samesite=lax`;
+
 const words = document.getElementById("words").dataset;
 
 // Enter sends, Shift+Enter breaks the line; never while an input method is composing (229: Safari's way to say so).
@@ -19,7 +22,7 @@ document.addEventListener("sent", () => {
   const message = document.getElementById("message");
   if (message.value === asked) message.value = "";
   message.focus();
-  atEnd = true;
+  follows(true);
   toEnd();
 });
 
@@ -79,17 +82,20 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = button.dataset.copy;
-  const label = button.textContent;
+  button.was ??= [button.textContent, button.ariaLabel];  // not what an earlier click made of it
+  const say = (text, label) => { button.textContent = text; button.ariaLabel = label; };
   try {
     const text = source === "code"
       ? button.closest(".code").querySelector("code").textContent
       : await (await fetch(source)).text();
     await copy(text);
-    button.textContent = words.copied;
+    say(words.copied, null);
   } catch {
-    button.textContent = words.notCopied;
+    say(words.notCopied, null);
   }
-  setTimeout(() => { button.textContent = label; }, 1500);
+  document.getElementById("announcer").textContent = button.textContent;
+  clearTimeout(button.back);
+  button.back = setTimeout(() => say(...button.was), 1500);
 });
 
 async function copy(text) {
@@ -108,10 +114,16 @@ async function copy(text) {
 let atEnd = true;
 let lastScroll = 0;
 const toEnd = () => scrollTo(0, document.documentElement.scrollHeight);
+const keepAtEnd = () => { if (atEnd) toEnd(); };
+// At the end nothing has to be kept in its place, and to look for what would be takes the longer the longer the page is.
+const follows = (does) => {
+  atEnd = does;
+  document.documentElement.style.overflowAnchor = does ? "none" : "";
+};
 addEventListener("scroll", () => {
   // The answer may have grown since this scroll, so distance alone does not say that somebody left the end.
-  if (innerHeight + scrollY >= document.documentElement.scrollHeight - 80) atEnd = true;
-  else if (scrollY < lastScroll) atEnd = false;
+  if (innerHeight + scrollY >= document.documentElement.scrollHeight - 80) follows(true);
+  else if (scrollY < lastScroll) follows(false);
   lastScroll = scrollY;
 }, {passive: true});
 addEventListener("DOMContentLoaded", () => {
@@ -122,18 +134,19 @@ addEventListener("DOMContentLoaded", () => {
   if (!messages) return;
   // Who goes to one message, as to another answer in its place, stays there.
   const named = location.hash && document.getElementById(location.hash.slice(1));
-  if (named) atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
-  else toEnd();
+  follows(!named || innerHeight + scrollY >= document.documentElement.scrollHeight - 80);
+  keepAtEnd();
   const dock = document.querySelector(".dock");
   const follow = new ResizeObserver(() => {
     // Stop and whatever has the focus must stay above the dock, which grows with what is typed.
     document.documentElement.style.setProperty("--dock", `${dock.offsetHeight}px`);
-    if (atEnd) toEnd();
+    keepAtEnd();
   });
-  follow.observe(messages);
+  // Not the messages: each change of what is observed has all of the page's layout looked over twice.
   follow.observe(dock);
+  addEventListener("resize", keepAtEnd);
   // Before the frame is drawn: a scroll that the observer makes costs another one.
-  document.addEventListener("htmx:after:swap", () => { if (atEnd) toEnd(); });
+  document.addEventListener("htmx:after:swap", keepAtEnd);
 });
 
 // A swap that takes away what had the focus leaves it to what led there, or to the composer, but not to nobody.

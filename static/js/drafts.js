@@ -7,7 +7,8 @@
   const sending = () => JSON.parse(sessionStorage.getItem("sending") ?? "[]");
 
   const keep = (area) => {
-    if (area.value === untouched(area)) sessionStorage.removeItem(place(area));
+    // More than a tab's storage takes stays in the field alone.
+    if (area.value === untouched(area) || area.value.length > 2_000_000) sessionStorage.removeItem(place(area));
     else sessionStorage.setItem(place(area), area.value);
   };
   const recall = (area) => {
@@ -29,11 +30,11 @@
 
   // Where the browser posts a form by itself, a redirect says that the server has it. A deleted conversation takes its drafts along.
   document.addEventListener("submit", (event) => {
-    if (event.defaultPrevented) return;
+    if (event.defaultPrevented || event.target.method === "dialog") return;
     const area = event.target.querySelector(DRAFTS);
     const whole = `draft ${event.target.getAttribute("action").replace(/delete$/, "")}`;
     const goes = (key) => event.target.matches("[data-forgets]") ? key.startsWith("draft ") : key.startsWith(whole);
-    const gone = area ? [place(area)] : Object.keys(sessionStorage).filter(goes);
+    const gone = area ? [place(area), `${place(area)} files`] : Object.keys(sessionStorage).filter(goes);
     sessionStorage.setItem("sending", JSON.stringify([...sending(), ...gone]));
   });
   addEventListener("pageshow", (event) => {

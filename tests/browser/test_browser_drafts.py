@@ -143,7 +143,7 @@ def test_a_deleted_conversation_takes_its_drafts_along(chat: Chat, ollama: Scrip
     chat.message.fill("Never mind")
     edited(chat).fill("Never mind either")
     assert len(chat.page.evaluate(KEPT)) == 2
-    row = chat.page.locator(".conversations > li").first
+    row = chat.page.locator(".conversations > li[id]").first
     row.hover()
     row.get_by_role("link", name="Rename or delete").click()
     row.get_by_text("Delete", exact=True).click()

@@ -22,7 +22,7 @@ def test_what_would_be_sent_follows_what_is_typed_and_switched(chat: Chat) -> No
 
 def test_a_conversation_gets_instructions_in_its_line_of_the_list(chat: Chat) -> None:
     expect(chat.ask("A name for verses")).to_have_attribute("data-state", "done")
-    line = chat.page.locator(".conversations > li").first
+    line = chat.page.locator(".conversations > li[id]").first
     line.hover()
     line.get_by_role("link", name="Rename or delete").click()
     editing = chat.page.locator(".conversations > .editing")

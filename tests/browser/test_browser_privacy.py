@@ -31,14 +31,14 @@ def test_a_pin_moves_its_conversation_up_and_the_focus_stays_with_it(chat: Chat,
         told(chat, ollama, prompt)
     edit(chat, "Pinned soon")
     chat.page.get_by_role("button", name="Pin", exact=True).click()
-    first = chat.page.locator(".conversations > li").first
+    first = chat.page.locator(".conversations > li[id]").first
     expect(first.get_by_role("link", name="Pinned: Pinned soon", exact=True)).to_be_visible()
     expect(first.get_by_role("link", name="rename or delete")).to_be_focused()
     expect(chat.page.get_by_role("status")).to_have_text("Pinned")
     edit(chat, "Pinned soon")
     chat.page.get_by_role("button", name="Unpin").click()
     expect(chat.page.get_by_role("status")).to_have_text("No longer pinned")
-    expect(chat.page.locator(".conversations > li").first).to_contain_text("Something newer")
+    expect(chat.page.locator(".conversations > li[id]").first).to_contain_text("Something newer")
 
 
 def test_a_record_begins_and_ends_on_the_page(chat: Chat, ollama: ScriptedOllama) -> None:
@@ -75,7 +75,7 @@ def test_everything_is_downloaded_and_then_deleted_here_and_in_every_tab(
     chat.page.get_by_text("Delete everything about me").click()
     chat.page.get_by_role("button", name="Delete everything for good").click()
     expect(chat.page.get_by_text("Everything about you is deleted.")).to_be_visible()
-    expect(chat.page.locator(".conversations > li")).to_have_count(0)
+    expect(chat.page.locator(".conversations > li[id]")).to_have_count(0)
     for page in (chat.page, other):
         left = page.evaluate("() => Object.keys(sessionStorage).filter((key) => key.startsWith('draft '))")
         assert left == []

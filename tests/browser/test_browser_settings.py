@@ -33,6 +33,9 @@ def test_on_a_phone_the_settings_are_in_reach_however_many_conversations_there_a
         (RULES + "/history", "Moderation"),
         (RULES + "/judge", "Judge"),
         ("/settings/prompt", "Instructions"),
+        ("/settings/presets", "Presets"),
+        ("/settings/presets/new", "Presets"),
+        ("/models", "Models"),
         ("/settings/usage", "Usage"),
         ("/settings/usage/all", "Usage"),
         ("/settings/privacy/kept", "Privacy"),
@@ -43,13 +46,28 @@ def test_the_tab_says_where_one_is_also_on_the_pages_behind_it(chat: Chat, path:
     current = chat.page.locator(".tabs [aria-current]")
     expect(current).to_have_text(tab)
     behind = path in (RULES + "/rules/new", RULES + "/history", "/settings/usage/all", "/settings/privacy/kept")
+    behind = behind or path == "/settings/presets/new"
     expect(current).to_have_attribute("aria-current", "true" if behind else "page")
 
 
 def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     chat.page.get_by_role("link", name="Settings").click()
     tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
-    expect(tabs).to_have_text(["Instructions", "Moderation", "Judge", "Usage", "Privacy", "Health", "API"])
+    expect(tabs).to_have_text(
+        [
+            "Instructions",
+            "Appearance",
+            "Models",
+            "Presets",
+            "Moderation",
+            "Judge",
+            "Usage",
+            "Privacy",
+            "Import and export",
+            "Health",
+            "API",
+        ]
+    )
     expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
 
 
@@ -57,6 +75,7 @@ def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
     "path",
     [
         "/settings/prompt",
+        "/models",
         RULES,
         RULES + "/judge",
         "/settings/usage",

@@ -1,0 +1,78 @@
+"""Choosing a saved prompt where one writes: its places are asked for, and the result is put into the message."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, render_template, request
+from flask.typing import ResponseReturnValue
+
+from insight_app.accounts.guards import me
+from insight_app.chat import pages, prompts
+from insight_app.chat.guards import own_conversation
+from insight_app.chat.preset_routes import MANY
+from insight_app.chat.saved_prompts import SavedPrompt, found
+from insight_app.chat.variables import Variable, filled, variables
+from insight_app.errors import PromptTooLarge
+from insight_app.web import from_htmx, services
+
+saved = Blueprint("saved", __name__, url_prefix="/saved-prompts")
+
+
+@saved.get("")
+def choose() -> str:
+    """The saved prompts, those with the words of ?find=; ?to= is the chat that one of them is for."""
+    wanted, mine = request.args.get("find", ""), services().saved_prompts.of(me().id)
+    names = {"saved": found(mine, wanted), "wanted": wanted, "has_many": len(mine) > MANY}
+    return _drawn("list" if request.args.get("part") == "list" else "choose", **names)
+
+
+@saved.get("/<saved_id>")
+def fill(saved_id: str) -> ResponseReturnValue:
+    """A form for what the prompt leaves open; of one that leaves nothing open the message itself."""
+    prompt = services().saved_prompts.find(saved_id, me().id)
+    asked = variables(prompt.text)
+    return _form(prompt, asked, {}) if asked else _put(filled(prompt.text, {}))
+
+
+@saved.post("/<saved_id>")
+def put(saved_id: str) -> ResponseReturnValue:
+    """The prompt, filled in, where one writes; it is not sent."""
+    prompt = services().saved_prompts.find(saved_id, me().id)
+    asked = variables(prompt.text)
+    given = {
+        each.name: prompts.clean(request.form[f"value-{number}"])
+        for number, each in enumerate(asked)
+        if f"value-{number}" in request.form
+    }
+    text, longest = filled(prompt.text, given), services().settings.max_prompt_chars
+    if len(text) > longest:
+        return _form(prompt, asked, given, PromptTooLarge(length=f"{len(text):,}", limit=f"{longest:,}")), 422
+    return _put(text)
+
+
+def _form(
+    prompt: SavedPrompt, asked: list[Variable], given: dict[str, str], error: PromptTooLarge | None = None
+) -> str:
+    return _drawn("fill", prompt=prompt, asked=asked, given=given, error=error)
+
+
+def _put(text: str) -> ResponseReturnValue:
+    """The text for the page that is open or, without JavaScript, the chat's page with it where one writes."""
+    if from_htmx():
+        return render_template("chat/_saved_filled.html", text=text)
+    to = request.args.get("to", "")
+    if to == "temporary":
+        services().conversations.expect_temporary()
+        return render_template("chat/temporary.html", draft=text)
+    if to:
+        return pages.conversation(own_conversation(to), None, None, draft=text)
+    return render_template("chat/home.html", draft=text)
+
+
+def _drawn(part: str, **names: object) -> str:
+    names["to"] = request.args.get("to", "")
+    template = f"chat/_saved_{part}.html" if from_htmx() else "chat/saved_prompts.html"
+    return render_template(template, part="choose" if part == "list" else part, **names)
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(saved)

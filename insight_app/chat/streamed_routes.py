@@ -1,0 +1,104 @@
+"""A conversation as a page that grows with its answer, for who has no JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+
+from insight_app.accounts.guards import still_in
+from insight_app.chat import pages
+from insight_app.chat.guards import own_conversation
+from insight_app.chat.pages import Article
+from insight_app.chat.replies import Reply
+from insight_app.chat.stream import Snapshot
+from insight_app.chat.streamed import Frame, follow
+from insight_app.errors import AccountOff, InsightError, NotThere, SignedOut
+from insight_app.web import draw, services
+
+streamed = Blueprint("streamed", __name__)
+NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
+# Where something is put into a page that is drawn already. What people write is escaped, so it holds none of these.
+MARKS = tuple(Markup(f"<!-- part {number} -->") for number in range(2))
+# A server that is restarted is back by then, and an answer whose writer is gone has found another one.
+AGAIN_SECONDS = 3
+
+
+@streamed.get("/c/<conversation_id>/streamed")
+def page(conversation_id: str) -> ResponseReturnValue:
+    """The path through the message ?at=, or the newest one, while its last message is being written."""
+    found = own_conversation(conversation_id)
+    at = request.args.get("at", type=int)
+    names = pages.part_of(found, at, None)
+    *before, last = names["articles"] or [None]
+    if last is None or last.live is None:
+        return redirect(url_for("chat.conversation", conversation_id=conversation_id, at=at), 303)
+    names |= {"articles": before, "mark": MARKS[0], "whole": MARKS[1], "answer": last.message}
+    begin, _, rest = render_template("chat/streamed.html", **names).partition(MARKS[0])
+    end, _, after = rest.partition(MARKS[1])
+    reply = services().replies.get(last.message.id)
+    middle = _followed(reply, last) if reply else iter((pages.message_html(last.message, last.tries), _again()))
+
+    def parts() -> Iterator[str]:
+        yield begin
+        yield from middle
+        yield f'{end}<hr class="whole" hidden>{after}'
+
+    return Response(
+        stream_with_context(pages.counted(parts(), reply.trace if reply else "")),
+        content_type="text/html; charset=utf-8",
+        headers=NOT_HELD_BACK,
+    )
+
+
+def _followed(reply: Reply, growing: Article) -> Iterator[str]:
+    is_still_in = still_in()
+    return follow(
+        reply,
+        _frame(growing),
+        status=lambda activity: draw("chat/_status.html", activity=activity),
+        finished=lambda: _finished(growing.message.id),
+        again=_again,
+        closing=lambda: pages.is_left(reply),
+        leaving=lambda: "" if is_still_in() else _told(_out()),
+    )
+
+
+def _frame(growing: Article) -> Frame:
+    """The growing message's own template, cut where its thoughts and its answer come in."""
+    assert growing.live
+    live = Snapshot(growing.live.activity, (MARKS[0], ""), (MARKS[1], ""), "")
+    html = draw("chat/_message.html", article=Article(growing.message, growing.tries, live=live, is_streamed=True))
+    around_thoughts, _, rest = html.partition(MARKS[0])
+    begin, details, thoughts = around_thoughts.rpartition("<details")
+    _, _, answer = rest.partition(MARKS[1])[0].partition("</details>")
+    return Frame(begin, details + thoughts, answer)
+
+
+def _finished(answer_id: int) -> str:
+    """The finished message, and the end said once."""
+    try:
+        answer = services().conversations.message(answer_id)
+    except NotThere as gone:
+        return _told(gone, "answer")
+    # Before it: some of what can be done with a message is there only for the last.
+    return f'<p class="unseen" role="status">{pages.end_of(answer)}</p>{pages.message_html(answer)}'
+
+
+def _told(error: InsightError, instead_of: str = "") -> str:
+    return f'<div class="{instead_of}" role="alert">{draw("_notice.html", error=error)}</div>'
+
+
+def _out() -> InsightError:
+    # Whom a proxy names is out only by their account.
+    return AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
+
+
+def _again() -> str:
+    return draw("chat/_again.html", url=request.full_path.rstrip("?"), seconds=AGAIN_SECONDS)
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(streamed)

@@ -1,0 +1,182 @@
+"""Conversations as files: one or all taken along as Markdown or JSON, or brought here from this and other chats."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
+from flask.typing import ResponseReturnValue
+
+from insight_app.accounts.guards import me
+from insight_app.chat.guards import own_conversation
+from insight_app.errors import NotThere, PromptRefused
+from insight_app.limits import rates
+from insight_app.privacy import export, export_markdown, importing, upload
+from insight_app.privacy.copies_store import CopiesStore
+from insight_app.privacy.imported import Imported
+from insight_app.privacy.store import PersonalStore
+from insight_app.privacy.zipped import zipped
+from insight_app.web import add_settings_page, allow_large, guarded, services
+from insight_app.words import N_, _
+
+copies = Blueprint("copies", __name__)
+MB = 2**20
+# What a form takes besides the file that it brings.
+OF_THE_FORM = 2**16
+NO_FILE = N_("Choose a file first.")
+MOST_TOLD = 20
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of an upload. `skipped` has for each reason how many there were, and the first numbers, from 1."""
+
+    taken: int = 0
+    known: int = 0
+    left_out: int = 0
+    uninstructed: int = 0
+    is_cut: bool = False
+    skipped: Counter[str] = field(default_factory=Counter)
+    numbers: dict[str, list[int]] = field(default_factory=dict)
+    sources: Counter[str] = field(default_factory=Counter)
+
+
+@copies.get("/settings/copies")
+def page() -> str:
+    return _page()
+
+
+@copies.post("/settings/copies")
+@rates.sending
+def bring() -> ResponseReturnValue:
+    """Takes the conversations of a `file`, or of a `pasted` text; each whole or not at all, and none twice."""
+    file = request.files.get("file")
+    data = file.read() if file else request.form.get("pasted", "").encode("utf-8", "replace")
+    if not data:
+        return _page(problem=_(NO_FILE) if not file or not file.filename else _(upload.EMPTY)), 422
+    most = _most()
+    try:
+        found = services().outside(lambda: upload.opened(data, most))
+    except upload.Unreadable as why:
+        return _page(problem=_(str(why))), 422
+    assert isinstance(found, upload.Upload)
+    return _page(result=_brought(found))
+
+
+def _brought(found: upload.Upload) -> Result:
+    result = Result()
+    store, opening = CopiesStore(services().database), _(importing.OPENING)
+    number = 0
+    while made := services().outside(lambda: importing.some(found, opening)):
+        assert isinstance(made, list)
+        for each in made:
+            number += 1
+            if isinstance(each, str):
+                result.skipped[each] += 1
+                if result.skipped[each] <= MOST_TOLD:
+                    result.numbers.setdefault(each, []).append(number)
+            else:
+                _keep(store, each, result)
+    result.is_cut = found.is_cut
+    return result
+
+
+def _keep(store: CopiesStore, found: Imported, result: Result) -> None:
+    instructions = found.instructions
+    try:
+        # As if they were written here. What was said is held to the rules when it is sent to a model again.
+        instructions = services().moderation.prompt(instructions) if instructions else ""
+    except PromptRefused:
+        instructions = ""
+        result.uninstructed += 1
+    if store.add(found, me().id, instructions) is None:
+        result.known += 1
+        return
+    result.taken += 1
+    result.left_out += found.left_out
+    result.sources[found.source] += 1
+
+
+@copies.get("/settings/copies/conversations.json")
+def all_as_json() -> Response:
+    """As docs/privacy.md describes it, with the conversations alone."""
+    store = services().personal
+    rows = ((each, messages_of(store, each["id"])) for each in store.all_conversations(me().id))
+    return _attachment(export.document(time.time(), None, rows, ()), "conversations.json", "application/json")
+
+
+@copies.get("/settings/copies/conversations.zip")
+def all_as_markdown() -> Response:
+    """A ZIP file with a document of each conversation."""
+    store = services().personal
+    files = (
+        (export_markdown.file_name(each["title"], each["id"], "md"), _markdown(store, each))
+        for each in store.all_conversations(me().id)
+    )
+    pieces = stream_with_context(guarded(zipped(files)))
+    return _named(Response(pieces, content_type="application/zip"), "conversations.zip")
+
+
+@copies.get("/c/<conversation_id>/export.<any(json, md):kind>")
+def one(conversation_id: str, kind: str) -> Response:
+    """A conversation as JSON or Markdown; a temporary one too, as long as it is there."""
+    found = own_conversation(conversation_id)
+    database = services().conversations.database_of(found.id)
+    store = PersonalStore(database)
+    row = next(CopiesStore(database).one(found.id), None)
+    if row is None:
+        raise NotThere
+    name = export_markdown.file_name(found.title, "" if found.is_temporary else found.id, kind)
+    if kind == "json":
+        pieces = export.document(time.time(), None, [(row, messages_of(store, found.id))], ())
+        return _attachment(pieces, name, "application/json")
+    return _attachment(_markdown(store, row), name, "text/markdown")
+
+
+def messages_of(store: PersonalStore, conversation_id: str) -> Iterator[dict[str, Any]]:
+    """Every message's row, with `attachments` where some were sent with it."""
+    attached = CopiesStore(store.database).attached(conversation_id)
+    for row in store.all_messages(conversation_id):
+        yield {**row, "attachments": attached[row["id"]]} if row["id"] in attached else row
+
+
+def _markdown(store: PersonalStore, row: Mapping[str, Any]) -> Iterator[str]:
+    tree = services().conversations.tree(row["id"])
+
+    def placed() -> Iterator[dict[str, Any]]:
+        for each in messages_of(store, row["id"]):
+            tries = tree.tries(each["id"])
+            others = {"number": tries.index(each["id"]) + 1, "others": len(tries)} if len(tries) > 1 else {}
+            yield {**each, **others}
+
+    return export_markdown.document(row, placed())
+
+
+def _page(**names: object) -> str:
+    days_kept = services().retention.days_kept(me().id)
+    told = {"problem": None, "result": None, **names}
+    return render_template("privacy/copies.html", most=_most() // MB, days_kept=days_kept, **told)
+
+
+def _most() -> int:
+    """How many bytes a file may have."""
+    return services().settings.max_import_mb * MB
+
+
+def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
+    return _named(Response(stream_with_context(guarded(pieces)), content_type=f"{kind}; charset=utf-8"), name)
+
+
+def _named(response: Response, name: str) -> Response:
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(copies)
+    add_settings_page(app, N_("Import and export"), "copies.page")
+    allow_large(app, "copies.bring", app.extensions["insight"].settings.max_import_mb * MB + OF_THE_FORM)

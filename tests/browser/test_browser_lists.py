@@ -1,0 +1,60 @@
+"""The list, its archive and bin, and the search, in a browser: with and without JavaScript."""
+
+from __future__ import annotations
+
+from chat_page import Chat
+from playwright.sync_api import Browser, expect
+
+
+def test_what_is_archived_or_deleted_is_found_and_comes_back(chat: Chat) -> None:
+    expect(chat.ask("Where do xylophages live?")).to_have_attribute("data-state", "done")
+    page, list_ = chat.page, chat.page.locator(".conversations")
+    expect(list_.get_by_role("heading", name="Today")).to_be_visible()
+    mine = list_.locator("li[id]").first
+    mine.hover()
+    mine.get_by_role("link", name="rename or delete").click()
+    list_.get_by_role("button", name="Archive").click()
+    expect(list_.get_by_role("link", name="Where do xylophages live?", exact=True)).to_have_count(0)
+    expect(page.locator("#announcer")).to_have_text("Archived")
+    assert page.evaluate("document.activeElement !== document.body")
+
+    page.get_by_role("link", name="Search").click()
+    box = page.get_by_role("searchbox", name="Search your conversations")
+    expect(box).to_be_focused()
+    box.press_sequentially("xyloph")
+    hit = page.locator("#found mark").first
+    expect(hit).to_have_text("xyloph")
+    expect(page.locator("#announcer")).to_contain_text("found")
+    expect(page.locator("#found").get_by_text("Archived").first).to_be_visible()
+    box.fill("xyloph nothing-like-it")
+    expect(page.get_by_text("Nothing has all of these words.")).to_be_visible()
+    box.fill("xylophages live")
+    page.locator("#found .shelf:last-of-type a").last.click()
+    expect(page.get_by_text("This conversation is archived.")).to_be_visible()
+    page.get_by_role("button", name="Bring back").click()
+    expect(page.get_by_text("This conversation is archived.")).to_have_count(0)
+
+
+def test_without_javascript_and_on_a_phone_a_deletion_is_undone(browser: Browser, server: str, chat: Chat) -> None:
+    expect(chat.ask("Something about gnus")).to_have_attribute("data-state", "done")
+    home = chat.page.url
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 640})
+    page = context.new_page()
+    try:
+        page.goto(f"{home}/edit")
+        alone = page.locator(".alone")
+        alone.get_by_text("Delete", exact=True).click()
+        alone.get_by_role("button", name="Delete it").click()
+        expect(page.get_by_text("Deleted: Something about gnus")).to_be_visible()
+        page.reload()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator("#main h1")).to_have_text("Something about gnus")
+        page.goto(f"{server}/search")
+        page.get_by_role("searchbox").fill("gnus")
+        page.get_by_role("searchbox").press("Enter")
+        expect(page.locator("#found mark").first).to_have_text("gnus")
+        for path in ("/archived", "/bin", "/search?q=gnus", "/"):
+            page.goto(server + path)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    finally:
+        context.close()

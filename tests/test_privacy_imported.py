@@ -1,0 +1,167 @@
+"""What foreign files hold becomes a tree of prompts and answers in turn, and what we export is what was imported."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from test_privacy_copies import without_ids
+
+from insight_app.privacy import export, importing
+from insight_app.privacy.copies_store import CopiesStore
+from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
+from insight_app.privacy.store import PersonalStore
+from insight_app.privacy.upload import Unreadable, opened
+from insight_app.storage.database import Database, sqlite_url
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+figure = st.none() | st.floats(0, 1e6) | st.integers(0, 10**6)
+count = st.none() | st.integers(0, 10**9)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> dict[str, Any]:
+    """One of ours: each prompt at the beginning or after an answer, each answer after a prompt."""
+    messages: list[dict[str, Any]] = []
+    for id in range(1, draw(st.integers(1, 8)) + 1):
+        prompts = [each["id"] for each in messages if each["role"] == "user"]
+        answers = [each["id"] for each in messages if each["role"] == "assistant"]
+        is_answer = bool(prompts) and draw(st.booleans())
+        message = {
+            "id": id,
+            "parent_id": draw(st.sampled_from(prompts if is_answer else [None, *answers])),
+            "role": "assistant" if is_answer else "user",
+            "text": draw(words),
+            "state": "done",
+            "created_at": draw(st.floats(0, 1.7e9)),
+        }
+        if is_answer:
+            message |= {
+                "state": draw(st.sampled_from(["done", "stopped", "failed", "refused", "interrupted"])),
+                "thinking": draw(words),
+                "model": draw(words),
+                "choice": draw(words),
+                "problem": draw(st.sampled_from(["", "engine_silent"])),
+                "reason": draw(words),
+                "rating": draw(st.sampled_from([None, 1, -1])),
+                "finished_at": draw(st.none() | st.floats(0, 1.7e9)),
+                "thinking_seconds": draw(figure),
+                "answer_tokens": draw(count),
+            }
+        messages.append(message)
+    return {
+        "id": "original",
+        "title": draw(st.sampled_from(["A title", "Ü"])),
+        "created_at": draw(st.floats(0, 1.7e9)),
+        "updated_at": draw(st.floats(0, 1.7e9)),
+        "is_pinned": draw(st.booleans()),
+        "is_archived": draw(st.booleans()),
+        "titled_by": draw(st.sampled_from(["words", "model", "person"])),
+        "instructions": draw(words),
+        "options": draw(st.sampled_from(["", '{"temperature": 0.5}'])),
+        "messages": messages,
+    }
+
+
+def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
+    """The conversation that a document has, as it is exported once it was brought to that person."""
+    (found,) = importing.some(opened(document.encode(), 2**20))
+    assert isinstance(found, Imported)
+    assert CopiesStore(database).add(found, owner, found.instructions)
+    store = PersonalStore(database)
+    (row,) = store.all_conversations(owner)
+    made: dict[str, Any] = json.loads("".join(export.document(0.0, None, [(row, store.all_messages(row["id"]))], ())))
+    return made
+
+
+def test_every_conversation_survives_any_number_of_journeys(tmp_path: Path) -> None:
+    with closing(Database(sqlite_url(tmp_path / "insight.db"))) as database:
+        database.bring_up_to_date()
+        people = iter(range(10**9))
+
+        @given(conversations())
+        def travels(given: dict[str, Any]) -> None:
+            first = brought(database, json.dumps([given]), f"p{next(people)}")
+            again = brought(database, json.dumps(first), f"p{next(people)}")
+            here, there = without_ids(first["conversations"][0]), without_ids(again["conversations"][0])
+            assert here == there
+            for name in ("title", "is_pinned", "is_archived", "instructions", "options", "titled_by", "updated_at"):
+                assert here[name] == given[name]
+            for mine, theirs in zip(here["messages"], without_ids(given)["messages"], strict=True):
+                assert {name: mine[name] for name in theirs if name != "finished_at"} == {
+                    name: value for name, value in theirs.items() if name != "finished_at"
+                }
+
+        travels()
+
+
+@st.composite
+def tangles(draw: st.DrawFn) -> list[ImportedMessage]:
+    keys = [str(number) for number in range(draw(st.integers(0, 12)))]
+    return [
+        ImportedMessage(
+            key,
+            draw(st.sampled_from([None, "gone", *keys])),
+            draw(st.sampled_from(["user", "assistant"])),
+            key,
+            created_at=float(draw(st.integers(0, 3))),
+        )
+        for key in keys
+    ]
+
+
+@given(tangles(), st.booleans())
+def test_whatever_follows_whatever_prompts_and_answers_come_in_turn(
+    tangle: list[ImportedMessage], by_time: bool
+) -> None:
+    ordered = in_order(tangle, by_time=by_time)
+    assert sorted(each.key for each in ordered) == sorted(each.key for each in tangle)
+    made = alternating(ordered, "(nothing)")
+    said = [part for each in made for part in each.text.split("\n\n") if part != "(nothing)"]
+    assert sorted(said) == sorted(each.key for each in tangle)
+    roles: dict[str | None, str] = {None: "assistant"}
+    for each in made:
+        assert roles[each.parent] != each.role  # and its parent came before it
+        roles[each.key] = each.role
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.none() | st.sampled_from("abcdefg")),
+    st.sets(st.sampled_from("abcdef")),
+)
+def test_the_nearest_that_is_kept_is_found_or_nothing(parents: dict[str, str | None], kept: set[str]) -> None:
+    for key, found in nearest(parents, dict.fromkeys(kept)).items():
+        at, seen = parents.get(key), {key}
+        while at is not None and at not in kept and at not in seen:
+            seen.add(at)
+            at = parents.get(at)
+        assert found == (at if at in kept else None)
+
+
+@given(st.binary(max_size=60) | st.text(st.sampled_from('[]{}",:\\ ab1PK'), max_size=60).map(str.encode))
+def test_any_bytes_are_opened_or_told_why_not(data: bytes) -> None:
+    try:
+        found = opened(data, 10**6)
+    except Unreadable:
+        return
+    while some := importing.some(found):
+        assert all(isinstance(each, Imported | str) for each in some)
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=4), st.text(max_size=4) | st.lists(st.text(max_size=3)))), st.data())
+def test_a_list_is_cut_into_its_objects_wherever_it_ends(objects: list[dict[str, Any]], data: st.DataObject) -> None:
+    text = json.dumps(objects, ensure_ascii=data.draw(st.booleans()))
+    end = data.draw(st.integers(1, len(text)))
+    if not objects and end == len(text):
+        return
+    found = opened(text[:end].encode(), 10**6)
+    whole = found.some()
+    assert found.some() == []
+    assert found.is_cut == (end < len(text))
+    assert whole == objects[: len(whole)]
+    if end == len(text):
+        assert whole == objects
