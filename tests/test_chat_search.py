@@ -94,6 +94,8 @@ def test_all_words_must_be_there_and_only_the_last_may_be_begun(store: Conversat
     assert found(search, '"and pears"') == [answer, one]
     assert found(search, '"pears and"') == []
     assert found(search, '"and pea"') == []
+    for phrase in ("“pears and”", "„pears and“", "«pears and»"):
+        assert found(search, phrase) == []
     assert found(search, "apples oranges") == []
 
 

@@ -19,6 +19,8 @@ MARKS = "\u0300-\u036f"  # accents that are characters of their own
 SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u31f0-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+# The quotation marks of all languages, which pages show and phones put in by themselves.
+_QUOTES = dict.fromkeys(map(ord, "“”„«»"), '"')
 _TERM = re.compile(r'"([^"]*)("|$)|([^\s"]+)')
 # Letters and digits, and signs that belong to letters: accents, Hebrew and Arabic vowels, the scripts of India.
 _LETTER = f"(?:[^\\W_]|[{MARKS}\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff])"
@@ -101,7 +103,7 @@ def parse(given: str) -> Search:
     """
     given = unicodedata.normalize("NFC", given[: 2 * LONGEST].replace("\0", " "))[:LONGEST].rstrip()
     found: dict[Term, None] = {}
-    for match in _TERM.finditer(given):
+    for match in _TERM.finditer(given.translate(_QUOTES)):
         quoted = match.group(1) is not None
         text = " ".join((match.group(1) if quoted else match.group(3)).split())
         is_last = match.end() == len(given) and not (quoted and match.group(2))
