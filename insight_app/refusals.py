@@ -33,7 +33,6 @@ from insight_app.errors import (
     AddressUnknown,
     DatabaseError,
     FormExpired,
-    ImportTooLarge,
     InputError,
     InsightError,
     MetricsTokenNeeded,
@@ -53,7 +52,7 @@ from insight_app.limits import rates
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID
-from insight_app.web import draw, from_htmx, services
+from insight_app.web import draw, from_htmx, large_request, services
 
 # What is typed there stays on the page.
 _WHERE_ONE_TYPES = {"chat", "streamed", "library", "models", "shelf", "search", "options", "saved"}
@@ -86,12 +85,10 @@ def _translate(error: Exception) -> ResponseReturnValue:
         if error.response is not None:
             return error.response  # a redirect
         if error.code == 413:
-            largest = request.max_content_length or 0
-            if request.endpoint in current_app.extensions["large_requests"]:
-                return show(ImportTooLarge(limit=in_bytes(largest)))
+            largest, refusal = request.max_content_length or 0, (large_request() or (0, TooLarge))[1]
             if request.content_length is not None and request.content_length <= largest:
                 largest = request.max_form_memory_size or largest  # one field of a form with files
-            return show(TooLarge(limit=in_bytes(largest)))
+            return show(refusal(limit=in_bytes(largest)))
         if isinstance(error, MethodNotAllowed):
             response = make_response(show(WrongMethod()))
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeVar, cast
 
@@ -20,6 +20,7 @@ from werkzeug.exceptions import SecurityError
 from insight_app.accounts.guards import for_program, me, recognise, somebody
 from insight_app.accounts.proxies import BehindProxies
 from insight_app.config import Settings
+from insight_app.errors import InsightError, TooLarge
 from insight_app.incoming import KeptInMemory, KnownMethods, Sessions
 from insight_app.limits import rates
 from insight_app.services import Services
@@ -52,7 +53,6 @@ LONGEST_COOKIE_SECONDS = 365 * 86_400
 # In bytes: an address, a password in any script, and the way to go on with.
 LARGEST_OF_STRANGERS = 2**16
 Chunk = TypeVar("Chunk", bytes, str)
-View = TypeVar("View", bound=Callable[..., object])
 csrf = CSRFProtect()
 
 
@@ -84,12 +84,6 @@ def largest_with_files(settings: Settings) -> int:
     return largest_request(settings) + 2 * settings.max_attachment_mb * 2**20
 
 
-def takes_files(view: View) -> View:
-    """A view whose form may bring files along."""
-    view.takes_files = True  # type: ignore[attr-defined]
-    return view
-
-
 def from_htmx() -> bool:
     """Whether the answer is swapped into a page; otherwise it is a page of its own (no JavaScript, a reload)."""
     return request.headers.get("HX-Request") == "true"
@@ -112,9 +106,14 @@ def _signed(_token: str, _secret_key: object) -> str:
     return str(generate_csrf())
 
 
-def allow_large(app: Flask, endpoint: str, largest: int) -> None:
-    """Lets somebody who is signed in send so many bytes there, where everything else takes no more than a prompt."""
-    app.extensions["large_requests"][endpoint] = largest
+def allow_large(app: Flask, endpoint: str, largest: int, refusal: type[InsightError] = TooLarge) -> None:
+    """Lets somebody who is signed in send a file of so many bytes there, or files; `refusal` is told of larger ones."""
+    app.extensions["large_requests"][endpoint] = largest, refusal
+
+
+def large_request() -> tuple[int, type[InsightError]] | None:
+    """How large what is asked may be, and what is told of larger ones; None: no larger than everything."""
+    return cast("tuple[int, type[InsightError]] | None", current_app.extensions["large_requests"].get(request.endpoint))
 
 
 def add_settings_page(app: Flask, label: str, endpoint: str, *, for_admins: bool = False) -> None:
@@ -149,7 +148,7 @@ def configure(app: Flask, settings: Settings) -> None:
     app.request_class = KeptInMemory
     pages: list[tuple[str, str, bool]] = []
     app.extensions["settings_pages"] = pages
-    large: dict[str, int] = {}
+    large: dict[str, tuple[int, type[InsightError]]] = {}
     app.extensions["large_requests"] = large
     app.session_interface = Sessions(app)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
@@ -177,12 +176,8 @@ def _expect_no_more() -> None:
     """Little of strangers, and files only where they belong; what says that it is larger is not read at all."""
     if somebody() is None:
         request.max_content_length = LARGEST_OF_STRANGERS
-    elif largest := current_app.extensions["large_requests"].get(request.endpoint):
-        request.max_content_length = largest
-    elif request.mimetype == "multipart/form-data" and getattr(
-        current_app.view_functions.get(request.endpoint or ""), "takes_files", False
-    ):
-        request.max_content_length = largest_with_files(services().settings)
+    elif request.mimetype == "multipart/form-data" and (allowed := large_request()):
+        request.max_content_length = allowed[0]
 
 
 def _secure(response: Response) -> Response:

@@ -177,6 +177,7 @@ def test_a_context_of_its_own_loads_the_model_anew_once_and_back_for_others(
 
     visitor.asks_and_waits("Hi")
     services.options.wish(conversation_of(visitor), Wishes(context=2048))
+    assert 'data-context="2048"' in visitor.open(visitor.url), "it is counted against what was wished"
     ollama.script(with_context(ollama, 2048), status(200, {"done": True}), path="/api/generate")
     visitor.asks_and_waits("In a small one")
     visitor.asks_and_waits("Once more")
@@ -280,7 +281,7 @@ def test_the_page_says_what_the_model_says_and_what_a_reload_takes(
     page = unescape(visitor.open(visitor.url + "/options"))
     assert "as the model says: 0.65." in page
     assert "can see 8,192." in page
-    assert "which usually takes 2\u00a0s." in page
+    assert "Usual time: 2\u00a0s." in page
 
 
 def test_an_ollama_that_hangs_holds_up_no_page_of_options(visitor: Visitor, ollama: ScriptedOllama) -> None:

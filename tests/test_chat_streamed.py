@@ -129,6 +129,24 @@ def test_each_block_comes_before_the_next_one_is_written(visitor: Visitor, ollam
     assert page.count("</html>") == 1
 
 
+def test_of_a_temporary_chat_no_browser_keeps_what_it_is_about(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    opened = threading.Event()
+    ollama.script("Some", gate(opened))
+    visitor.open("/temporary")
+    visitor.page = visitor.client.post(
+        "/temporary",
+        data={"message": "Quincunx", "key": visitor.field("key"), "csrf_token": visitor.field("csrf_token")},
+        follow_redirects=True,
+    ).text
+    page = ""
+    for part in lines(visitor, way_on(visitor)):
+        page += part
+        opened.set()
+    title = page[: page.index("</title>")].partition("<title>")[2]
+    assert "Temporary chat" in title
+    assert "Quincunx" not in title
+
+
 def test_a_finished_answer_is_shown_at_its_own_address(visitor: Visitor) -> None:
     visitor.asks_and_waits("Hi")
     response = visitor.client.get(f"{visitor.url}/streamed")

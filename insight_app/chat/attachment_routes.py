@@ -12,7 +12,7 @@ from werkzeug.datastructures import FileStorage
 
 from insight_app.accounts.guards import me
 from insight_app.amounts import in_bytes
-from insight_app.chat import memory, reading
+from insight_app.chat import memory, option_pages, reading
 from insight_app.chat.attachments import MOST_FILES, Attachment, expect_few, name_of
 from insight_app.chat.context_store import last_context
 from insight_app.chat.messages import is_temporary
@@ -29,14 +29,13 @@ from insight_app.errors import (
 )
 from insight_app.limits.guards import allowed
 from insight_app.sentences import listed
-from insight_app.web import services, takes_files
+from insight_app.web import allow_large, largest_with_files, services
 from insight_app.words import _, said_number
 
 attachments = Blueprint("attachments", __name__, url_prefix="/attachments")
 
 
 @attachments.post("")
-@takes_files
 def add() -> ResponseReturnValue:
     """One file that is to go with a prompt, `file`; returns what the composer shows of it, or why not as plain text."""
     try:
@@ -155,8 +154,12 @@ def _still_there(ids: Iterable[str]) -> list[Attachment]:
 
 
 def _context_of(model: str) -> int | None:
-    """How much the model chosen saw last; a page that tells of a database that is away has to do without."""
+    """How much the model chosen will see in a new chat, or saw last; a page that tells of a database that is away
+    has to do without.
+    """
     try:
+        if (begins := option_pages.beginning()) and (wished := services().options.context(begins.wishes)):
+            return wished
         return last_context(services().database, services().engine.resolved(model))
     except DatabaseError:
         return None
@@ -164,6 +167,8 @@ def _context_of(model: str) -> int | None:
 
 def register(app: Flask) -> None:
     app.register_blueprint(attachments)
+    for endpoint in ("attachments.add", "chat.begin", "chat.begin_temporary", "chat.send"):
+        allow_large(app, endpoint, largest_with_files(app.extensions["insight"].settings))
     app.jinja_env.globals["size_in_words"] = in_bytes
     app.jinja_env.globals["tokens_of"] = memory.tokens_of_file
     app.jinja_env.globals["largest_file_mb"] = app.extensions["insight"].settings.max_attachment_mb

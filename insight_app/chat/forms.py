@@ -5,12 +5,11 @@ from __future__ import annotations
 import secrets
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, StringField, TextAreaField
-from wtforms.validators import Length
+from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
 
 from insight_app.chat import prompts
 from insight_app.chat.prompts import LONGEST_BASE, LONGEST_OWN, Parts
-from insight_app.words import lazy
+from insight_app.words import _, lazy, said_number
 
 
 class _Form(FlaskForm):  # type: ignore[misc]
@@ -46,15 +45,22 @@ class PromptForm(_Form):
         return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
 
 
-def _at_most(longest: int) -> Length:
-    return Length(max=longest, message=lazy("At most %(max)s characters are possible."))
+class AtMost:
+    """No more than so many characters, once what cannot be seen is taken out."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+
+    def __call__(self, _form: object, field: Field) -> None:
+        if len(prompts.clean(field.data or "")) > self._longest:
+            raise ValidationError(_("At most %(number)s characters are possible.", number=said_number(self._longest)))
 
 
 class ConversationForm(_Form):
     """A conversation's name, and what the model is told in all of it."""
 
     title = StringField("Name")
-    instructions = TextAreaField("Instructions", [_at_most(LONGEST_OWN)])
+    instructions = TextAreaField("Instructions", [AtMost(LONGEST_OWN)])
 
     @property
     def name(self) -> str:
@@ -71,7 +77,7 @@ class ConversationForm(_Form):
 class PromptSettingsForm(_Form):
     """What the model is told in every conversation of everybody."""
 
-    base = TextAreaField(lazy("Your instructions"), [_at_most(LONGEST_BASE)])
+    base = TextAreaField(lazy("Your instructions"), [AtMost(LONGEST_BASE)])
     with_base = BooleanField(lazy("Send your instructions"))
     with_wrapper = BooleanField(lazy("Send a few sentences about safety"))
     with_date = BooleanField(lazy("Send today’s date"))

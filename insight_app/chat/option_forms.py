@@ -10,6 +10,7 @@ from wtforms import Field, HiddenField, StringField, TextAreaField
 from wtforms.validators import ValidationError
 
 from insight_app.chat import presets, prompts, saved_prompts
+from insight_app.chat.forms import AtMost
 from insight_app.chat.options import (
     HOTTEST,
     KEEP_ALIVES,
@@ -52,7 +53,7 @@ class OptionsForm(_Form):
     """What is wished for a conversation, within limits; a field that is empty leaves it to the model and the server."""
 
     name = StringField(lazy("Name"))  # under which it is kept as a preset, where it is
-    instructions = TextAreaField(lazy("Instructions"))
+    instructions = TextAreaField(lazy("Instructions"), [AtMost(LONGEST_OWN)])
     model = StringField(lazy("Model"))
     temperature = StringField(lazy("Temperature"))
     longest = StringField(lazy("Longest answer, in tokens"))
@@ -80,9 +81,6 @@ class OptionsForm(_Form):
     @property
     def called(self) -> str:
         return " ".join(prompts.clean(_text(self.name)).split())
-
-    def validate_instructions(self, field: Field) -> None:
-        _at_most(field, LONGEST_OWN)
 
     def validate_temperature(self, field: Field) -> None:
         text = _text(field).replace(",", ".")
@@ -148,7 +146,7 @@ class SavedPromptForm(_Form):
     def validate_text(self, field: Field) -> None:
         if not self.said.strip():
             raise ValidationError(_("Write the prompt."))
-        _at_most(field, self._longest)
+        AtMost(self._longest)(self, field)
 
     @property
     def called(self) -> str:
@@ -202,12 +200,7 @@ def _one_of(field: Field, choices: tuple[str, ...]) -> None:
         raise ValidationError(_("Choose one of the list."))
 
 
-def _at_most(field: Field, longest: int) -> None:
-    if len(prompts.clean(field.data or "")) > longest:
-        raise ValidationError(_("At most %(number)s characters are possible.", number=said_number(longest)))
-
-
 def _name(field: Field, longest: int) -> None:
     if not prompts.clean(_text(field)).strip():
         raise ValidationError(_("Give it a name."))
-    _at_most(field, longest)
+    AtMost(longest)(None, field)

@@ -38,6 +38,11 @@ class OptionStore:
         with database.reading() as connection:
             return Wishes.from_json(connection.execute(_FIND, {"conversation_id": conversation_id}).scalar() or "")
 
+    def context(self, wishes: Wishes) -> int | None:
+        """How many tokens the model will see by these; None where they do not say, or may not."""
+        may = wishes.context and self.limits.context
+        return wishes.over(self.server, self.limits).num_ctx if may else None
+
     def wish(self, conversation_id: str, wishes: Wishes) -> None:
         self._set(conversation_id, options=wishes.as_json())
 

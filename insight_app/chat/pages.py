@@ -16,7 +16,7 @@ from insight_app.accounts.guards import me, still_in
 from insight_app.chat import days, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Conversation, Listed, Message, State
-from insight_app.chat.options import Wishes
+from insight_app.chat.options import NOTHING, Wishes
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.stream import Reader, Snapshot
 from insight_app.chat.tree import PART, part
@@ -104,7 +104,7 @@ def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str
     last = messages[-1] if messages else None
     remembering = next((one for one in reversed(messages) if one.figures.messages_read), None)
     memory_from = remembering.figures.memory_from if remembering else None
-    model = Wishes.from_json(found.options).model
+    wishes = Wishes.from_json(found.options)
     return {
         "conversation": found,
         "at": at,
@@ -113,18 +113,22 @@ def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str
         "remembering": remembering,
         # The message itself may be deleted: then the memory begins with what follows it.
         "memory_begins": memory_from and next((each for each in path if each >= memory_from), None),
-        **_context(messages),
+        **_context(messages, wishes),
         "after": last.id if last else "",
         # Conversations of before have none of their own.
-        "model": model if model is not None else last.choice if last else "",
+        "model": wishes.model if wishes.model is not None else last.choice if last else "",
     }
 
 
-def _context(messages: Sequence[Message]) -> dict[str, int | None]:
-    """How much of its context the model had used at the end of these, as _context.html has it."""
+def _context(messages: Sequence[Message], wishes: Wishes = NOTHING) -> dict[str, int | None]:
+    """How much of its context the model had used at the end of these, as _context.html has it.
+
+    A length that was wished since then holds from the next answer on.
+    """
     last = next((each.figures for each in reversed(messages) if each.figures.prompt_tokens), None)
     used = (last.prompt_tokens or 0) + (last.answer_tokens or 0) if last else 0
-    return {"used": used, "context": last.context_tokens if last else None}
+    wished = services().options.context(wishes)
+    return {"used": used, "context": wished or (last.context_tokens if last else None)}
 
 
 def message_html(message: Message, tries: Sequence[int] = ()) -> str:
@@ -293,7 +297,8 @@ def _stored(answer: Message, how: str) -> str:
     # A notice may be about this very answer, as "still being written" is.
     told = swap("#notice", "innerHTML", "") + _memory_line(answer)
     if answer.figures.prompt_tokens:
-        told += swap("#context", "outerHTML", draw("chat/_context.html", **_context([answer])))
+        wishes = services().options.wishes(answer.conversation_id)
+        told += swap("#context", "outerHTML", draw("chat/_context.html", **_context([answer], wishes)))
     return swap(f"#a{answer.id}", how, message_html(answer)) + told
 
 

@@ -21,7 +21,7 @@ from insight_app.chat.presets import Preset
 from insight_app.errors import DatabaseError, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
-from insight_app.web import from_htmx, services, takes_files
+from insight_app.web import from_htmx, services
 from insight_app.words import _
 
 chat = Blueprint("chat", __name__)
@@ -40,7 +40,6 @@ def temporary() -> str:
 
 
 @chat.post("/temporary")
-@takes_files
 @rates.sending
 def begin_temporary() -> ResponseReturnValue:
     """The first prompt of a chat that is not kept."""
@@ -58,7 +57,6 @@ def conversation(conversation_id: str) -> str:
 
 
 @chat.post("/messages")
-@takes_files
 @rates.sending
 def begin() -> ResponseReturnValue:
     """The first prompt of a new conversation."""
@@ -79,7 +77,6 @@ def _begin(*, temporary: bool) -> ResponseReturnValue:
 
 
 @chat.post("/c/<conversation_id>/messages")
-@takes_files
 @rates.sending
 def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
 from insight_app.chat.guards import own_conversation
-from insight_app.errors import NotThere, PromptRefused
+from insight_app.errors import ImportTooLarge, NotThere, PromptRefused
 from insight_app.limits import rates
 from insight_app.privacy import export, export_markdown, importing, upload
 from insight_app.privacy.copies_store import CopiesStore
@@ -179,4 +179,5 @@ def _named(response: Response, name: str) -> Response:
 def register(app: Flask) -> None:
     app.register_blueprint(copies)
     add_settings_page(app, N_("Import and export"), "copies.page")
-    allow_large(app, "copies.bring", app.extensions["insight"].settings.max_import_mb * MB + OF_THE_FORM)
+    largest = app.extensions["insight"].settings.max_import_mb * MB + OF_THE_FORM
+    allow_large(app, "copies.bring", largest, ImportTooLarge)
