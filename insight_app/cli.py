@@ -24,10 +24,10 @@ from insight_app.errors import ConfigError, EmailTaken, InsightError
 from insight_app.health import findings
 from insight_app.health.checks import Parts, all_checks
 from insight_app.health.findings import Checked, State, wrong
+from insight_app.implementations import engines_of
 from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.retention import Retention
 from insight_app.privacy.store import PersonalStore
-from insight_app.services import engines_of
 from insight_app.storage.backup import back_up, is_empty
 from insight_app.storage.backup import restore as restore_all
 from insight_app.storage.backup_file import Backup

@@ -267,7 +267,7 @@ def test_what_is_about_many_answers_is_about_temporary_ones_too(services: Servic
 def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands for one in memory."""
     found = tmp_path_factory.mktemp("memory")
-    monkeypatch.setattr("insight_app.services.folder_in_memory", lambda: found)
+    monkeypatch.setattr("insight_app.implementations.folder_in_memory", lambda: found)
     return found
 
 
@@ -353,7 +353,7 @@ def test_a_folder_is_in_memory_where_the_machine_says_so(tmp_path: Path, line: s
 def test_where_it_cannot_be_shared_it_is_not_offered_and_the_page_says_why(
     settings: Settings, redis: OwnRedis, monkeypatch: pytest.MonkeyPatch, at_end: ExitStack
 ) -> None:
-    monkeypatch.setattr("insight_app.services.folder_in_memory", lambda: None)
+    monkeypatch.setattr("insight_app.implementations.folder_in_memory", lambda: None)
     visitor = Visitor(app_of(replace(settings, redis_url=redis.url), at_end).test_client())
     page = visitor.open("/temporary")
     assert "Temporary chats are not possible here." in page

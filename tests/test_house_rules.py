@@ -141,6 +141,7 @@ TOP = {
     "packing",
     "cli",
     "verify_streaming",
+    "implementations",
 }
 
 
