@@ -35,7 +35,7 @@ def read(path: Path, code: str | None = None) -> Catalog:
 def write_pseudo(path: Path, code: str) -> None:
     """A catalog in which each message stands in ⟦brackets⟧, with its placeholders."""
     catalog = Catalog(locale=code, fuzzy=False)
-    for message in found():
+    for message in read(TEMPLATE):
         if not message.id:
             continue
         forms = message.id if isinstance(message.id, tuple) else (message.id,)
