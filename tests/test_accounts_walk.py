@@ -335,8 +335,12 @@ def ask(
         told["HX-Request"] = "true"
     if name.startswith("GET"):
         before = {"before": "99999999999" if url == "/conversations" else hers["answer_id"], "at": hers["prompt_id"]}
-        return client.get(url, query_string={**before, "id": hers["conversation_id"], "from": "0"}, headers=told)
+        query = {**before, "id": hers["conversation_id"], "from": hers["preset_id"], "preset": hers["preset_id"]}
+        query |= {"deleted": hers["conversation_id"], "q": SECRETS[0], "find": SECRETS[0]}
+        return client.get(url, query_string=query, headers=told)
     form = {**FORM, "csrf_token": token, "parent": hers["answer_id"], "key": f"{url} {htmx}"}
+    if "messages" in url or "temporary" in url:
+        form |= {"attachment": hers["attachment_id"], "preset": hers["preset_id"]}
     return client.post(url, data=form, headers=told)
 
 

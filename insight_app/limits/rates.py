@@ -61,6 +61,12 @@ def sending(view: View) -> View:
     return view
 
 
+def bringing(view: View) -> View:
+    """Limits how many files people send before their messages: as many as messages, beside those."""
+    limit = limiter.shared_limit(_setting("send_rate_limit"), scope="sending files", key_func=_person)
+    return cast(View, limit(view))
+
+
 def signing_in(view: View) -> View:
     """Limits how often signing in is tried: with one account from one address; with one account from all, and from one
     address with all, ten times as often. So nobody is kept out by what somebody else tries with their account.
