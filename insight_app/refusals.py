@@ -47,7 +47,7 @@ from insight_app.errors import (
     UnknownHost,
     WrongMethod,
 )
-from insight_app.limits.guards import too_often
+from insight_app.limits.rates import too_often
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID

@@ -29,7 +29,7 @@ from insight_app.errors import (
     TemporaryOver,
 )
 from insight_app.limits import rates
-from insight_app.limits.guards import allowed, too_often
+from insight_app.limits.guards import allowed
 from insight_app.sentences import listed
 from insight_app.web import services, takes_files
 from insight_app.words import _, said_number
@@ -51,7 +51,7 @@ def add() -> ResponseReturnValue:
 
 @attachments.errorhandler(RateLimitExceeded)
 def too_soon(error: RateLimitExceeded) -> Response:
-    return _plainly(too_often(error))
+    return _plainly(rates.too_often(error))
 
 
 @attachments.get("")

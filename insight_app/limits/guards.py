@@ -6,20 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from flask_limiter import RateLimitExceeded
-
 from insight_app.accounts.guards import me
-from insight_app.amounts import lasting
 from insight_app.engines.base import Model, full_name
-from insight_app.errors import (
-    InsightError,
-    ModelNotAllowed,
-    NoModelAllowed,
-    QuotaReached,
-    TooManyRequests,
-    TooManyTries,
-)
-from insight_app.limits import rates
+from insight_app.errors import ModelNotAllowed, NoModelAllowed, QuotaReached
 from insight_app.limits.store import Place
 from insight_app.web import services
 
@@ -87,15 +76,6 @@ def allowed(models: Iterable[Model]) -> tuple[Model, ...]:
 def may_use(model: str) -> bool:
     names = _allowed_names()
     return names is None or _key(model) in names
-
-
-def too_often(error: RateLimitExceeded) -> InsightError:
-    """What the limit means that was just reached; it is counted."""
-    scope = "" if error.limit is None else str(error.limit.scope)
-    services().metrics.limited.labels(rates.setting_of(scope)).inc()
-    kind = TooManyTries if scope.startswith(rates.SIGNING_IN) else TooManyRequests
-    seconds = rates.seconds_left()
-    return kind(retry_after=seconds, wait=lasting(seconds))
 
 
 def _allowed_names() -> frozenset[str] | None:
