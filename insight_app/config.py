@@ -203,7 +203,7 @@ class Settings:
         "SEND_RATE_LIMIT",
         "30 per minute",
         values.rate,
-        "How many messages one person may send, by pages and programs together.",
+        "How many messages one person may send, by pages and programs together, and how many files before them.",
     )
     key_rate_limit: str = _variable(
         "KEY_RATE_LIMIT",

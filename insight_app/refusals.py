@@ -23,7 +23,7 @@ from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from insight_app.accounts.guards import for_program
-from insight_app.amounts import in_bytes, lasting
+from insight_app.amounts import in_bytes
 from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.attachment_routes import typed_along
 from insight_app.chat.attachments import Attachment
@@ -43,12 +43,10 @@ from insight_app.errors import (
     SignInNeeded,
     TemporaryOver,
     TooLarge,
-    TooManyRequests,
-    TooManyTries,
     UnknownHost,
     WrongMethod,
 )
-from insight_app.limits import rates
+from insight_app.limits.rates import too_often
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID
@@ -68,12 +66,7 @@ def _translate(error: Exception) -> ResponseReturnValue:
     if isinstance(error, CSRFError):
         return show(FormExpired())
     if isinstance(error, RateLimitExceeded):
-        scope = "" if error.limit is None else str(error.limit.scope)
-        is_door = scope.startswith(rates.SIGNING_IN)
-        services().metrics.limited.labels(rates.setting_of(scope)).inc()
-        kind = TooManyTries if is_door else TooManyRequests
-        seconds = rates.seconds_left()
-        return show(kind(retry_after=seconds, wait=lasting(seconds)))
+        return show(too_often(error))
     if isinstance(error, StorageError):  # Redis went while two requests were counted, of which one had noticed
         return show(RedisAway())
     if isinstance(error, SecurityError):

@@ -139,7 +139,7 @@ WAYS: dict[str, Way] = {
     "POST /models/remove": Way({"name": WORDS}),
     "POST /models/unload": Way({"name": WORDS}),
     "GET /settings/appearance": NOTHING,
-    "POST /settings/appearance": Way({"theme": WORD, "language": WORD, "keys": WORD}),
+    "POST /settings/appearance": Way({"theme": "dark", "language": "", "keys": WORD}),
     "GET /shortcuts": NOTHING,
     "GET /manifest.webmanifest": NOTHING,
     "GET /settings/moderation": NOTHING,
@@ -268,7 +268,7 @@ class World:
             is_number = f"<int:{name}>" in url
             known = {**self.parts, **way.path}.get(name, "1")
             given = known if not invented else "9" * 11 if is_number else quote(WORD, safe="")
-            url = url.replace(f"<int:{name}>" if is_number else f"<{name}>", given).replace(f"<path:{name}>", given)
+            url = re.sub(rf"<(?:[^<>]+:)?{name}>", lambda _, given=given: given, url)  # type: ignore[misc]
         return url
 
 

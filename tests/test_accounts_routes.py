@@ -15,6 +15,7 @@ from visitor import Visitor
 from insight_app import create_app
 from insight_app.accounts.people import Role
 from insight_app.accounts.session_store import MOST
+from insight_app.chat.options import NOTHING
 from insight_app.config import Settings
 from insight_app.services import Services
 
@@ -154,9 +155,13 @@ def test_the_first_account_is_made_with_the_code_from_the_log(empty: Flask, caps
 def test_what_was_written_before_there_were_accounts_is_the_first_ones(empty: Flask) -> None:
     services: Services = empty.extensions["insight"]
     home = services.conversations.ask("Before", model="")[0].conversation_id
+    services.presets.add("", "Pirate", "Arr.", NOTHING)
+    services.saved_prompts.add("", "Greeting", "Hello")
     services.accounts.create(ALICE, PASSWORD, Role.ADMIN)
     services.accounts.create(BOB, PASSWORD, Role.MEMBER)
-    assert "Before" in signed_in(empty, ALICE).open(f"/c/{home}")
+    alice = signed_in(empty, ALICE)
+    assert "Before" in alice.open(f"/c/{home}")
+    assert re.search("Pirate.*Greeting", alice.open("/settings/presets"), re.DOTALL)
     assert signed_in(empty, BOB).client.get(f"/c/{home}").status_code == 404
 
 

@@ -334,8 +334,31 @@ def test_the_file_of_a_temporary_chat_is_in_memory_only(
 
 def test_a_deleted_conversation_takes_its_files_along(visitor: Visitor, services: Services) -> None:
     asked(visitor, file("a.txt", "alpha"))
-    visitor.send(f"{visitor.url}/delete")
+    visitor.send(f"{visitor.url}/delete", now="1")
     assert rows(services) == []
+
+
+def test_a_file_goes_into_the_bin_with_its_conversation(visitor: Visitor, services: Services) -> None:
+    asked(visitor, file("a.txt", "alpha"))
+    [row], home = rows(services), visitor.url
+    visitor.send(home + "/delete")
+    assert visitor.client.get(f"/attachments/{row.id}").status_code == 404
+    assert "a.txt" not in visitor.client.get(f"/attachments?id={row.id}").text
+    visitor.open("/")
+    assert "is not there any more" in sent(visitor, attachment=row.id).text
+    visitor.send(home + "/undo")
+    assert visitor.client.get(f"/attachments/{row.id}").text == "alpha"
+
+
+def test_files_have_a_limit_beside_that_of_messages(settings: Settings) -> None:
+    with running(replace(settings, send_rate_limit="2 per hour")) as app:
+        visitor = Visitor(app.test_client())
+        visitor.open("/")
+        assert [uploaded(visitor, "a.txt", "alpha").status_code for _ in range(2)] == [200, 200]
+        refused = uploaded(visitor, "a.txt", "alpha")
+        assert (refused.status_code, refused.mimetype) == (429, "text/plain")
+        assert refused.text.startswith("You sent a lot in a short time.")
+        visitor.ask("Hello")
 
 
 def test_who_deletes_everything_deletes_what_was_not_sent_too(visitor: Visitor, services: Services) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from html import unescape
 
 import pytest
@@ -229,6 +230,18 @@ def test_a_prompt_that_becomes_too_long_is_said_and_what_was_written_comes_back(
     response = visitor.send(address, **{"value-0": "y" * 60_000})
     assert response.status_code == 422
     assert "y" * 60_000 in response.text
+
+
+def test_a_prompt_that_would_fill_the_memory_is_not_made(visitor: Visitor) -> None:
+    address = save(visitor, "Bomb", "{{a}}" * 4_000)
+    visitor.open(address)
+    tracemalloc.start()
+    response = visitor.send(address, **{"value-0": "y" * 50_000})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert response.status_code == 422
+    assert "200,000,000" in response.text
+    assert most < 50_000_000
 
 
 def test_many_prompts_are_searched(visitor: Visitor, services: Services) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insight_app.chat.variables import LONGEST_NAME, MOST_VARIABLES, Variable, filled, variables
+from insight_app.chat.variables import LONGEST_NAME, MOST_VARIABLES, Variable, filled, length_filled, variables
 
 names = st.text(st.characters(exclude_characters="{}=\n", exclude_categories=("Cs",)), min_size=1, max_size=20).filter(
     lambda name: bool(name.strip())
@@ -55,6 +55,7 @@ def test_only_the_places_change_and_each_is_asked_for_once(parts: list[tuple[str
     asked = [each.name for each in variables(text)]
     assert asked == list(dict.fromkeys(name.strip() for _, name in parts))
     result = filled(text, dict.fromkeys(asked, value))
+    assert length_filled(text, dict.fromkeys(asked, value)) == len(result)
     assert result == "".join(f"{before}{value}" for before, _ in parts) + end
 
 
@@ -68,8 +69,8 @@ def test_no_text_is_too_large_and_no_prompt_asks_without_end() -> None:
     many = "".join(f"{{{{v{number}}}}}" for number in range(MOST_VARIABLES + 5))
     assert len(variables(many)) == MOST_VARIABLES
     assert filled(many, {}).endswith("{{v34}}")  # what is not asked for stays
-    began = time.monotonic()
+    began = time.process_time()
     for text in ("{{" * 500_000, "{{" + " " * 1_000_000, "{{a" * 300_000, "\\{{a}}" * 150_000, "{{a=" + "x" * 10**6):
         variables(text)
         filled(text, {})
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

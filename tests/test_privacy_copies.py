@@ -17,7 +17,9 @@ from visitor import Visitor
 from werkzeug.test import TestResponse
 
 from insight_app import create_app
+from insight_app.chat.context_store import last_context
 from insight_app.config import Settings
+from insight_app.privacy import copies_routes, upload
 from insight_app.services import Services
 
 ON_BOTH_DATABASES = True
@@ -107,6 +109,27 @@ def test_everything_about_somebody_brings_their_conversations_back(visitor: Visi
     assert "1 conversation is here" in bring(visitor, everything).text
 
 
+def test_what_is_in_the_bin_comes_back_with_its_file(visitor: Visitor) -> None:
+    visitor.asks_and_waits("Mine")
+    home, before = visitor.url, exported(visitor)
+    visitor.send(home + "/delete")
+    assert "1 conversation is here" in bring(visitor, json.dumps(before)).text
+    assert exported(visitor)["conversations"] == before["conversations"]
+    assert "Mine" in visitor.open(home)
+
+
+def test_no_file_tells_others_how_this_machine_is(visitor: Visitor, services: Services) -> None:
+    visitor.asks_and_waits("Mine")
+    model = services.engine.resolved("")
+    told = {"role": "assistant", "text": "No", "model": model, "state": "done", "loading_seconds": 9e9}
+    told |= {"context_tokens": 77, "reading_seconds": 9e9}
+    lie = {"title": "Lie", "messages": [{"role": "user", "text": "So?"}, told]}
+    before = services.conversations.usual_turn_seconds(model), last_context(services.database, model)
+    assert "1 conversation is here" in bring(visitor, json.dumps([lie])).text
+    assert services.conversations.usual_loading_seconds(model) is None
+    assert (services.conversations.usual_turn_seconds(model), last_context(services.database, model)) == before
+
+
 def test_a_file_of_chatgpt_is_taken(visitor: Visitor) -> None:
     page = bring(visitor, json.dumps([chatgpt()])).text
     assert "From ChatGPT: 1" in page
@@ -188,6 +211,22 @@ def test_every_file_is_answered_in_words(visitor: Visitor, data: bytes, told: st
     assert told in bring(visitor, data).text
 
 
+@pytest.mark.parametrize("odd", [[], {}, [1], {"a": []}, None, True, 1e300, "x"])
+def test_what_has_another_shape_than_it_should_costs_nothing_else(visitor: Visitor, odd: Any) -> None:
+    asked = {"id": odd, "parent_id": odd, "role": "user", "text": "a", "created_at": odd}
+    answered = {"role": "assistant", "text": "b", "parent_id": odd, "memory_from": odd, "attachments": odd}
+    answered |= dict.fromkeys(("state", "rating", "problem", "answer_tokens", "finished_at", "thinking", "model"), odd)
+    own = {"title": odd, "options": odd, "titled_by": odd, "is_pinned": odd, "messages": [asked, answered, odd]}
+    other = chatgpt(title=odd, is_archived=odd)
+    for name in ("create_time", "metadata", "recipient", "author"):
+        other["mapping"]["b"]["message"][name] = odd
+    other["mapping"]["a"]["message"]["content"] = {"content_type": odd, "parts": [odd, "kept"]}
+    third = open_webui()
+    third["chat"]["history"]["messages"]["2"] |= dict.fromkeys(("annotation", "timestamp", "model", "files"), odd)
+    told = bring(visitor, json.dumps([own, other, third])).text
+    assert "3 conversations are here" in told
+
+
 def test_what_no_file_holds_is_said(visitor: Visitor) -> None:
     visitor.open("/settings/copies")
     response = visitor.send("/settings/copies")
@@ -211,6 +250,19 @@ def test_a_zip_bomb_is_given_up(visitor: Visitor, app: Flask) -> None:
     many = bytearray(packed.getvalue())
     many[-10:-6] = (2**31).to_bytes(4, "little")
     assert "too many files" in bring(visitor, bytes(many)).text
+
+
+def test_files_are_read_one_after_another(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, others_wait = upload.opened, []
+
+    def watched(data: bytes, most: int) -> upload.Upload:
+        others_wait.append(not copies_routes.alone.acquire(blocking=False))
+        return opened(data, most)
+
+    monkeypatch.setattr(upload, "opened", watched)
+    assert [bring(visitor, data).status_code for data in (json.dumps([chatgpt()]), "no", "[]")] == [200, 422, 422]
+    assert others_wait == [True, True, True]
+    assert not copies_routes.alone.locked()
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from people import ALICE, BOB
 from scripted_ollama import ScriptedOllama, thinking
 from sqlalchemy import insert
+from test_chat_attachment_routes import asked, file
 from visitor import Visitor
 
 from insight_app.accounts.tokens import Scope, digest
@@ -28,6 +29,7 @@ from insight_app.storage.tables import (
     account_sessions,
     accounts,
     api_keys,
+    attachments,
     conversations,
     messages,
     metadata,
@@ -40,10 +42,11 @@ from insight_app.storage.tables import (
 DOCUMENTED = Path(__file__).parent.parent / "docs" / "privacy.md"
 # What is set for everybody; nobody's words are in it.
 NOBODYS = {"moderation_entries", "moderation_changes", "moderation_counts"}
-NOBODYS |= {"account_links", "roles"}
+NOBODYS |= {"account_links", "roles", "pulls"}
 # What would let somebody in, or nearly, is in no file that one takes along.
 SECRET = {"password", "digest"}
-TABLES = (accounts, account_sessions, api_keys, conversations, messages, preferences, presets, saved_prompts, usage)
+TABLES = (accounts, account_sessions, api_keys, conversations, messages, attachments, preferences, presets)
+TABLES += (saved_prompts, usage)
 
 ON_BOTH_DATABASES = True
 
@@ -76,7 +79,7 @@ def test_every_column_of_every_table_is_in_it(bob: Visitor, shared: Flask) -> No
     assert account
     key = services.accounts.keys.make(account.id, "a program", [Scope.CHAT], None)
     services.personal.choose(account.id, keep_days=7)
-    bob.asks_and_waits("Mine")
+    asked(bob, file("mine.txt", "Mine"), message="Mine")
     services.presets.add(account.id, "Pirate", "Arr.", NOTHING)
     services.saved_prompts.add(account.id, "Hello", "Hello {{name}}")
     document = downloaded(bob)
@@ -84,6 +87,7 @@ def test_every_column_of_every_table_is_in_it(bob: Visitor, shared: Flask) -> No
     found = {"preferences": document["preferences"], "conversations": conversation, "usage": document["usage"][0]}
     found |= {"presets": document["presets"][0], "saved_prompts": document["saved_prompts"][0]}
     found |= {"messages": conversation["messages"][0], "accounts": document["account"]}
+    found |= {"attachments": conversation["messages"][0]["attachments"][0]}
     found |= {"account_sessions": document["account"]["sessions"][0], "api_keys": document["account"]["keys"][0]}
     assert {table.name for table in metadata.sorted_tables} - NOBODYS == set(found)
     for table in TABLES:

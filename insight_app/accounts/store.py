@@ -19,6 +19,8 @@ from insight_app.storage.tables import (
     conversations,
     messages,
     preferences,
+    presets,
+    saved_prompts,
     usage,
 )
 
@@ -129,7 +131,7 @@ def _take_over(connection: Connection, account_id: str) -> None:
     """
     if _has_admin(connection):
         return
-    owned = [(table, "owner") for table in (conversations, messages, attachments)]
+    owned = [(table, "owner") for table in (conversations, messages, attachments, presets, saved_prompts)]
     for table, column in (*owned, (preferences, "person"), (usage, "person")):
         connection.execute(update(table).where(table.c[column] == "").values({column: account_id}))
 

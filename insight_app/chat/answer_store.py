@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Float, Row, and_, bindparam, func, select, type_coerce, update
 
-from insight_app.chat.messages import LIVE, Figures, Message, Outcome, State
+from insight_app.chat.messages import FROM_A_FILE, LIVE, Figures, Message, Outcome, State
 from insight_app.errors import ServerStopped
 from insight_app.storage.database import Database
 from insight_app.storage.tables import messages
@@ -26,14 +26,18 @@ FIND_LIVE_IN = _FIND_LIVE.where(messages.c.conversation_id == bindparam("convers
 _STAGES = ("loading", "reading", "thinking", "writing")
 _TURN = sum(func.coalesce(messages.c[f"{stage}_seconds"], 0.0) for stage in _STAGES)
 _LAST_TURNS = (
-    select(messages.c.model, messages.c.state, type_coerce(_TURN, Float).label("seconds"))
+    select(messages.c.model, messages.c.state, messages.c.run, type_coerce(_TURN, Float).label("seconds"))
     .order_by(messages.c.id.desc())
     .limit(400)
     .subquery()
 )
 _FIND_TURNS = (
     select(_LAST_TURNS.c.seconds)
-    .where(_LAST_TURNS.c.model == bindparam("model"), _LAST_TURNS.c.state == State.DONE.value)
+    .where(
+        _LAST_TURNS.c.model == bindparam("model"),
+        _LAST_TURNS.c.state == State.DONE.value,
+        _LAST_TURNS.c.run > FROM_A_FILE,
+    )
     .limit(20)
 )
 # An answer that is still this run's to write: a process that was taken for dead may come back.
@@ -69,7 +73,7 @@ class AnswerStore:
         """How long this model took to load here, in the median of its last loads; None where nobody has seen it."""
         query = (
             select(messages.c.loading_seconds)
-            .where(messages.c.model == model, messages.c.loading_seconds.is_not(None))
+            .where(messages.c.model == model, messages.c.loading_seconds.is_not(None), messages.c.run > FROM_A_FILE)
             .order_by(messages.c.id.desc())
             .limit(5)
         )

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
 from werkzeug.datastructures import FileStorage
 
 from insight_app.accounts.guards import me
@@ -27,6 +28,7 @@ from insight_app.errors import (
     NotThere,
     TemporaryOver,
 )
+from insight_app.limits import rates
 from insight_app.limits.guards import allowed
 from insight_app.sentences import listed
 from insight_app.web import allow_large, largest_with_files, services
@@ -36,13 +38,19 @@ attachments = Blueprint("attachments", __name__, url_prefix="/attachments")
 
 
 @attachments.post("")
+@rates.bringing
 def add() -> ResponseReturnValue:
     """One file that is to go with a prompt, `file`; returns what the composer shows of it, or why not as plain text."""
     try:
         found = _added(request.files.get("file"), temporary=request.form.get("temporary") == "1")
     except InsightError as error:
-        return Response(str(error), error.status, content_type="text/plain; charset=utf-8")
+        return _plainly(error)
     return render_template("chat/_files_chosen.html", chosen=[found])
+
+
+@attachments.errorhandler(RateLimitExceeded)
+def too_soon(error: RateLimitExceeded) -> Response:
+    return _plainly(rates.too_often(error))
 
 
 @attachments.get("")
@@ -132,6 +140,10 @@ def _added(file: FileStorage | None, *, temporary: bool) -> Attachment:
         raise FileTooLarge(name=name, limit=in_bytes(most * 2**20))
     read = reading.read(name, data, services().settings.max_prompt_chars)
     return services().attachments.add(me().id, name, len(data), read, temporary=temporary)
+
+
+def _plainly(error: InsightError) -> Response:
+    return Response(str(error), error.status, content_type="text/plain; charset=utf-8")
 
 
 def _sendable(id: str, *, temporary: bool) -> Attachment:

@@ -14,13 +14,17 @@ from insight_app.chat.messages import TEMPORARY, is_temporary
 from insight_app.chat.reading import Read
 from insight_app.errors import NotThere, TemporaryNotOffered, TemporaryOver, TooManyFiles
 from insight_app.storage.database import Database
-from insight_app.storage.tables import attachments
+from insight_app.storage.tables import attachments, conversations, messages
 
 UNSENT_SECONDS = 3600.0  # how long what was not sent is kept
 LOOK_SECONDS = 300.0
 MOST_UNSENT = 100  # of a person: nobody shall fill the disk with what they never send
 _ABOUT = [attachments.c[name] for name in Attachment.__dataclass_fields__ if name != "text"]
-_FIND = select(*_ABOUT, attachments.c.text, attachments.c.owner).where(attachments.c.id == bindparam("id"))
+_FIND = (
+    select(*_ABOUT, attachments.c.text, attachments.c.owner)
+    .select_from(attachments.outerjoin(messages.join(conversations)))
+    .where(attachments.c.id == bindparam("id"), conversations.c.deleted_at.is_(None))
+)
 _FIND_OF = (
     select(*_ABOUT)
     .where(attachments.c.message_id.in_(bindparam("messages", expanding=True)))
@@ -67,7 +71,7 @@ class AttachmentStore:
         return new
 
     def find(self, owner: str, id: str) -> Attachment:
-        """With its text. Raises NotThere, also for what is somebody else's."""
+        """With its text. Raises NotThere, also for what is somebody else's, or in the bin with its conversation."""
         with self._home(id).reading() as connection:
             row = connection.execute(_FIND, {"id": id}).first()
         if row is None or row.owner != owner:

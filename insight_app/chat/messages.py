@@ -75,6 +75,8 @@ class Listed:
     has_older: bool = False
 
 
+# The run of what no server here wrote: it says nothing of this machine, whatever its figures are.
+FROM_A_FILE = -1
 # How long what somebody deleted stays in the bin, from where it can be brought back.
 BIN_SECONDS = 600.0
 

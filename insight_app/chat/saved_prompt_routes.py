@@ -10,7 +10,7 @@ from insight_app.chat import pages, prompts
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.preset_routes import MANY
 from insight_app.chat.saved_prompts import SavedPrompt, found
-from insight_app.chat.variables import Variable, filled, variables
+from insight_app.chat.variables import Variable, filled, length_filled, variables
 from insight_app.errors import PromptTooLarge
 from insight_app.web import from_htmx, services
 
@@ -43,10 +43,10 @@ def put(saved_id: str) -> ResponseReturnValue:
         for number, each in enumerate(asked)
         if f"value-{number}" in request.form
     }
-    text, longest = filled(prompt.text, given), services().settings.max_prompt_chars
-    if len(text) > longest:
-        return _form(prompt, asked, given, PromptTooLarge(length=f"{len(text):,}", limit=f"{longest:,}")), 422
-    return _put(text)
+    length, longest = length_filled(prompt.text, given), services().settings.max_prompt_chars
+    if length > longest:
+        return _form(prompt, asked, given, PromptTooLarge(length=f"{length:,}", limit=f"{longest:,}")), 422
+    return _put(filled(prompt.text, given))
 
 
 def _form(

@@ -7,7 +7,7 @@ value with braces is a text like any other.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 LONGEST_NAME, LONGEST_DEFAULT = 60, 2000  # characters
@@ -39,15 +39,29 @@ def variables(text: str) -> list[Variable]:
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """The prompt with what was said in its places; where nothing was said its default."""
+    return "".join(_pieces(text, values))
+
+
+def length_filled(text: str, values: Mapping[str, str]) -> int:
+    """How long it would be: a long value in thousands of places is no text that memory has room for."""
+    return sum(map(len, _pieces(text, values)))
+
+
+def _pieces(text: str, values: Mapping[str, str]) -> Iterator[str]:
     known = {each.name: values.get(each.name, each.default) for each in variables(text)}
+    at = 0
+    for place in _PLACE.finditer(text):
+        yield text[at : place.start()]
+        yield _put(place, known)
+        at = place.end()
+    yield text[at:]
 
-    def put(place: re.Match[str]) -> str:
-        if place[1]:
-            return place[0][1:] if _parts(place) else place[0]
-        variable = _variable(place)
-        return place[0] if variable is None else known.get(variable.name, place[0])
 
-    return _PLACE.sub(put, text)
+def _put(place: re.Match[str], known: Mapping[str, str]) -> str:
+    if place[1]:
+        return place[0][1:] if _parts(place) else place[0]
+    variable = _variable(place)
+    return place[0] if variable is None else known.get(variable.name, place[0])
 
 
 def _variable(place: re.Match[str]) -> Variable | None:

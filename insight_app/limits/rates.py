@@ -11,12 +11,14 @@ from hashlib import sha256
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, current_app, g
-from flask_limiter import Limiter, RequestLimit
+from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import parse_many
 from limits.errors import StorageError
 
 from insight_app.accounts.guards import tried_at_the_door
+from insight_app.amounts import lasting
+from insight_app.errors import InsightError, TooManyRequests, TooManyTries
 
 SIGNING_IN = "signing in"
 # How long a request waits for Redis.
@@ -61,6 +63,12 @@ def sending(view: View) -> View:
     return view
 
 
+def bringing(view: View) -> View:
+    """Limits how many files people send before their messages: as many as messages, beside those."""
+    limit = limiter.shared_limit(_setting("send_rate_limit"), scope="sending files", key_func=_person)
+    return cast(View, limit(view))
+
+
 def signing_in(view: View) -> View:
     """Limits how often signing in is tried: with one account from one address; with one account from all, and from one
     address with all, ten times as often. So nobody is kept out by what somebody else tries with their account.
@@ -102,6 +110,15 @@ def seconds_left() -> int:
     with suppress(StorageError):
         return max([_seconds_to(each) for each in limiter.current_limits if each.breached], default=60)
     return 60
+
+
+def too_often(error: RateLimitExceeded) -> InsightError:
+    """What the limit means that was just reached; it is counted."""
+    scope = "" if error.limit is None else str(error.limit.scope)
+    current_app.extensions["insight"].metrics.limited.labels(setting_of(scope)).inc()
+    kind = TooManyTries if scope.startswith(SIGNING_IN) else TooManyRequests
+    seconds = seconds_left()
+    return kind(retry_after=seconds, wait=lasting(seconds))
 
 
 def tell(response: Response) -> Response:

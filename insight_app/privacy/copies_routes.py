@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ MB = 2**20
 OF_THE_FORM = 2**16
 NO_FILE = N_("Choose a file first.")
 MOST_TOLD = 20
+# What a small ZIP file holds may take many times its size in memory; all others wait until it is read.
+alone = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -59,12 +62,14 @@ def bring() -> ResponseReturnValue:
     if not data:
         return _page(problem=_(NO_FILE) if not file or not file.filename else _(upload.EMPTY)), 422
     most = _most()
-    try:
-        found = services().outside(lambda: upload.opened(data, most))
-    except upload.Unreadable as why:
-        return _page(problem=_(str(why))), 422
-    assert isinstance(found, upload.Upload)
-    return _page(result=_brought(found))
+    with alone:
+        try:
+            found = services().outside(lambda: upload.opened(data, most))
+        except upload.Unreadable as why:
+            return _page(problem=_(str(why))), 422
+        assert isinstance(found, upload.Upload)
+        result = _brought(found)
+    return _page(result=result)
 
 
 def _brought(found: upload.Upload) -> Result:
@@ -105,7 +110,7 @@ def _keep(store: CopiesStore, found: Imported, result: Result) -> None:
 def all_as_json() -> Response:
     """As docs/privacy.md describes it, with the conversations alone."""
     store = services().personal
-    rows = ((each, messages_of(store, each["id"])) for each in store.all_conversations(me().id))
+    rows = ((each, store.all_messages(each["id"])) for each in store.all_conversations(me().id))
     return _attachment(export.document(time.time(), None, rows, ()), "conversations.json", "application/json")
 
 
@@ -132,23 +137,16 @@ def one(conversation_id: str, kind: str) -> Response:
         raise NotThere
     name = export_markdown.file_name(found.title, "" if found.is_temporary else found.id, kind)
     if kind == "json":
-        pieces = export.document(time.time(), None, [(row, messages_of(store, found.id))], ())
+        pieces = export.document(time.time(), None, [(row, store.all_messages(found.id))], ())
         return _attachment(pieces, name, "application/json")
     return _attachment(_markdown(store, row), name, "text/markdown")
-
-
-def messages_of(store: PersonalStore, conversation_id: str) -> Iterator[dict[str, Any]]:
-    """Every message's row, with `attachments` where some were sent with it."""
-    attached = CopiesStore(store.database).attached(conversation_id)
-    for row in store.all_messages(conversation_id):
-        yield {**row, "attachments": attached[row["id"]]} if row["id"] in attached else row
 
 
 def _markdown(store: PersonalStore, row: Mapping[str, Any]) -> Iterator[str]:
     tree = services().conversations.tree(row["id"])
 
     def placed() -> Iterator[dict[str, Any]]:
-        for each in messages_of(store, row["id"]):
+        for each in store.all_messages(row["id"], whole=False):
             tries = tree.tries(each["id"])
             others = {"number": tries.index(each["id"]) + 1, "others": len(tries)} if len(tries) > 1 else {}
             yield {**each, **others}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from insight_app.chat.messages import title_of
+from insight_app.chat.messages import FROM_A_FILE, title_of
 from insight_app.privacy.imported import Imported, ImportedMessage
 from insight_app.storage.database import Database
-from insight_app.storage.tables import attachments, conversations, messages
+from insight_app.storage.tables import conversations, messages
 
 
 class CopiesStore:
@@ -21,15 +21,19 @@ class CopiesStore:
     def add(self, found: Imported, owner: str, instructions: str) -> str | None:
         """Keeps it as one of that person's; returns its id, or None where they have it already.
 
-        That is: under its own id, as one that was exported here, or brought before.
+        That is: under its own id, as one that was exported here, or brought before. One that they have in the bin comes
+        back out of it, or it would be told to be here and be gone soon.
         """
         new = found.id_for(owner)
-        own = select(conversations.c.id).where(
-            conversations.c.owner == owner, conversations.c.id.in_([new, found.origin])
-        )
+        own = and_(conversations.c.owner == owner, conversations.c.id.in_([new, found.origin]))
         with self._database.reading() as connection:
-            if connection.execute(own).first() is not None:
-                return None
+            had = list(connection.execute(select(conversations.c.id, conversations.c.deleted_at).where(own)))
+        if any(each.deleted_at is None for each in had):
+            return None
+        if had:
+            with self._database.writing() as connection:
+                connection.execute(update(conversations).where(own).values(deleted_at=None))
+            return str(had[0].id)
         row = {
             "id": new,
             "owner": owner,
@@ -53,22 +57,6 @@ class CopiesStore:
             return None
         return new
 
-    def attached(self, conversation_id: str) -> dict[int, list[dict[str, Any]]]:
-        """What was sent with its messages, by message: its name, kind, media_type and size."""
-        columns = (attachments.c.name, attachments.c.kind, attachments.c.media_type, attachments.c.size)
-        mine = (
-            select(attachments.c.message_id, *columns)
-            .join(messages, messages.c.id == attachments.c.message_id)
-            .where(messages.c.conversation_id == conversation_id)
-            .order_by(attachments.c.message_id, attachments.c.place)
-        )
-        found: dict[int, list[dict[str, Any]]] = {}
-        with self._database.reading() as connection:
-            for row in connection.execute(mine):
-                values = dict(row._mapping)
-                found.setdefault(values.pop("message_id"), []).append(values)
-        return found
-
     def one(self, conversation_id: str) -> Iterator[dict[str, Any]]:
         """A conversation's row with every column."""
         mine = select(conversations).where(conversations.c.id == conversation_id)
@@ -90,6 +78,7 @@ def _row(message: ImportedMessage, ids: dict[str, int], home: str, owner: str) -
         "created_at": message.created_at,
         "finished_at": message.finished_at,
         "rating": message.rating,
+        "run": FROM_A_FILE,
         "memory_from": ids.get(memory_from) if memory_from is not None else None,
         **extra,
     }

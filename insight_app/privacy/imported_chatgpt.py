@@ -18,7 +18,7 @@ from insight_app.privacy.imported import (
 )
 
 SOURCE = "ChatGPT"
-TEXTS = {"text", "multimodal_text"}
+TEXTS = ("text", "multimodal_text")
 
 
 def read(found: dict[str, Any], opening: str) -> Imported:

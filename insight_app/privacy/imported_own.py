@@ -85,7 +85,7 @@ def _key(value: object) -> str:
 
 def _state(value: object) -> str:
     """One that was being written, somewhere else, ends here."""
-    states = {state.value for state in State if not state.is_live}
+    states = [state.value for state in State if not state.is_live]
     return str(value) if value in states else State.INTERRUPTED.value
 
 

@@ -16,7 +16,6 @@ from insight_app.amounts import in_words
 from insight_app.chat import pages
 from insight_app.config import PROJECT
 from insight_app.privacy import export
-from insight_app.privacy.copies_routes import messages_of
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import swap
@@ -82,7 +81,7 @@ def download_diagnostics() -> Response:
 def download() -> Response:
     """Everything about the person, as docs/privacy.md describes it."""
     personal, person = services().personal, me().id
-    conversations = ((each, messages_of(personal, each["id"])) for each in personal.all_conversations(person))
+    conversations = ((each, personal.all_messages(each["id"])) for each in personal.all_conversations(person))
     record = services().diagnostics.of(person).entries()
     services().counting.flush()
     pieces = export.document(

@@ -32,6 +32,7 @@ from insight_app.storage.tables import preferences as chosen
 
 # So many conversations go in one transaction, which keeps others from writing.
 AT_ONCE = 20
+_OF_FILE = ("name", "kind", "media_type", "size")
 
 
 class PersonalStore:
@@ -153,16 +154,32 @@ class PersonalStore:
         mine = select(conversations).where(conversations.c.owner == person, IS_THERE)
         return self._database.rows(mine, (conversations.c.created_at, conversations.c.id))
 
-    def all_messages(self, conversation_id: str) -> Iterator[dict[str, Any]]:
-        """The same of a conversation's messages, each with its files; a picture is base64."""
+    def all_messages(self, conversation_id: str, *, whole: bool = True) -> Iterator[dict[str, Any]]:
+        """The same of a conversation's messages, with `attachments` where some were sent with one.
+
+        These are `whole`, a picture as base64; else their name, kind, media_type and size.
+        """
         mine = select(messages).where(messages.c.conversation_id == conversation_id)
+        attached = self._with_files(conversation_id)
         for row in self._database.rows(mine, (messages.c.id,)):
-            with self._database.reading() as connection:
-                theirs = select(attachments).where(attachments.c.message_id == row["id"]).order_by(attachments.c.place)
-                files = [dict(each._mapping) for each in connection.execute(theirs)]
-            for each in files:
-                each["body"] = base64.b64encode(each["body"]).decode("ascii") if each["body"] else None
-            yield {**row, "attachments": files} if files else row
+            yield {**row, "attachments": self._files(row["id"], whole=whole)} if row["id"] in attached else row
+
+    def _with_files(self, conversation_id: str) -> set[int]:
+        """The messages of a conversation that have files."""
+        theirs = messages.c.conversation_id == conversation_id
+        having = select(attachments.c.message_id).join(messages).where(theirs).distinct()
+        with self._database.reading() as connection:
+            return set(connection.execute(having).scalars())
+
+    def _files(self, message_id: int, *, whole: bool) -> list[dict[str, Any]]:
+        columns = list(attachments.c) if whole else [attachments.c[name] for name in _OF_FILE]
+        theirs = select(*columns).where(attachments.c.message_id == message_id).order_by(attachments.c.place)
+        with self._database.reading() as connection:
+            found = [dict(each._mapping) for each in connection.execute(theirs)]
+        for each in found:
+            if body := each.get("body"):
+                each["body"] = base64.b64encode(body).decode("ascii")
+        return found
 
 
 def _telling(row: Row[Any]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ messages = Table(
     Column("problem", Name(32), nullable=False, default=""),
     # Where a rule ended it: what the rule says in public.
     Column("reason", Words, nullable=False, default="", server_default=""),
-    # How many servers went on with it after another one.
+    # How many servers went on with it after another one; -1: no server here wrote it, it was brought in a file.
     Column("run", Whole, nullable=False, default=0, server_default="0"),
     # The key of the form that sent a prompt: the same form sent twice is one prompt.
     Column("form_key", Name(64), unique=True),
