@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chat_page import running
 from people import ALICE
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from scripted_ollama import ScriptedOllama
 from test_browser_people import makes_first_account
 
@@ -122,7 +122,7 @@ def _with_something_of_everything(page: Page, url: str, ollama: ScriptedOllama) 
             page.locator("summary", has_text="Delete").click()
             page.get_by_role("button", name="Delete it").click()
         page.goto(url)
-    page.set_input_files("#attach", [{"name": "plan.txt", "mimeType": "text/plain", "buffer": b"The plan."}])
+    page.set_input_files("#attach", FilePayload(name="plan.txt", mimeType="text/plain", buffer=b"The plan."))
     attachment = page.locator("#files [data-id]").get_attribute("data-id")
     ollama.script(EVERYTHING)
     _ask(page, PROMPT)

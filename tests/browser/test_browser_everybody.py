@@ -15,7 +15,7 @@ import pytest
 from chat_page import chat_in
 from every_page import Pages, all_pages
 from measured import THEMES, badly_focused, cut_off, too_small, too_wide, violations
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 from scripted_ollama import ScriptedOllama, gate, status, thinking
 
 WIDTHS = (320, 768, 1440)
@@ -101,7 +101,7 @@ def test_the_chat_can_be_used_by_everybody_in_each_of_its_states(pages: Pages, s
     page.get_by_role("link", name="Edit", exact=True).last.click()
     expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
     look("a prompt is edited")
-    page.set_input_files("#attach", [{"name": "a-name.txt", "mimeType": "text/plain", "buffer": b"The plan."}])
+    page.set_input_files("#attach", FilePayload(name="a-name.txt", mimeType="text/plain", buffer=b"The plan."))
     expect(page.locator("#files [data-id]")).to_be_visible()
     look("a file is attached")
     page.get_by_role("link", name="Saved prompts", exact=True).click()
