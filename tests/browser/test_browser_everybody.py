@@ -126,6 +126,6 @@ def test_the_chat_can_be_used_by_everybody_in_each_of_its_states(pages: Pages, s
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     look("just deleted")
     page.goto(f"{pages.url}/models")
-    page.get_by_role("button", name="All settings").click()
+    page.get_by_role("button", name="Settings").click()
     look("all settings on a small screen")
     assert not problems, "\n".join(problems)

@@ -123,7 +123,7 @@ def test_on_a_phone_all_settings_are_behind_one_button(browser: Browser, server:
     page.goto(server + RULES)
     tabs = page.get_by_role("navigation", name="Settings")
     expect(tabs).to_be_hidden()
-    page.get_by_role("button", name="All settings").press("Enter")
+    page.get_by_role("button", name="Settings").press("Enter")
     expect(tabs.get_by_role("link", name="Moderation")).to_have_attribute("aria-current", "page")
     for tab in tabs.get_by_role("link").all():
         expect(tab).to_be_in_viewport(ratio=1)
@@ -137,6 +137,6 @@ def test_on_a_phone_all_settings_are_behind_one_button(browser: Browser, server:
 def test_from_a_tablet_on_all_settings_are_there_at_once(chat: Chat) -> None:
     chat.page.set_viewport_size({"width": 768, "height": 640})
     chat.open(RULES)
-    expect(chat.page.get_by_role("button", name="All settings")).to_be_hidden()
+    expect(chat.page.get_by_role("button", name="Settings")).to_be_hidden()
     tabs = chat.page.locator(".tabs a").evaluate_all("all => all.map((tab) => tab.offsetTop)")
     assert len(set(tabs)) <= 2
