@@ -83,12 +83,10 @@ def create_app(
         saved_prompts,
         streamed,
         library,
-        account,
-        people,
-        roles,
     )
-    settings_pages = (instructions, appearance, models, presets, moderation, judge, usage, privacy, copies, health, api)
-    for part in (*parts, *settings_pages, completions, programs):
+    of_each = (account, appearance, presets, usage, privacy, copies)
+    of_the_server = (instructions, models, moderation, judge, people, roles, health, api)
+    for part in (*parts, *of_each, *of_the_server, completions, programs):
         part.register(app)
     if settings.auth_mode == "oidc":  # its library is for nobody else to load
         from insight_app.accounts import oidc_routes

@@ -39,11 +39,12 @@ def as_curl(command: str) -> str:
     return requests.post(address, data=options["-d"].encode(), headers={name: value}, timeout=20).text
 
 
-def test_what_is_copied_asks_and_gets_an_answer(address: str, ollama: ScriptedOllama) -> None:
+def test_what_is_copied_asks_and_gets_an_answer(address: str, ollama: ScriptedOllama, tmp_path: Path) -> None:
     shown = examples(address, "llama3.2:latest", with_key=False)
     ollama.script("Because of the air.")
     command = [sys.executable, "-c", code(shown["Python"])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    # Somewhere else: whoever copies it has the client and nothing of ours.
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "Because of the air."
     ollama.script("Because of the air.")
     said = as_curl(code(shown["curl"]))
@@ -73,7 +74,7 @@ def test_the_page_shows_them_with_buttons_to_copy(client: FlaskClient) -> None:
     text = unescape(re.sub(r"<[^>]*>", "", page))
     assert page.count('data-copy="code"') == 4
     for words in (
-        "http://127.0.0.1:8123/v1, and no key is needed",
+        "The address is http://127.0.0.1:8123/v1. No key is needed",
         'client = OpenAI(base_url="http://127.0.0.1:8123/v1"',
         'model="llama3.2:latest"',
         "await fetch(",

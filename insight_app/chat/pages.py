@@ -216,7 +216,9 @@ def _line(found: Conversation, base: str, is_current: bool, _language: str) -> s
 
 def listed_anew(why: str) -> str:
     """The beginning of the list for a page whose list is in another order now, and why."""
-    return rows(services().conversations.newest_conversations(owner=me().id)) + _announce(why)
+    listed = rows(services().conversations.newest_conversations(owner=me().id))
+    # Of a response without anything to swap htmx leaves the list as it is, and a line stayed where the last one went.
+    return (listed.strip() or "<li hidden></li>") + _announce(why)
 
 
 def _open_one() -> str:

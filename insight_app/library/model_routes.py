@@ -22,6 +22,7 @@ from insight_app.limits import rates
 from insight_app.limits.guards import may_use
 from insight_app.rendering.swaps import swap
 from insight_app.web import add_settings_page, services
+from insight_app.words import N_
 
 models = Blueprint("models", __name__, url_prefix="/models")
 # Of a page that polls: pulls it shows, and how long what it says of them may be.
@@ -153,4 +154,4 @@ def _shown() -> dict[str, tuple[int, str]]:
 
 def register(app: Flask) -> None:
     app.register_blueprint(models)
-    add_settings_page(app, "Models", "models.page")
+    add_settings_page(app, N_("Models"), "models.page")

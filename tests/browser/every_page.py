@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chat_page import running
 from people import ALICE
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from scripted_ollama import ScriptedOllama
 from test_browser_people import makes_first_account
 
@@ -62,8 +62,9 @@ class Pages:
     parts: dict[str, str]
 
     def addresses(self) -> list[str]:
-        """Those of all whole pages, in the order of the app's map, and one that is not there."""
-        return [each for each in (*self._all, "/nowhere") if self._is_page(self.context, each)]
+        """Those of all whole pages, as the app's map has them, some with more to show, and one that is not there."""
+        preset, found, nothing = f"/?preset={self.parts['preset_id']}", "/search?q=table", "/search?q=zeugma"
+        return [each for each in (*self._all, preset, found, nothing, "/nowhere") if self._is_page(self.context, each)]
 
     def addresses_outside(self) -> list[str]:
         """Those of whole pages that are for everybody."""
@@ -112,13 +113,23 @@ def all_pages(browser: Browser, ollama: ScriptedOllama, folder: Path) -> Iterato
 
 
 def _with_something_of_everything(page: Page, url: str, ollama: ScriptedOllama) -> dict[str, str]:
+    for title in ("Put away", "Thrown away"):
+        _ask(page, title)
+        page.locator(".conversations [aria-current] + .edit").click()
+        if title == "Put away":
+            page.get_by_role("button", name="Archive", exact=True).click()
+        else:
+            page.locator("summary", has_text="Delete").click()
+            page.get_by_role("button", name="Delete it").click()
+        page.goto(url)
+    page.set_input_files("#attach", FilePayload(name="plan.txt", mimeType="text/plain", buffer=b"The plan."))
+    attachment = page.locator("#files [data-id]").get_attribute("data-id")
     ollama.script(EVERYTHING)
-    page.get_by_role("textbox", name="Message").fill(PROMPT)
-    page.keyboard.press("Enter")
-    page.locator('article[data-role="assistant"][data-state="done"]').wait_for()
+    _ask(page, PROMPT)
     answer = str(page.locator('article[data-role="assistant"]').get_attribute("id")).removeprefix("a")
     prompt = str(page.locator('article[data-role="user"]').get_attribute("id")).removeprefix("a")
     parts = {"conversation_id": page.url.rpartition("/")[2], "answer_id": answer, "prompt_id": prompt}
+    parts |= {"attachment_id": str(attachment), **_kept(page, url)}
     page.goto(f"{url}/settings/moderation/rules/new")
     page.get_by_label("Name", exact=True).fill("A project’s name")
     page.get_by_label("Kind", exact=True).select_option("phrase")
@@ -133,3 +144,26 @@ def _with_something_of_everything(page: Page, url: str, ollama: ScriptedOllama) 
     page.get_by_label("E-mail").press("Enter")
     parts["secret"] = page.locator("#new-link code").inner_text().rpartition("/")[2]
     return {**parts, "name": "strict"}
+
+
+def _ask(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Message").fill(text)
+    page.keyboard.press("Enter")
+    page.locator('article[data-role="assistant"][data-state="done"]').wait_for()
+
+
+def _kept(page: Page, url: str) -> dict[str, str]:
+    """A preset and a saved prompt, with their ids."""
+    for path, name, label, text in (
+        ("new", "Talk like a pirate", "Instructions", "You are a pirate of the old days."),
+        ("prompts/new", "Summarise", "Prompt", "Summarise in {{language=English}}:\n\n{{text}}"),
+    ):
+        page.goto(f"{url}/settings/presets/{path}")
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_label(label, exact=True).fill(text)
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("Saved.").wait_for()
+    links = page.get_by_role("link", name=re.compile("^Change (Talk|Summarise)"))
+    found = links.evaluate_all("all => all.map((one) => one.href)")
+    preset, saved = (str(each).rstrip("/").rpartition("/")[2] for each in found)
+    return {"preset_id": preset, "saved_id": saved}

@@ -15,7 +15,7 @@ import pytest
 from chat_page import chat_in
 from every_page import Pages, all_pages
 from measured import THEMES, badly_focused, cut_off, too_small, too_wide, violations
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 from scripted_ollama import ScriptedOllama, gate, status, thinking
 
 WIDTHS = (320, 768, 1440)
@@ -83,6 +83,10 @@ def test_the_chat_can_be_used_by_everybody_in_each_of_its_states(pages: Pages, s
     page.evaluate("location.reload()")
     expect(chat.answers.first.get_by_role("button", name="Stop")).to_be_visible()
     look("answering, after a reload")
+    page.goto(page.url + "/streamed", wait_until="commit")
+    expect(page.locator(".growing")).to_contain_text("one")
+    look("streamed without a script")
+    page.goto(page.url.removesuffix("/streamed"))
     held.set()
     expect(chat.answers.first).to_have_attribute("data-state", "done")
     page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = true })")
@@ -97,8 +101,16 @@ def test_the_chat_can_be_used_by_everybody_in_each_of_its_states(pages: Pages, s
     page.get_by_role("link", name="Edit", exact=True).last.click()
     expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
     look("a prompt is edited")
+    page.set_input_files("#attach", FilePayload(name="a-name.txt", mimeType="text/plain", buffer=b"The plan."))
+    expect(page.locator("#files [data-id]")).to_be_visible()
+    look("a file is attached")
+    page.get_by_role("link", name="Saved prompts", exact=True).click()
+    expect(page.get_by_role("dialog", name="Saved prompts")).to_be_visible()
+    look("saved prompts")
+    page.keyboard.press("Escape")
     page.locator(".conversations .edit").first.click()
     expect(page.locator(".conversations > .editing")).to_be_visible()
+    page.locator(".editing summary").filter(has_text="Delete").click()
     look("a line of the list is edited")
     page.get_by_role("link", name="Keyboard shortcuts", exact=True).click()
     expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
@@ -107,4 +119,13 @@ def test_the_chat_can_be_used_by_everybody_in_each_of_its_states(pages: Pages, s
     page.set_viewport_size({"width": 320, "height": 640})
     page.get_by_role("button", name="Conversations", exact=True).click()
     look("the list on a small screen")
+    page.keyboard.press("Escape")
+    page.locator(".conversations .edit").first.evaluate("link => { location.href = link.href }")
+    page.locator("summary").filter(has_text="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    look("just deleted")
+    page.goto(f"{pages.url}/models")
+    page.get_by_role("button", name="Settings").click()
+    look("all settings on a small screen")
     assert not problems, "\n".join(problems)

@@ -14,6 +14,7 @@ def test_what_is_archived_or_deleted_is_found_and_comes_back(chat: Chat) -> None
     mine.hover()
     mine.get_by_role("link", name="rename or delete").click()
     list_.get_by_role("button", name="Archive").click()
+    expect(list_.locator(".editing")).to_have_count(0)
     expect(list_.get_by_role("link", name="Where do xylophages live?", exact=True)).to_have_count(0)
     expect(page.locator("#announcer")).to_have_text("Archived")
     assert page.evaluate("document.activeElement !== document.body")

@@ -50,25 +50,25 @@ def test_the_tab_says_where_one_is_also_on_the_pages_behind_it(chat: Chat, path:
     expect(current).to_have_attribute("aria-current", "true" if behind else "page")
 
 
-def test_the_settings_begin_with_what_the_model_is_told(chat: Chat) -> None:
+def test_the_settings_begin_with_what_is_ones_own(chat: Chat) -> None:
     chat.page.get_by_role("link", name="Settings").click()
     tabs = chat.page.get_by_role("navigation", name="Settings").get_by_role("link")
     expect(tabs).to_have_text(
         [
-            "Instructions",
             "Appearance",
-            "Models",
             "Presets",
-            "Moderation",
-            "Judge",
             "Usage",
             "Privacy",
             "Import and export",
+            "Instructions",
+            "Models",
+            "Moderation",
+            "Judge",
             "Health",
             "API",
         ]
     )
-    expect(chat.page.get_by_role("heading", level=1)).to_have_text("Instructions")
+    expect(chat.page.get_by_role("heading", level=1)).to_have_text("Appearance")
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,27 @@ def test_the_focus_goes_to_the_field_that_is_wrong(browser: Browser, server: str
     context.close()
 
 
-def test_all_tabs_fit_into_two_lines_on_a_phone(chat: Chat) -> None:
-    chat.page.set_viewport_size({"width": 360, "height": 640})
+@pytest.mark.parametrize("with_javascript", [True, False])
+def test_on_a_phone_all_settings_are_behind_one_button(browser: Browser, server: str, *, with_javascript: bool) -> None:
+    context = browser.new_context(java_script_enabled=with_javascript, viewport={"width": 320, "height": 640})
+    page = context.new_page()
+    page.goto(server + RULES)
+    tabs = page.get_by_role("navigation", name="Settings")
+    expect(tabs).to_be_hidden()
+    page.get_by_role("button", name="Settings").press("Enter")
+    expect(tabs.get_by_role("link", name="Moderation")).to_have_attribute("aria-current", "page")
+    for tab in tabs.get_by_role("link").all():
+        expect(tab).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Tab")
+    expect(tabs.get_by_role("link", name="Appearance")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Appearance")
+    context.close()
+
+
+def test_from_a_tablet_on_all_settings_are_there_at_once(chat: Chat) -> None:
+    chat.page.set_viewport_size({"width": 768, "height": 640})
     chat.open(RULES)
+    expect(chat.page.get_by_role("button", name="Settings")).to_be_hidden()
     tabs = chat.page.locator(".tabs a").evaluate_all("all => all.map((tab) => tab.offsetTop)")
     assert len(set(tabs)) <= 2
