@@ -187,7 +187,7 @@ def test_who_is_not_signed_in_sends_no_more_than_a_form_for_signing_in_needs(sha
     stranger.open("/sign-in")
     response = stranger.send("/sign-in", email=BOB, password="%" * 100_000)
     assert response.status_code == 413
-    assert "larger than 64 KB" in response.text
+    assert "larger than 64 kB" in response.text
     assert stranger.send("/sign-in", email=BOB, password="\U0001f511" * passwords.LONGEST).status_code == 422
     assert bob.send("/messages", message="x" * 90_000).status_code == 303
 

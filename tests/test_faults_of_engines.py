@@ -70,10 +70,8 @@ def test_a_fault_of_the_engine_is_told_kept_logged_and_counted(
         waits_for(services, answer_id, fault.waits_for)
         page = visitor.open(visitor.url)
         assert 'data-state="queued"' in page
-        waiting = fault.waiting.replace(EXAMPLE["url"], ollama.url).replace(
-            "Start Ollama", ENGINE_WORDS[engine]["start"]
-        )
-        assert waiting in plain(page)
+        told = explain(fault.waits_for, **{**EXAMPLE, **ENGINE_WORDS[engine], "url": ollama.url})
+        assert f"{told.cause} {told.promise}" in plain(page)
         assert 'class="quiet stop"' in page
         again = at_end.enter_context(SERVERS[engine](port=ollama.port)) if fault.down else ollama
         again.script(*fault.then)

@@ -109,7 +109,7 @@ def test_every_way_to_an_answer_takes_one_of_those_that_are_allowed(
         program(),
     ]
     assert [response.status_code for response in refused] == [429] * 7
-    assert all("You have used 5 answers today" in response.text for response in refused)
+    assert all("You have used all 5 answers that are allowed in a day" in response.text for response in refused)
     assert all(">six</textarea>" in response.text for response in refused[:3])
     assert "<textarea" not in refused[3].text
     assert int(refused[-1].headers["Retry-After"]) <= 86_400
@@ -136,7 +136,7 @@ def test_tokens_of_the_day_end_with_the_answer_that_passes_them(
     assert program().status_code == 200
     ended(found)
     told = program()
-    assert (told.status_code, "46 tokens today" in told.json["error"]["message"]) == (429, True)
+    assert (told.status_code, "all 46 tokens that are allowed in a day" in told.json["error"]["message"]) == (429, True)
 
 
 def test_what_does_not_begin_is_not_counted(bob: Visitor, found: Services, program: Callable[..., Any]) -> None:

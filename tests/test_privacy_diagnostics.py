@@ -175,7 +175,7 @@ def test_it_is_downloaded_and_deleted_on_the_page(visitor: Visitor, ollama: Scri
     visitor.asks_and_waits("Hi")
     page = visitor.open("/settings/privacy")
     assert "1 answer is recorded." in page
-    assert "ends by itself in 15 minutes" in page
+    assert "Time left: 15 minutes" in page
     got = visitor.client.get("/settings/privacy/diagnostics/download")
     assert json.loads(got.text)["answer"] == "Yes."
     visitor.send("/settings/privacy/diagnostics/delete")

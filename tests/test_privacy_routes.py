@@ -160,6 +160,7 @@ def test_no_page_may_load_anything_from_elsewhere(app: Flask, visitor: Visitor, 
         "answer_id": answer,
         "prompt_id": answer - 1,
         "name": "x",
+        "kind": "md",
     }
     with app.test_request_context():
         rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
