@@ -130,7 +130,7 @@ def test_the_page_asks_the_database_as_often_as_for_a_short_one(
     asked: list[str] = []
     event.listen(services.database.product.reader, "before_cursor_execute", lambda *what: asked.append(what[2]))
     visitor.open(long)
-    # The conversation, its tree, the messages, the list beside it; and what the model sees, since no answer here says it.
+    # The conversation, its tree, the messages, the list; and what the model sees, since no answer here says it.
     assert len(asked) == 5, asked
 
 
