@@ -415,9 +415,9 @@ def test_on_a_phone_the_list_opens_by_its_button(browser: Browser, server: str, 
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     chat = chat_in(context, server)
     chat.open()
-    expect(chat.page.get_by_role("navigation")).to_be_hidden()
+    expect(chat.page.get_by_role("navigation", name="Conversations")).to_be_hidden()
     chat.page.get_by_role("button", name="Conversations").click()
-    expect(chat.page.get_by_role("navigation")).to_be_visible()
+    expect(chat.page.get_by_role("navigation", name="Conversations")).to_be_visible()
     assert chat.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     context.close()
 
@@ -457,7 +457,7 @@ def test_the_built_in_model_answers_step_by_step(context: BrowserContext, tmp_pa
                 hint.click()
             with chat.page.expect_response("**/models/picker*"):
                 pass  # the picker looks again while somebody reads
-            expect(chat.page.get_by_text("ollama pull")).to_be_visible()
+            expect(chat.page.get_by_role("link", name="Choose a model")).to_be_visible()
             answer = chat.ask("Write a short story about a lighthouse.")
             steps: list[str] = []
             while answer.get_attribute("data-state") not in ("done", "failed", "interrupted"):
