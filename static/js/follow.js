@@ -29,9 +29,8 @@ addEventListener("scroll", () => {
   else if (scrollY < lastScroll) follows(false);
   lastScroll = scrollY;
 }, {passive: true});
-addEventListener("DOMContentLoaded", () => {
-  const messages = document.getElementById("messages");
-  if (!messages) return;
+// At once, before a frame is drawn and before htmx looks what is revealed: at the beginning that would be earlier messages.
+{
   // Who goes to one message, as to another answer in its place, stays there.
   const named = location.hash && document.getElementById(location.hash.slice(1));
   follows(!named || innerHeight + scrollY >= document.documentElement.scrollHeight - 80);
@@ -47,7 +46,7 @@ addEventListener("DOMContentLoaded", () => {
   addEventListener("resize", keepAtEnd);
   // Before the frame is drawn: a scroll that the observer makes costs another one.
   document.addEventListener("htmx:after:swap", keepAtEnd);
-});
+}
 
 document.addEventListener("sent", () => {
   follows(true);

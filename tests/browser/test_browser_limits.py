@@ -25,7 +25,7 @@ def test_a_limit_counts_down_and_gives_the_text_back(
         left = page.locator("[data-countdown]")
         expect(left).to_be_visible()
         expect(left.locator("..")).to_have_attribute("aria-hidden", "true")
-        expect(page.locator("#notice .unseen")).to_contain_text("then send again.")
+        expect(page.locator("#notice .unseen")).to_contain_text("Then send again.")
         expect(chat.message).to_have_value("What I typed")
         seconds = int(left.inner_text().split()[0])
         assert 30 < seconds <= 60

@@ -12,6 +12,7 @@ from scripted_ollama import ScriptedOllama
 
 PAIRS = 70
 QUESTIONS = [f"Question {number}" for number in range(1, PAIRS + 1)]
+FRAMES = "async () => { for (const _ of [1, 2]) await new Promise(requestAnimationFrame); }"
 # What is read, once the page is drawn; asked again, how far that has moved since.
 READ = """async () => {
   for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
@@ -81,6 +82,23 @@ def test_who_scrolls_up_finds_every_message_once_and_in_order_and_nothing_jumps(
     ids = chat.page.locator("#messages > article").evaluate_all("(all) => all.map((one) => one.id)")
     assert ids == sorted(set(ids), key=lambda one: int(one[1:]))
     assert len(ids) == 2 * PAIRS
+
+
+def test_a_script_that_comes_late_leaves_the_reader_at_the_end(context: BrowserContext, long: str) -> None:
+    page = context.new_page()
+    scripts: list[str] = []
+    page.on("requestfinished", lambda request: scripts.append(request.url))
+    held: list[Route] = []
+    page.route("**/conversation-*.js", lambda route: held.append(route))
+    page.goto(long, wait_until="commit")
+    while not held or not any("/site-" in url and url.endswith(".js") for url in scripts):
+        page.evaluate(FRAMES)
+    for _ in range(10):  # these have been drawn without it
+        page.evaluate(FRAMES)
+    held[0].continue_()
+    page.wait_for_load_state("networkidle")
+    assert questions(Chat(page, "", [])) == QUESTIONS[-15:]
+    expect(page.locator("#messages > article").last).to_be_in_viewport()
 
 
 def test_one_step_up_brings_one_part(chat: Chat) -> None:

@@ -45,7 +45,7 @@ def test_a_record_begins_and_ends_on_the_page(chat: Chat, ollama: ScriptedOllama
     chat.open("/settings/privacy")
     chat.page.get_by_label("For", exact=True).select_option("1 hour")
     chat.page.get_by_role("button", name="Start recording").click()
-    expect(chat.page.get_by_text("It ends by itself in 1 hour")).to_be_visible()
+    expect(chat.page.get_by_text("Time left: 1 hour.")).to_be_visible()
     expect(chat.page.get_by_role("button", name="Stop now and delete")).to_be_focused()
     expect(chat.page.get_by_role("status")).to_have_text("The record has begun.")
     told(chat, ollama, "Record this")
