@@ -145,6 +145,7 @@ def _way_in() -> ResponseReturnValue | None:
         "search",
         "options",
         "saved",
+        "attachments",
     ):
         # what is typed there stays
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
