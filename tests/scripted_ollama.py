@@ -166,7 +166,7 @@ def telling(status: str) -> Step:
 def pulled(answer: Answer) -> None:
     """The lines behind the last part of a model, which is there then."""
     for said in ("verifying sha256 digest", "writing manifest", "success"):
-        if said == "success" and answer.model not in answer.server.models:
+        if said == "success" and answer.server.keeps_what_is_pulled and answer.model not in answer.server.models:
             answer.server.models.append(answer.model)
         answer.send(json.dumps({"status": said}).encode() + b"\n")
     answer.finish()
@@ -232,6 +232,7 @@ class ScriptedOllama:
     `chat_path`, `_say`, `_mark`, `_about_missing` and `_pages`.
     """
 
+    keeps_what_is_pulled = True
     chat_path = "/api/chat"
     kind = "application/x-ndjson"
 

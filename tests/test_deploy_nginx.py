@@ -247,7 +247,7 @@ def test_files_come_from_the_disk_just_as_the_app_sends_them(
 ) -> None:
     browser = Browser(one.url, http2=True)
     addresses = files_of(browser)
-    assert len(addresses) == 3
+    assert len(addresses) == 4
     for address in addresses:
         assert (files / address[1:]).stat().st_mode & 0o777 == 0o644
         own = httpx2.get(app + address, headers={"Accept-Encoding": packing})

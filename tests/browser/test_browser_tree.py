@@ -32,7 +32,9 @@ def named(nodes: list[dict[str, Any]], *roles: str) -> list[tuple[str, str]]:
 
 def test_the_first_page_says_where_everything_is(chat: Chat) -> None:
     nodes = tree(chat.page)
-    assert named(nodes, "navigation", "main", "heading", "textbox", "combobox") == [
+    there = named(nodes, "navigation", "main", "heading", "textbox", "combobox")
+    # A day of the list, where other tests have talked before.
+    assert [each for each in there if each != ("heading", "Today")] == [
         ("navigation", "Conversations"),
         ("main", ""),
         ("heading", "What would you like to know?"),
