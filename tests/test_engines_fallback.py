@@ -297,8 +297,11 @@ def test_a_fault_of_ours_does_not_end_the_looking(
 ) -> None:
     told = Told("ollama")
     told.has = RuntimeError("a bug")
-    monkeypatch.setattr(module._log, "disabled", False)  # as reading a file of settings for logs leaves all that are there
+    monkeypatch.setattr(
+        module._log, "disabled", False
+    )  # as reading a file of settings for logs leaves all that are there
     monkeypatch.setattr(module._log, "propagate", True)
+    caplog.set_level("ERROR", logger=module._log.name)
     monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.001)
     fallback = Fallback([told])
     fallback.start()
