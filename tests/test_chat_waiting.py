@@ -312,9 +312,12 @@ def test_loading_is_said_with_size_and_usual_time(
     while reply.state is not State.LOADING:
         assert reply.wait(reply.version, 5)
     assert f"Loading {model} (4 GB) · usual time: 8 s" in " ".join(visitor.open(visitor.url).split())
+    events = visitor.client.get(f"/answers/{answer_id}/stream").response
+    while "The model is being loaded" not in next(events).decode():
+        pass
     unloaded.set()
-    said = visitor.watch(answer_id)
-    assert "The model is being loaded" in said
+    for _ in events:
+        pass
     figures = services.conversations.message(answer_id).figures
     assert figures.loading_seconds is not None
     assert figures.context_tokens == 4096

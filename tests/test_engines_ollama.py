@@ -209,6 +209,13 @@ def test_not_knowing_what_is_loaded_does_not_prevent_an_answer(serve: Any, broke
     assert written(answer(engine)) == TEXT
 
 
+def test_a_context_that_could_not_be_read_once_is_asked_for_again(serve: Any) -> None:
+    server, engine = serve()
+    server.script(status(500, {"error": "no"}), path="/api/ps")
+    assert answer(engine)[0] == Stage("reading", MODEL)
+    assert answer(engine)[0] == Stage("reading", MODEL, 4096)
+
+
 def test_no_model_in_particular_means_the_first_that_can_chat_here(serve: Any) -> None:
     server, engine = serve(
         models=["embed:latest", "elsewhere:cloud", "chat:latest"],

@@ -81,7 +81,7 @@ class Ollama(Engine):
         if self._runs_elsewhere(model, grip):
             yield Stage("reading", model)
             return
-        is_known = self._spoke_lately(model) and self._asked.get(model) == options.num_ctx
+        is_known = self._spoke_lately(model) and model in self._contexts and self._asked.get(model) == options.num_ctx
         if not is_known and not self._is_ready(model, options, grip):
             yield Stage("loading", model)
             self._load(model, options, grip)

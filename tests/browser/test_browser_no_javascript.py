@@ -52,7 +52,7 @@ def test_every_block_is_seen_before_the_next_one_is_written(
     plain.open()
     send(plain, "Tell me")
     shown = plain.page.locator('article[data-role="assistant"]:visible')
-    expect(shown.get_by_text("Thinking")).to_be_visible()
+    expect(shown.locator(".now", has_text="Thinking")).to_be_visible()
     assert not shown.get_by_text("Let me see").is_visible()
     thought.set()
     places = []
