@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+from types import ModuleType
 
 import pytest
 
@@ -87,6 +90,22 @@ def test_every_engine_has_its_own_words_for_the_same_things() -> None:
         assert "ollama" not in f"{problem} {problem.promise}".lower()
 
 
-def test_the_tree_in_the_text_is_the_tree_in_the_code() -> None:
-    drawn = set(re.findall(r"[├└]── (\w+)", errors.__doc__ or ""))
-    assert drawn == {kind.__name__ for kind in KINDS.values()} - {"InsightError"}
+AREAS = [importlib.import_module(f"insight_app.errors.{area.name}") for area in pkgutil.iter_modules(errors.__path__)]
+
+
+@pytest.mark.parametrize("area", AREAS, ids=lambda area: area.__name__.rpartition(".")[2])
+def test_the_branches_that_a_file_draws_are_those_it_has(area: ModuleType) -> None:
+    drawn: set[tuple[str, str]] = set()
+    above: list[str] = []
+    for indent, name in re.findall(r"^((?:[│ ]   )*(?:[├└]── )?)([A-Z]\w+)(?=  |$)", area.__doc__ or "", re.M):
+        depth = len(indent) // 4
+        above[depth:] = [name]
+        if depth:
+            drawn.add((name, above[depth - 1]))
+    here = {kind for kind in KINDS.values() if kind.__module__ == area.__name__} - {InsightError}
+    assert drawn == {(kind.__name__, base.__name__) for kind in here for base in kind.__bases__}
+
+
+def test_the_map_of_errors_names_every_file_of_them() -> None:
+    named = set(re.findall(r"^(\w+)\.py ", errors.__doc__ or "", re.M))
+    assert named | {"base"} == {area.__name__.rpartition(".")[2] for area in AREAS}

@@ -21,7 +21,7 @@ LARGEST_PNG = 2**20  # bytes; what is larger is no drawing but a photograph
 
 
 class _Problem(Exception):
-    """`str()` is the code of an error of errors.py."""
+    """`str()` is the code of an error of errors.files."""
 
 
 def picture(data: bytes) -> tuple[str, bytes]:

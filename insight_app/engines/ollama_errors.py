@@ -1,7 +1,7 @@
 """What Ollama means when it refuses: a status and an error text become one of the product's own errors.
 
 Statuses seldom change between versions of Ollama and wordings often, so texts are matched loosely. They are
-never passed on: what a person reads is errors.py's, and no text of the engine can carry a prompt into a log.
+never passed on: what a person reads is of errors/engines.py, and no text of the engine can carry a prompt into a log.
 """
 
 from __future__ import annotations
