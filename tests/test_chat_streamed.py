@@ -48,6 +48,27 @@ def test_what_is_going_on_is_said_when_it_changes_and_only_until_there_is_text()
     assert next(page).startswith("<p>More</p>\n</div></div></details><answer><p>Word.</p>")
 
 
+def test_it_is_said_where_thoughts_and_answer_begin_and_now_and_then_that_there_is_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streamed, "STILL_SECONDS", 0.0)
+    reply = Reply(1, "c")
+    page = follow(reply, heard=lambda began: f"({began or 'still'})")
+    assert [next(page), next(page)][1:] == ['<p class="status provisional">queued</p>']
+    reply.append("Thought.\n\nMore", thought=True)
+    assert next(page).startswith("(thinking)<thoughts><p>Thought.</p>")
+    reply.append("Word.\n\n")
+    assert "</details>(writing)<answer>" in next(page)
+    reply.append("```py\nx = 1\n")
+    assert next(page).startswith("(still)<p>Word.</p>")
+    reply.append("y = 2\n")
+    assert "(still)" not in next(page)  # it would be a line of the code
+    reply.append("```\n\nMore.\n\n")
+    next(page)
+    reply.append("The end.\n\n")
+    assert next(page).startswith("(still)")
+
+
 def test_an_answer_without_thoughts_has_no_place_for_them() -> None:
     reply = Reply(1, "c")
     reply.append("Word.\n\n")
@@ -122,7 +143,9 @@ def test_each_block_comes_before_the_next_one_is_written(visitor: Visitor, ollam
     assert 'name="message"' in page[: page.index("Block 0")]  # the composer, and Stop, are there from the start
     assert f'action="/answers/{answer_id}/stop"' in page[: page.index("Block 0")]
     assert "hx-sse:connect" not in page
-    assert '<p class="unseen" role="status">Answer complete</p>' in page
+    said = re.findall(r'<p class="unseen" role="status">(.*?)</p>', page)
+    assert said == ["The model is thinking", "Answer started", "Answer complete"]
+    assert "aria-busy" not in page  # nothing could ever end it
     visitor.open(visitor.url)
     start = visitor.page.index(f'<article id="a{answer_id}"')
     assert visitor.page[start : visitor.page.index("</article>", start)] in page
@@ -236,6 +259,24 @@ def test_who_is_signed_out_meanwhile_sees_no_more(shared: Flask, bob: Visitor, o
     assert "You are not signed in here any more." in rest
     assert "second" not in rest
     until(lambda: reply.ended)
+
+
+def test_what_a_rule_says_of_itself_is_read_aloud_as_it_is_written(visitor: Visitor, ollama: ScriptedOllama) -> None:
+    rule = {"name": "No secrets", "kind": "words", "text": "quincunx", "scope": "answers", "action": "refuse"}
+    visitor.open("/settings/moderation/rules/new")
+    visitor.send("/settings/moderation/rules", is_on="y", seen="", reason="<i hx-get='/'>No</i>", **rule)
+    visitor.open("/")
+    goes_on = threading.Event()
+    ollama.script("It is ", gate(goes_on), "a quincunx.")
+    answer_id = visitor.ask("Hi")
+    page = lines(visitor, way_on(visitor))
+    while "It is" not in next(page):
+        pass
+    goes_on.set()
+    stream = visitor.client.get(f"/answers/{answer_id}/stream").text
+    for said in ("".join(page), stream):
+        assert "&lt;i hx-get=" in said
+        assert "<i hx-get=" not in said
 
 
 def test_what_a_rule_holds_back_is_not_in_the_page(visitor: Visitor, ollama: ScriptedOllama) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from flask import render_template, request, url_for
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from insight_app import words
 from insight_app.accounts.guards import me, still_in
@@ -338,7 +338,7 @@ def _beginning(activity: Activity) -> str:
             if activity.place
             else ""
         )
-    return _(_BEGINNINGS.get(activity.state, ""))
+    return began(activity.state)
 
 
 _BEGINNINGS = {
@@ -346,6 +346,11 @@ _BEGINNINGS = {
     State.THINKING: N_("The model is thinking"),
     State.WRITING: N_("Answer started"),
 }
+
+
+def began(state: State) -> str:
+    """What is said where a state begins, "" where nothing is."""
+    return _(_BEGINNINGS.get(state, ""))
 
 
 def waited_for(activity: Activity) -> InsightError:
@@ -390,4 +395,4 @@ def end_of(answer: Message) -> str:
 
 def _announce(said: str) -> str:
     """Read out by screen readers, which hear of a stream's beginning and end but never its fragments."""
-    return swap("#announcer", "innerHTML", said)
+    return swap("#announcer", "innerHTML", escape(said))

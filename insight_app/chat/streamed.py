@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Activity, Reply
-from insight_app.chat.stream import HEARTBEAT_SECONDS, SETTLE_SECONDS, wait_for_news
+from insight_app.chat.stream import HEARTBEAT_SECONDS, SETTLE_SECONDS, STILL_SECONDS, wait_for_news
 from insight_app.rendering.added import Added
 
 # What was not final stays in the page, so it is sent more rarely than to a page that can take it away.
@@ -35,11 +35,16 @@ class Frame:
 
 
 class Growing:
-    """A message that grows on one page. Not thread-safe."""
+    """A message that grows on one page. Not thread-safe.
 
-    def __init__(self, reply: Reply, frame: Frame) -> None:
+    `heard` draws what is said aloud where its thoughts or its answer begin, and, told None, where the answer goes on.
+    """
+
+    def __init__(self, reply: Reply, frame: Frame, heard: Callable[[State | None], str]) -> None:
         self._reply = reply
         self._frame = frame
+        self._heard = heard
+        self._next_said = 0.0
         self._thoughts = Added()
         self._answer = Added()
         self._open = ""  # what closes the part that is open: "" for none
@@ -64,20 +69,31 @@ class Growing:
         if self._open != ANSWER_END and (len(reply.thinking) or answering):
             if self.waits and len(reply.thinking):
                 self._open = THOUGHTS_END
-                made += self._frame.thoughts
+                made += self._heard(State.THINKING) + self._frame.thoughts
             if not self.waits:
                 made += self._thoughts.more(reply.thinking, ended=answering, eager=eager)
             if answering:
-                made += self._close_part() + self._frame.answer
+                made += self._close_part() + self._heard(State.WRITING) + self._frame.answer
                 self._open = ANSWER_END
+                self._next_said = time.monotonic() + STILL_SECONDS
         if answering:
-            return made + self._answer.more(reply.answer, eager=eager)
+            in_code = self._answer.is_in_code
+            if more := self._answer.more(reply.answer, eager=eager):
+                made += self._still(in_code) + more
+            return made
         if self.waits and (activity := reply.activity).state.is_live:
             telling = activity.state, activity.problem, activity.place, int(activity.seconds / TICK_SECONDS)
             if telling != self._told:
                 self._told = telling
                 made += f'<p class="status provisional">{status(activity)}</p>'
         return made
+
+    def _still(self, in_code: bool) -> str:
+        """Says now and then that there is more; a code block that is open takes no word of ours."""
+        if in_code or time.monotonic() < self._next_said:
+            return ""
+        self._next_said = time.monotonic() + STILL_SECONDS
+        return self._heard(None)
 
     def closed(self) -> str:
         """What ends the message where it is."""
@@ -98,13 +114,14 @@ def follow(
     again: Callable[[], str],
     closing: Callable[[], bool] = lambda: False,
     leaving: Callable[[], str] = lambda: "",
+    heard: Callable[[State | None], str] = lambda began: "",
 ) -> Iterator[str]:
     """The parts of the page from the beginning of the message on, until the reply ends.
 
     `finished` is what then takes its place, `again` a way to go on where the reply is lost or `closing()` is true,
-    and `leaving` has something to say where whoever reads may not be here any longer.
+    and `leaving` has something to say where whoever reads may not be here any longer; `heard` as in Growing.
     """
-    page = Growing(reply, frame)
+    page = Growing(reply, frame, heard)
     yield page.begun()
     next_look = 0.0
     eager = True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from insight_app.accounts.guards import still_in
 from insight_app.chat import pages
@@ -17,6 +17,7 @@ from insight_app.chat.stream import Snapshot
 from insight_app.chat.streamed import Frame, follow
 from insight_app.errors import AccountOff, InsightError, NotThere, SignedOut
 from insight_app.web import draw, services
+from insight_app.words import _
 
 streamed = Blueprint("streamed", __name__)
 NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
@@ -36,8 +37,8 @@ def page(conversation_id: str) -> ResponseReturnValue:
     if last is None or last.live is None:
         return redirect(url_for("chat.conversation", conversation_id=conversation_id, at=at), 303)
     names |= {"articles": before, "mark": MARKS[0], "whole": MARKS[1], "answer": last.message}
-    begin, _, rest = render_template("chat/streamed.html", **names).partition(MARKS[0])
-    end, _, after = rest.partition(MARKS[1])
+    begin, _mark, rest = render_template("chat/streamed.html", **names).partition(MARKS[0])
+    end, _mark, after = rest.partition(MARKS[1])
     reply = services().replies.get(last.message.id)
     middle = _followed(reply, last) if reply else iter((pages.message_html(last.message, last.tries), _again()))
 
@@ -63,6 +64,7 @@ def _followed(reply: Reply, growing: Article) -> Iterator[str]:
         again=_again,
         closing=lambda: pages.is_left(reply),
         leaving=lambda: "" if is_still_in() else _told(_out()),
+        heard=lambda began: _heard(pages.began(began) if began else _("Still writing")),
     )
 
 
@@ -71,9 +73,9 @@ def _frame(growing: Article) -> Frame:
     assert growing.live
     live = Snapshot(growing.live.activity, (MARKS[0], ""), (MARKS[1], ""), "")
     html = draw("chat/_message.html", article=Article(growing.message, growing.tries, live=live, is_streamed=True))
-    around_thoughts, _, rest = html.partition(MARKS[0])
+    around_thoughts, _mark, rest = html.partition(MARKS[0])
     begin, details, thoughts = around_thoughts.rpartition("<details")
-    _, _, answer = rest.partition(MARKS[1])[0].partition("</details>")
+    answer = rest.partition(MARKS[1])[0].partition("</details>")[2]
     return Frame(begin, details + thoughts, answer)
 
 
@@ -84,7 +86,11 @@ def _finished(answer_id: int) -> str:
     except NotThere as gone:
         return _told(gone, "answer")
     # Before it: some of what can be done with a message is there only for the last.
-    return f'<p class="unseen" role="status">{pages.end_of(answer)}</p>{pages.message_html(answer)}'
+    return _heard(pages.end_of(answer)) + pages.message_html(answer)
+
+
+def _heard(said: str) -> str:
+    return f'<p class="unseen" role="status">{escape(said)}</p>'
 
 
 def _told(error: InsightError, instead_of: str = "") -> str:

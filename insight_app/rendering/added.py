@@ -25,6 +25,11 @@ class Added:
         """How many characters the page has been shown, for good or not."""
         return self._seen.read
 
+    @property
+    def is_in_code(self) -> bool:
+        """Whether what comes next comes into a code block."""
+        return bool(self._code_end)
+
     def more(self, text: GrowingText, *, ended: bool = False, eager: bool = False) -> str:
         """What the page lacks, "" where nothing is worth showing; as progress.advance."""
         step = progress.advance(text, self._seen, ended=ended, eager=eager)

@@ -45,3 +45,21 @@ def test_the_beginning_and_the_end_are_heard_and_no_fragment_is(chat: Chat, olla
     # Then the whole text is there to be read, under a heading.
     assert 'heading "Answer"' in answer.aria_snapshot()
     assert "fragment39" in answer.aria_snapshot()
+
+
+def test_on_a_page_that_is_streamed_the_same_is_heard_where_it_is_read_while_it_comes(
+    chat: Chat, ollama: ScriptedOllama
+) -> None:
+    goes_on, begins = threading.Event(), threading.Event()
+    ollama.script(thinking("A thought."), gate(begins), "fragment0 ", gate(goes_on), "fragment1 ")
+    chat.ask("Hi")
+    page = chat.page.context.new_page()
+    # From the first byte on: there is nothing that somebody could come too late for.
+    page.add_init_script(f"({LISTEN})()")
+    page.goto(chat.page.url + "/streamed", wait_until="commit")
+    begins.set()
+    expect(page.locator(".growing")).to_contain_text("fragment0")
+    goes_on.set()
+    expect(page.locator("article.answer:visible")).to_have_attribute("data-state", "done")
+    assert page.evaluate("heard") == ["The model is thinking", "Answer started", "Answer complete"]
+    assert page.locator("article [role=status]:visible").count() == 0
