@@ -14,12 +14,14 @@ from insight_app.services import Services
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Flask]:
-    """The app for the block; what is being written is stopped at its end."""
+    """The app for the block; what is being written is stopped at its end, and nothing is left open."""
     app = create_app(settings)
     services: Services = app.extensions["insight"]
     services.engine.look()
-    yield app
-    for reply in services.replies.here():
-        reply.stop.ask()
-    services.close()
-    services.database.close()
+    try:
+        yield app
+    finally:
+        for reply in services.replies.here():
+            reply.stop.ask()
+        services.close()
+        services.database.close()

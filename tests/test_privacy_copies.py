@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,27 +12,18 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from own_app import running
 from scripted_ollama import ScriptedOllama, thinking
+from sqlalchemy import QueuePool
 from visitor import Visitor
 from werkzeug.test import TestResponse
 
-from insight_app import create_app
 from insight_app.chat.context_store import last_context
 from insight_app.config import Settings
 from insight_app.privacy import copies_routes, upload
 from insight_app.services import Services
 
 ON_BOTH_DATABASES = True
-# A connection to Postgres that one of these leaves open is found here, and not in whatever test comes next.
-# Which one it is, is not known yet.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(autouse=True)
-def _swept() -> Iterator[None]:
-    yield
-    gc.collect()
-
 
 # What is another in a copy: ids, and what a person's forms were called.
 OF_THE_PLACE = {"id", "conversation_id", "parent_id", "memory_from", "owner", "form_key", "run"}
@@ -279,23 +268,31 @@ def test_files_are_read_one_after_another(visitor: Visitor, monkeypatch: pytest.
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(settings: Settings) -> None:
-    app = create_app(replace(settings, max_import_mb=1))
-    visitor = Visitor(app.test_client())
-
     class Unread(io.BytesIO):
         def read(self, *_: Any) -> bytes:
             raise AssertionError("it was read")
 
-    visitor.open("/settings/copies")
-    response = visitor.client.post(
-        "/settings/copies",
-        input_stream=Unread(),
-        content_type="multipart/form-data; boundary=x",
-        environ_overrides={"CONTENT_LENGTH": str(50 * 2**20)},
-    )
+    with running(replace(settings, max_import_mb=1)) as app:
+        visitor = Visitor(app.test_client())
+        visitor.open("/settings/copies")
+        response = visitor.client.post(
+            "/settings/copies",
+            input_stream=Unread(),
+            content_type="multipart/form-data; boundary=x",
+            environ_overrides={"CONTENT_LENGTH": str(50 * 2**20)},
+        )
     assert response.status_code == 413
     assert "This file is larger than" in response.text
-    app.extensions["insight"].close()
+
+
+def test_a_download_holds_no_connection_while_its_reader_waits(visitor: Visitor, services: Services) -> None:
+    bring(visitor, json.dumps([chatgpt(conversation_id=str(number)) for number in range(3)]))
+    pool = services.database.product.reader.pool
+    assert isinstance(pool, QueuePool)
+    for path in ("copies/conversations.json", "copies/conversations.zip", "privacy/download"):
+        with visitor.client.get(f"/settings/{path}", buffered=False) as response:
+            assert response.status_code == 200
+            assert {pool.checkedout() for _ in response.response} == {0}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
