@@ -107,7 +107,7 @@ WAYS: dict[str, Way] = {
     "GET /c/<conversation_id>/streamed": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
-    "POST /c/<conversation_id>/edit": Way({"title": WORDS, "instructions": WORDS}),
+    "POST /c/<conversation_id>/edit": Way({"title": WORDS}),
     "GET /c/<conversation_id>/row": NOTHING,
     "POST /c/<conversation_id>/delete": Way({"message": WORDS}),
     "POST /c/<conversation_id>/archive": Way({"archived": "1", "stay": WORD, "message": WORDS}),
