@@ -278,3 +278,22 @@ def test_a_changed_or_deleted_prompt_is_gone_from_every_file(visitor: Visitor, s
     services.presets.delete(preset, "")
     services.pruning.look()
     assert not has(b"xylophone")
+
+
+def test_of_many_presets_a_page_shows_a_few_with_the_chosen_one_and_folds_the_rest(
+    visitor: Visitor, services: Services
+) -> None:
+    def ways(address: str) -> tuple[list[str], list[str]]:
+        """What is seen at once, and what is folded."""
+        nav = visitor.open(address).partition('<nav class="ways"')[2].partition("</nav>")[0]
+        seen, _, folded = nav.partition("<details")
+        return re.findall(r"preset=([\w-]+)\"", seen), re.findall(r"preset=([\w-]+)\"", folded)
+
+    everybodys = [each.id for each in built_in()]
+    assert ways("/") == (everybodys, [])
+    mine = [services.presets.add("", f"Mine {number}", "", Wishes()) for number in range(2)]
+    assert ways("/") == (mine + everybodys, []), "to fold one away would save nothing"
+    mine += [services.presets.add("", f"Mine {number}", "", Wishes()) for number in (3, 4, 5)]
+    assert ways("/") == (mine[:4], [mine[4], *everybodys])
+    assert ways("/temporary?preset=review") == ([*mine[:4], "review"], [mine[4], "explain", "translate"])
+    assert ways("/options?preset=review") == ([*mine[:4], "review"], [mine[4], "explain", "translate"])
