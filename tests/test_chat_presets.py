@@ -122,8 +122,8 @@ def test_the_instructions_of_a_preset_are_held_to_the_rules_when_it_is_used(
 
 
 def test_nobody_keeps_more_than_they_can_find_again(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("insight_app.chat.preset_store.MOST_PRESETS", 2)
-    monkeypatch.setattr("insight_app.chat.saved_prompt_store.MOST_SAVED", 2)
+    monkeypatch.setattr(services.presets, "most", 2)
+    monkeypatch.setattr(services.saved_prompts, "most", 2)
     for number in range(2):
         services.presets.add("", f"{number}", "", Wishes())
         services.saved_prompts.add("", f"{number}", "x")
