@@ -15,12 +15,11 @@ from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.answering import Answering
 from insight_app.chat.attachment_store import AttachmentStore
 from insight_app.chat.instructions import Instructions
+from insight_app.chat.kept_store import PresetStore, SavedPromptStore
 from insight_app.chat.line import Line
 from insight_app.chat.option_store import AskedFor, OptionStore
 from insight_app.chat.passing import Passing
-from insight_app.chat.preset_store import PresetStore
 from insight_app.chat.replies import Replies
-from insight_app.chat.saved_prompt_store import SavedPromptStore
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.titling import Titling

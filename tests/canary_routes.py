@@ -55,7 +55,7 @@ RULE = Way(
 FILE = {"format": "insightsphere rules", "version": 1, "rules": [{"name": WORD, "kind": "words", "text": WORD}]}
 FILE["rules"][0] |= {"action": "flag", "scope": "both", "reason": WORDS}
 COPY = {"title": WORD, "instructions": WORDS, "messages": [{"role": "user", "text": WORDS, "model": WORD}]}
-PRESET = {"name": "strict"}
+RULE_SET = {"name": "strict"}
 INSTRUCTIONS = Way({"base": WORDS, **dict.fromkeys(("with_base", "with_wrapper", "with_date", "with_own"), "y")})
 PROMPT = Way({"message": WORDS, "model": WORD, "key": WORD, "parent": WORD})
 CALL = {"id": WORD, "function": {"name": WORD, "arguments": json.dumps({WORD: [WORDS]})}}
@@ -107,7 +107,7 @@ WAYS: dict[str, Way] = {
     "GET /c/<conversation_id>/streamed": NOTHING,
     "POST /c/<conversation_id>/messages": PROMPT,
     "GET /c/<conversation_id>/edit": NOTHING,
-    "POST /c/<conversation_id>/edit": Way({"title": WORDS, "instructions": WORDS}),
+    "POST /c/<conversation_id>/edit": Way({"title": WORDS}),
     "GET /c/<conversation_id>/row": NOTHING,
     "POST /c/<conversation_id>/delete": Way({"message": WORDS}),
     "POST /c/<conversation_id>/archive": Way({"archived": "1", "stay": WORD, "message": WORDS}),
@@ -153,8 +153,8 @@ WAYS: dict[str, Way] = {
     "POST /settings/moderation/rules/<id>/move": Way({"way": "up", "name": WORDS}),
     "POST /settings/moderation/rules/<id>/delete": RULE,
     "POST /settings/moderation/try": RULE,
-    "GET /settings/moderation/presets/<name>": Way(path=PRESET),
-    "POST /settings/moderation/presets/<name>": Way({"name": WORDS}, path=PRESET),
+    "GET /settings/moderation/sets/<name>": Way(path=RULE_SET),
+    "POST /settings/moderation/sets/<name>": Way({"name": WORDS}, path=RULE_SET),
     "GET /settings/moderation/export": NOTHING,
     "GET /settings/moderation/import": NOTHING,
     "POST /settings/moderation/import": Way({"pasted": json.dumps(FILE), "seen": "yes"}),

@@ -173,8 +173,8 @@ TABLE: dict[str, For] = {
     "POST /settings/moderation/rules/<id>/delete": For.ADMINS,
     "POST /settings/moderation/changes/<int:change_id>/undo": For.ADMINS,
     "POST /settings/moderation/try": For.ADMINS,
-    "GET /settings/moderation/presets/<name>": For.ADMINS,
-    "POST /settings/moderation/presets/<name>": For.ADMINS,
+    "GET /settings/moderation/sets/<name>": For.ADMINS,
+    "POST /settings/moderation/sets/<name>": For.ADMINS,
     "GET /settings/moderation/export": For.ADMINS,
     "GET /settings/moderation/import": For.ADMINS,
     "POST /settings/moderation/import": For.ADMINS,
@@ -441,11 +441,7 @@ def test_alice_gets_what_is_hers(world: World) -> None:
         if name.startswith("GET") and who in (For.OWNER, For.ADMINS):
             for url in addresses(world, name):
                 expected = (
-                    404
-                    if "moderation/presets" in url
-                    else 303
-                    if url.endswith(("cancelled", world.ids[0]["id"]))
-                    else 200
+                    404 if "moderation/sets" in url else 303 if url.endswith(("cancelled", world.ids[0]["id"])) else 200
                 )
                 if url.startswith("/c/") and url.endswith("/streamed"):  # leads on where no answer grows
                     assert world.alice.client.get(url, buffered=False).status_code in (200, 303)

@@ -122,8 +122,8 @@ def test_the_instructions_of_a_preset_are_held_to_the_rules_when_it_is_used(
 
 
 def test_nobody_keeps_more_than_they_can_find_again(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("insight_app.chat.preset_store.MOST_PRESETS", 2)
-    monkeypatch.setattr("insight_app.chat.saved_prompt_store.MOST_SAVED", 2)
+    monkeypatch.setattr(services.presets, "most", 2)
+    monkeypatch.setattr(services.saved_prompts, "most", 2)
     for number in range(2):
         services.presets.add("", f"{number}", "", Wishes())
         services.saved_prompts.add("", f"{number}", "x")
@@ -278,3 +278,22 @@ def test_a_changed_or_deleted_prompt_is_gone_from_every_file(visitor: Visitor, s
     services.presets.delete(preset, "")
     services.pruning.look()
     assert not has(b"xylophone")
+
+
+def test_of_many_presets_a_page_shows_a_few_with_the_chosen_one_and_folds_the_rest(
+    visitor: Visitor, services: Services
+) -> None:
+    def ways(address: str) -> tuple[list[str], list[str]]:
+        """What is seen at once, and what is folded."""
+        nav = visitor.open(address).partition('<nav class="ways"')[2].partition("</nav>")[0]
+        seen, _, folded = nav.partition("<details")
+        return re.findall(r"preset=([\w-]+)\"", seen), re.findall(r"preset=([\w-]+)\"", folded)
+
+    everybodys = [each.id for each in built_in()]
+    assert ways("/") == (everybodys, [])
+    mine = [services.presets.add("", f"Mine {number}", "", Wishes()) for number in range(2)]
+    assert ways("/") == (mine + everybodys, []), "to fold one away would save nothing"
+    mine += [services.presets.add("", f"Mine {number}", "", Wishes()) for number in (3, 4, 5)]
+    assert ways("/") == (mine[:4], [mine[4], *everybodys])
+    assert ways("/temporary?preset=review") == ([*mine[:4], "review"], [mine[4], "explain", "translate"])
+    assert ways("/options?preset=review") == ([*mine[:4], "review"], [mine[4], "explain", "translate"])

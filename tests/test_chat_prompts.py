@@ -171,17 +171,18 @@ def test_what_is_too_long_comes_back_with_its_error_beside_it(visitor: Visitor, 
     assert services.instructions.parts() == Parts()
 
 
-def test_a_conversation_gets_instructions_where_it_gets_its_name(
+def test_a_conversation_gets_instructions_among_its_options(
     visitor: Visitor, services: Services, ollama: ScriptedOllama
 ) -> None:
     visitor.asks_and_waits("Hi")
-    visitor.send(visitor.url + "/edit", title="Verses", instructions="Rhyme\r\nalways.")
-    assert "Rhyme\nalways." in visitor.client.get(visitor.url + "/edit").text
-    visitor.open(visitor.url)
-    assert "Verses" in visitor.page
+    visitor.send(visitor.url + "/options", instructions="Rhyme\r\nalways.")
+    assert "Rhyme\nalways." in visitor.client.get(visitor.url + "/options").text
+    renaming = visitor.client.get(visitor.url + "/edit").text
+    assert "Rhyme" not in renaming, "there is one place for it"
+    assert f"{visitor.url}/options" in renaming
     visitor.asks_and_waits("Again")
     assert "<instructions>\nRhyme\nalways.\n</instructions>" in system(ollama.chats()[-1])[0]
-    visitor.send(visitor.url + "/edit", title="Verses", instructions=" ")
+    visitor.send(visitor.url + "/options", instructions=" ")
     visitor.asks_and_waits("And again")
     assert "<instructions>" not in system(ollama.chats()[-1])[0]
 
@@ -191,14 +192,14 @@ def test_own_instructions_are_held_to_the_rules_and_to_a_length(visitor: Visitor
     visitor.asks_and_waits("Hi")
     services.rules.change("a test", {"rule-m": Entry("rule-m", 0, as_json(rule))})
     for own, problem in (("Speak of the moon.", "No moons here."), ("x" * (LONGEST_OWN + 1), "At most 4,000")):
-        page = visitor.send(visitor.url + "/edit", htmx=True, title="Named", instructions=own)
+        page = visitor.send(visitor.url + "/options", instructions=own)
         assert page.status_code == 422
         assert problem in page.text
         assert own in page.text
     assert services.conversations.instructions(visitor.url.rpartition("/")[2]) == ""
 
 
-def test_a_form_without_instructions_leaves_them_as_they_are(visitor: Visitor, services: Services) -> None:
+def test_a_new_name_leaves_instructions_as_they_are(visitor: Visitor, services: Services) -> None:
     answer_id = visitor.asks_and_waits("Hi")
     conversation = services.conversations.message(answer_id).conversation_id
     services.conversations.instruct(conversation, "Rhyme.")

@@ -91,7 +91,8 @@ def test_what_was_exported_comes_back_as_it_was(visitor: Visitor, ollama: Script
     ollama.script("The second.")
     visitor.send(f"/answers/{answer}/again")
     visitor.watch(answer + 1)
-    visitor.send(visitor.url + "/edit", title="Named", instructions="Be brief")
+    visitor.send(visitor.url + "/edit", title="Named")
+    visitor.send(visitor.url + "/options", instructions="Be brief")
     visitor.send(visitor.url + "/pin", pinned="1")
     before = exported(visitor)
     assert "here already" in bring(visitor, json.dumps(before)).text

@@ -112,7 +112,7 @@ def test_no_page_says_anything_that_is_not_in_the_catalog(world: World, alice: V
                 if words := unmarked(drawn(alice.client, url, **headers)):
                     found[f"{url} {headers}"] = words
     for name in ("strict", "family", "workplace"):
-        url = f"/settings/moderation/presets/{name}"
+        url = f"/settings/moderation/sets/{name}"
         if words := unmarked(drawn(alice.client, url)):
             found[url] = words
     assert not found

@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
 
 from insight_app.chat import prompts
-from insight_app.chat.prompts import LONGEST_BASE, LONGEST_OWN, Parts
+from insight_app.chat.prompts import LONGEST_BASE, Parts
 from insight_app.words import _, lazy, said_number
 
 
@@ -57,21 +57,14 @@ class AtMost:
 
 
 class ConversationForm(_Form):
-    """A conversation's name, and what the model is told in all of it."""
+    """A conversation's name."""
 
     title = StringField("Name")
-    instructions = TextAreaField("Instructions", [AtMost(LONGEST_OWN)])
 
     @property
     def name(self) -> str:
         """The name, or "" where there is none."""
         return " ".join(prompts.clean(self.title.data or "").split())[:200]
-
-    @property
-    def own(self) -> str | None:
-        """The instructions; None where the form came without them."""
-        given = self.instructions.data
-        return None if given is None else prompts.clean(given).strip()
 
 
 class PromptSettingsForm(_Form):

@@ -19,6 +19,7 @@ from insight_app.web import services
 from insight_app.words import _
 
 OWN = ""  # the id of a beginning that is no preset
+AT_ONCE = 4  # presets that a page shows without being asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,14 @@ def preset_of(preset_id: str) -> Preset | None:
     return found if model is None or may_use(model) else replace(found, wishes=replace(found.wishes, model=None))
 
 
-def presets() -> list[Preset]:
-    """All that whoever asks can choose."""
-    return built_in() + services().presets.of(me().id)
+def presets(chosen: str) -> tuple[list[Preset], list[Preset]]:
+    """All that whoever asks can choose, theirs first: those to see at once, the chosen one among them, and the rest."""
+    every = services().presets.of(me().id) + built_in()
+    few = len(every) if len(every) <= AT_ONCE + 1 else AT_ONCE  # to fold one away would save nothing
+    return (
+        [each for place, each in enumerate(every) if place < few or each.id == chosen],
+        [each for place, each in enumerate(every) if place >= few and each.id != chosen],
+    )
 
 
 def options_of_page() -> tuple[str, dict[str, str]]:

@@ -139,7 +139,8 @@ def _preset_page(form: PresetForm, wishes: Wishes, preset: Preset | None = None)
     return render_template(
         "chat/preset.html",
         form=form,
-        preset=preset,
+        address=url_for("presets.change", preset_id=preset.id) if preset else url_for("presets.add"),
+        is_new=preset is None,
         choices=option_pages.choices(wishes, of_any_model=not wishes.model),
         limits=services().options.limits,
     )
@@ -147,7 +148,11 @@ def _preset_page(form: PresetForm, wishes: Wishes, preset: Preset | None = None)
 
 def _prompt_page(form: SavedPromptForm, prompt: SavedPrompt | None = None) -> str:
     return render_template(
-        "chat/saved_prompt.html", form=form, prompt=prompt, variables=variables(prompt.text) if prompt else []
+        "chat/saved_prompt.html",
+        form=form,
+        address=url_for("presets.change_prompt", saved_id=prompt.id) if prompt else url_for("presets.add_prompt"),
+        is_new=prompt is None,
+        variables=variables(prompt.text) if prompt else [],
     )
 
 

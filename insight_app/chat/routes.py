@@ -15,10 +15,10 @@ from insight_app.chat import option_pages, pages
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
-from insight_app.chat.messages import Conversation, Listed, Message, is_temporary
+from insight_app.chat.messages import Listed, Message, is_temporary
 from insight_app.chat.options import Wishes
 from insight_app.chat.presets import Preset
-from insight_app.errors import DatabaseError, NotThere, PromptRefused
+from insight_app.errors import DatabaseError, NotThere
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
 from insight_app.web import from_htmx, services
@@ -196,27 +196,17 @@ def older() -> str:
 
 @chat.get("/c/<conversation_id>/edit")
 def edit(conversation_id: str) -> str:
+    template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
     found = own_conversation(conversation_id)
-    own = services().conversations.instructions(conversation_id)
-    return _editing(found, ConversationForm(formdata=None, title=found.title, instructions=own))
+    return render_template(template, conversation=found, days_kept=services().retention.days_kept(me().id))
 
 
 @chat.post("/c/<conversation_id>/edit")
 def rename(conversation_id: str) -> ResponseReturnValue:
-    """A new name, and new instructions, which are held to the rules like any message."""
+    """A new name; an empty one changes nothing."""
     found = own_conversation(conversation_id)
-    form = ConversationForm()
-    store = services().conversations
-    if not form.validate():
-        return _editing(found, form), 422
-    if form.own is not None and form.own != store.instructions(conversation_id):
-        try:
-            store.instruct(conversation_id, services().moderation.prompt(form.own) if form.own else "")
-        except PromptRefused as refused:
-            form.instructions.errors = [refused.facts["reason"]]
-            return _editing(found, form), 422
-    if form.name:
-        store.rename(conversation_id, form.name)
+    if name := ConversationForm().name:
+        services().conversations.rename(conversation_id, name)
         found = own_conversation(conversation_id)
     return pages.line(found) if from_htmx() else _to_conversation(conversation_id)
 
@@ -236,11 +226,6 @@ def pin(conversation_id: str) -> ResponseReturnValue:
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
     return pages.line(own_conversation(conversation_id))
-
-
-def _editing(found: Conversation, form: ConversationForm) -> str:
-    template = "chat/_conversation_edit.html" if from_htmx() else "chat/edit.html"
-    return render_template(template, conversation=found, form=form, days_kept=services().retention.days_kept(me().id))
 
 
 def _sent(form: PromptForm) -> str:

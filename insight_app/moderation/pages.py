@@ -9,7 +9,7 @@ from flask import render_template
 from markupsafe import escape
 
 from insight_app.errors import RulesUnreadable, ScreeningFailed
-from insight_app.moderation import checking, presets, wording
+from insight_app.moderation import checking, rule_sets, wording
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
 from insight_app.moderation.matcher import LONGEST_PATTERN, LONGEST_TEXT
 from insight_app.moderation.rule_lines import Line, lines
@@ -44,7 +44,7 @@ def page(
         problem=problem,
         enabled=services().settings.enable_moderation,
         counted=services().rules.counted(),
-        presets=presets.PRESETS.values(),
+        rule_sets=rule_sets.RULE_SETS.values(),
         limits=LIMITS,
         editing=editing,
         form=form,

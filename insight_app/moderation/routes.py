@@ -1,4 +1,4 @@
-"""The page where rules are set: each rule, their order, a try, presets, files, and what was changed by whom."""
+"""The page where rules are set: each rule, their order, a try, sets of rules, files, and what was changed by whom."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from insight_app.accounts.guards import expect_admin, somebody
 from insight_app.errors import ChangedMeanwhile, FormExpired, InsightError, NotThere, TooLarge
 from insight_app.moderation import pages, rule_files
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
-from insight_app.moderation.presets import PRESETS, Preset, in_the_readers_language
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rule_list import RuleList
+from insight_app.moderation.rule_sets import RULE_SETS, RuleSet, in_the_readers_language
 from insight_app.moderation.trying import Tried, tried_in
 from insight_app.refusals import show
 from insight_app.web import add_settings_page, from_htmx, services, who
@@ -138,24 +138,24 @@ def _tried(id: str, form: TryForm) -> Tried | str:
     return tried_in(rule_list().lines(), edited, *sample)
 
 
-@moderation.get("/presets/<name>")
-def preset(name: str) -> str:
-    found = _preset(name)
+@moderation.get("/sets/<name>")
+def rule_set(name: str) -> str:
+    found = _rule_set(name)
     said = rule_list().would_change(in_the_readers_language(found))
-    action = url_for("moderation.load_preset", name=name)
-    heading = _("The preset “%(preset)s”", preset=_(found.name))
+    action = url_for("moderation.load_rule_set", name=name)
+    heading = _("The rule set “%(name)s”", name=_(found.name))
     return pages.preview(heading, [_(found.purpose), _(found.limits)], said, action, _("Load these rules"))
 
 
-@moderation.post("/presets/<name>")
-def load_preset(name: str) -> ResponseReturnValue:
-    return _to_page(rule_list().set(in_the_readers_language(_preset(name))))
+@moderation.post("/sets/<name>")
+def load_rule_set(name: str) -> ResponseReturnValue:
+    return _to_page(rule_list().set(in_the_readers_language(_rule_set(name))))
 
 
-def _preset(name: str) -> Preset:
-    if name not in PRESETS:
+def _rule_set(name: str) -> RuleSet:
+    if name not in RULE_SETS:
         raise NotThere
-    return PRESETS[name]
+    return RULE_SETS[name]
 
 
 @moderation.get("/export")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from insight_app.errors import ChangedMeanwhile, NotThere, TooManyRules
-from insight_app.moderation import checking, presets, wording
+from insight_app.moderation import checking, rule_sets, wording
 from insight_app.moderation.rule_lines import Line, lines
 from insight_app.moderation.rulebook import RULE, entry
 from insight_app.moderation.rules import Rule
@@ -83,7 +83,7 @@ class RuleList:
 def begin(store: ModerationStore) -> None:
     """Gives a server whose rules were never changed the ones that every server starts with."""
     if not store.version():
-        store.change(N_("this server"), _saved([], presets.STARTER), only_first=True)
+        store.change(N_("this server"), _saved([], rule_sets.STARTER), only_first=True)
 
 
 def _planned(rules: Sequence[Rule], instead: bool) -> Plan:

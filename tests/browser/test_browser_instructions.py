@@ -18,18 +18,3 @@ def test_what_would_be_sent_follows_what_is_typed_and_switched(chat: Chat) -> No
     page.reload()
     expect(composed).to_contain_text("Today is")
     expect(page.get_by_role("button", name="Show what would be sent")).to_be_hidden()
-
-
-def test_a_conversation_gets_instructions_in_its_line_of_the_list(chat: Chat) -> None:
-    expect(chat.ask("A name for verses")).to_have_attribute("data-state", "done")
-    line = chat.page.locator(".conversations > li[id]").first
-    line.hover()
-    line.get_by_role("link", name="Rename or delete").click()
-    editing = chat.page.locator(".conversations > .editing")
-    editing.get_by_text("Instructions", exact=True).click()
-    editing.get_by_label("What the model is told").fill("Rhyme.")
-    editing.get_by_role("button", name="Save").click()
-    expect(editing).to_have_count(0)
-    line.hover()
-    line.get_by_role("link", name="Rename or delete").click()
-    expect(editing.get_by_label("What the model is told")).to_have_value("Rhyme.")

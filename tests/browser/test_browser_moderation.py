@@ -218,7 +218,7 @@ def test_two_who_edit_the_same_rule_see_both(chat: Chat, context: BrowserContext
     chat.complaints.clear()  # Chromium notes the 409
 
 
-@pytest.mark.parametrize("path", ["", "/rules/new", "/presets/family", "/history", "/import"])
+@pytest.mark.parametrize("path", ["", "/rules/new", "/sets/family", "/history", "/import"])
 def test_nothing_is_cut_off_on_a_narrow_screen(chat: Chat, path: str) -> None:
     add(chat, name="n" * 60, text="w" * 150)
     save(chat)

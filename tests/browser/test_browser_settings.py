@@ -93,7 +93,7 @@ def test_no_heading_leaves_out_a_level(chat: Chat, path: str) -> None:
 
 def test_a_long_change_leaves_the_button_beside_it_its_width(chat: Chat) -> None:
     chat.page.set_viewport_size({"width": 360, "height": 640})
-    chat.open(RULES + "/presets/strict")
+    chat.open(RULES + "/sets/strict")
     chat.page.locator("main form button").click()
     undo = chat.page.locator("#done").get_by_role("button", name="Undo")
     height = undo.evaluate("button => button.clientHeight")

@@ -1,6 +1,6 @@
-"""Rules that come with the product: the set that every server starts with, and presets that one may load.
+"""Rules that come with the product: the set that every server starts with, and sets that one may load.
 
-A preset's rules have ids of their own, so loading it again changes what is there instead of doubling it.
+The rules of a set have ids of their own, so loading it again changes what is there instead of doubling it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STARTER = (SECRETS, CARDS)
 
 
 @dataclass(frozen=True)
-class Preset:
+class RuleSet:
     """`limits` says honestly what it does not do."""
 
     id: str
@@ -38,7 +38,7 @@ _REFUSED_KEYS = Rule(
 )
 _CONTACT = Rule("rule-contact", N_("Contact data"), Kind.PERSONAL, "e-mail\ntelephone")
 
-STRICT = Preset(
+STRICT = RuleSet(
     "strict",
     N_("Strict"),
     N_(
@@ -89,7 +89,7 @@ STRICT = Preset(
     ),
 )
 
-FAMILY = Preset(
+FAMILY = RuleSet(
     "family",
     N_("Family"),
     N_(
@@ -137,7 +137,7 @@ FAMILY = Preset(
     ),
 )
 
-WORKPLACE = Preset(
+WORKPLACE = RuleSet(
     "workplace",
     N_("Workplace"),
     N_(
@@ -152,8 +152,8 @@ WORKPLACE = Preset(
         _REFUSED_KEYS,
         CARDS,
         _CONTACT,
-        Rule("rule-work-accounts", "Bank account", Kind.PERSONAL, "IBAN"),
-        Rule("rule-work-ids", "National id", Kind.PERSONAL, "national id"),
+        Rule("rule-work-accounts", N_("Bank account"), Kind.PERSONAL, "IBAN"),
+        Rule("rule-work-ids", N_("National id"), Kind.PERSONAL, "national id"),
         Rule(
             "rule-work-confidential",
             N_("Marked as confidential"),
@@ -173,9 +173,9 @@ WORKPLACE = Preset(
 )
 
 
-def in_the_readers_language(preset: Preset) -> list[Rule]:
+def in_the_readers_language(found: RuleSet) -> list[Rule]:
     """Its rules; from when they are loaded their names and reasons are texts of whoever loaded them."""
-    return [replace(rule, name=_(rule.name), reason=_(rule.reason)) for rule in preset.rules]
+    return [replace(rule, name=_(rule.name), reason=_(rule.reason)) for rule in found.rules]
 
 
-PRESETS = {preset.id: preset for preset in (STRICT, FAMILY, WORKPLACE)}
+RULE_SETS = {each.id: each for each in (STRICT, FAMILY, WORKPLACE)}
