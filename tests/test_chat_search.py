@@ -10,9 +10,12 @@ from html import unescape
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 from visitor import Visitor
 
+from insight_app.chat.attachment_store import AttachmentStore
 from insight_app.chat.messages import Outcome, State
+from insight_app.chat.reading import Read
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.searching import excerpt, folded, parse
 from insight_app.chat.store import ConversationStore
@@ -214,3 +217,72 @@ def test_a_temporary_chat_is_never_found(visitor: Visitor, services: Services) -
     services.conversations.ask("the xylophage", model="", temporary=True)
     visitor.open("/search?q=xylophage")
     assert "<mark>" not in visitor.page
+
+
+def with_file(database: Database, store: ConversationStore, name: str, text: str, owner: str = "") -> tuple[int, str]:
+    """The id of a prompt that a file went with, and its conversation's."""
+    file = AttachmentStore(database, None).add(owner, name, 1, Read("text", "text/plain", text))
+    asked, empty = store.ask("Look at this", model="", owner=owner, attached=[file])
+    assert empty is not None
+    store.finish(empty.id, Outcome(State.DONE, "Fine"))
+    return asked.id, asked.conversation_id
+
+
+def test_what_stands_in_a_file_is_found_with_its_message_and_says_which_file(
+    database: Database, store: ConversationStore, search: SearchStore
+) -> None:
+    unsent = AttachmentStore(database, None).add("", "unsent.txt", 1, Read("text", "text/plain", "xylophage"))
+    assert found(search, "xylophage") == []
+    first, home = with_file(database, store, "Bericht_März.pdf", "far " * 500 + "the **xylophage** 木食い")
+    second, _ = talk(store, "no xylophage here")
+    theirs, _ = with_file(database, store, "xylophage.txt", "theirs", owner="bob")
+    assert found(search, "xylophage") == [second, first]
+    assert next(iter(search.messages(parse("xylophage")).hits)).files == ()
+    (file,) = search.messages(parse("xylophage"), before=second).hits[0].files
+    assert file.text is not None
+    assert ("xylophage", True) in file.text.pieces
+    assert [found(search, typed) for typed in ("bericht marz pdf", "木食い", "PDF xylo")] == [[first]] * 3
+    (hit,) = search.messages(parse("marz")).hits
+    assert (hit.excerpt, hit.files[0].text, hit.title) == (None, None, "Look at this")
+    assert list(hit.files[0].name.pieces) == [("Bericht_", False), ("März", True), (".pdf", False)]
+    assert found(search, "xylophage", "bob") == [theirs]
+    again, answer = store.ask("And again", model="", conversation_id=home, attached=[unsent])
+    assert answer is not None
+    store.finish(answer.id, Outcome(State.DONE, "Fine"))
+    assert found(search, "xylophage") == [again.id, second, first]
+    store.put_into_bin(home)
+    assert found(search, "xylophage") == [second]
+    store.take_out_of_bin(home)
+    store.delete_pair(store.message(first))
+    assert found(search, "xylophage") == [again.id, second]
+    store.delete(home)
+    assert found(search, "xylophage") == [second]
+    index = database.product.file_words
+    with database.reading() as connection:  # bob's
+        there = select(func.count()).select_from(index.table).where(index.has([("xylophage", False)]))
+        assert connection.execute(there).scalar() == 1
+
+
+def test_a_page_of_hits_in_texts_and_files_leads_to_the_next(
+    database: Database, store: ConversationStore, search: SearchStore
+) -> None:
+    ids = [
+        with_file(database, store, f"{number}.txt", "apple")[0] if number % 3 else talk(store, "apple")[0]
+        for number in range(25)
+    ]
+    first = search.messages(parse("apple"))
+    assert first.has_more
+    rest = search.messages(parse("apple"), before=first.hits[-1].id)
+    assert [hit.id for hit in (*first.hits, *rest.hits)] == ids[::-1]
+    assert not rest.has_more
+
+
+def test_the_page_says_in_which_file_it_is_and_leads_to_its_message(visitor: Visitor, services: Services) -> None:
+    store = services.conversations
+    prompt, _ = with_file(services.database, store, "<b>x.txt", "the <i>xylophage</i>")
+    page = visitor.open("/search?q=xylophage")
+    assert "In a file: <bdi>&lt;b&gt;x.txt</bdi>" in page
+    assert "the &lt;i&gt;<mark>xylophage</mark>&lt;/i&gt;" in page
+    assert f"?at={prompt}#a{prompt}" in page
+    talk(store, "So?", "It is a **xylophage**, see [this](http://a.b/c)")
+    assert "It is a <mark>xylophage</mark>, see this" in visitor.open("/search?q=xylophage")

@@ -53,6 +53,7 @@ LICENCES: dict[str, set[str]] = {
     "storage/migrations/versions/0005_accounts.py": SQL,
     "storage/migrations/versions/0006_chat.py": SQL,
     "storage/migrations/versions/0007_search.py": SQL,
+    "storage/migrations/versions/0008_file_words.py": SQL,
     "chat/answer_store.py": SQL,
     "chat/conversation_store.py": SQL,
     "chat/prompt_routes.py": WEB,

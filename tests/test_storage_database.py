@@ -42,7 +42,9 @@ def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
 
 def _is_ours(name: str | None, kind: str, parents: Mapping[str, str | None]) -> bool:
     """The index of words is another thing in each kind of database, and so no table of SQLAlchemy's."""
-    return not ((name if kind == "table" else parents.get("table_name")) or "").startswith("message_words")
+    return not ((name if kind == "table" else parents.get("table_name")) or "").startswith(
+        ("message_words", "file_words")
+    )
 
 
 OURS = {"include_name": _is_ours}

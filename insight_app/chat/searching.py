@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from insight_app.chat.plain import unmarked
+
 LONGEST, MOST_TERMS = 300, 12
 LOOKED_THROUGH = 200_000
 BEFORE, AROUND = 60, 220  # characters of a text that are shown
@@ -136,8 +138,11 @@ class Excerpt:
     pieces: Sequence[tuple[str, bool]]
 
 
-def excerpt(text: str, search: Search, size: int = AROUND) -> Excerpt:
-    """The first place of a text that has something of it, with what stands around; not looked for very far down."""
+def excerpt(text: str, search: Search, size: int = AROUND, *, is_markdown: bool = False) -> Excerpt:
+    """The first place of a text that has something of it, with what stands around; not looked for very far down.
+
+    Of Markdown it is what somebody reads, not its marks.
+    """
     text = text[:LOOKED_THROUGH]
     if not search.terms:
         return Excerpt(_cut(text, 0, size, []))
@@ -149,7 +154,10 @@ def excerpt(text: str, search: Search, size: int = AROUND) -> Excerpt:
         begin = space + 1
     end = min(len(text), begin + size)
     hits = [match.span() for match in pattern.finditer(there, begin, end + 50) if match.end() <= end + 50]
-    return Excerpt(_cut(text, begin, max(end, hits[0][1] if hits else end), hits))
+    end = max(end, hits[0][1] if hits else end)
+    if is_markdown:
+        text, end, hits = unmarked(text, begin, end, [(start, min(stop, end)) for start, stop in hits if start < end])
+    return Excerpt(_cut(text, begin, end, hits))
 
 
 def _cut(text: str, begin: int, end: int, hits: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import InvalidatePoolError
 
 from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull
 from insight_app.storage.product import TRACES, Phrase, WordIndex
-from insight_app.storage.tables import metadata
+from insight_app.storage.tables import attachments, messages, metadata
 
 # Of each server process. A statement takes about a millisecond, so these carry more than a core can ask for; and ten
 # processes still fit into the 100 connections that Postgres allows unless it is told otherwise.
@@ -42,25 +42,28 @@ _PREPARE = (
     "SELECT nextval('insight_deletions'), nextval('insight_rewritten')",
 )
 _DELETIONS = text("SELECT d.last_value, r.last_value FROM insight_deletions AS d, insight_rewritten AS r")
-_NAMES = sorted([*metadata.tables, "message_words"])
+_NAMES = sorted([*metadata.tables, "message_words", "file_words"])
 _REWRITE = f"VACUUM (FULL, ANALYZE) {', '.join(_NAMES)}"
 _SIZE = text(
     "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0) FROM unnest(CAST(:names AS text[])) AS name"
 )
 
 
-_WORDS = table_named("message_words", column_named("message_id"), column_named("words"))
+def _index(name: str, key: str, of: ColumnElement[Any], order: ColumnElement[Any] | None = None) -> WordIndex:
+    table = table_named(name, column_named(key), column_named("words"))
 
+    def has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
+        """Migration 0007 made what cuts phrases as it did the words of the index."""
+        return and_(*(table.c.words.op("@@")(func.insight_phrase(phrase, is_begun)) for phrase, is_begun in phrases))
 
-def _has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
-    """Migration 0007 made what cuts phrases as it did the words of the index."""
-    return and_(*(_WORDS.c.words.op("@@")(func.insight_phrase(phrase, is_begun)) for phrase, is_begun in phrases))
+    return WordIndex(table, table.c[key] == of, table.c[key] if order is None else order, has)
 
 
 class Postgres:
     """As Product has it. Raises ImportError where its library is missing."""
 
-    words = WordIndex(_WORDS, _WORDS.c.message_id, _has)
+    words = _index("message_words", "message_id", messages.c.id)
+    file_words = _index("file_words", "attachment_id", attachments.c.id, attachments.c.message_id)
     keeps_log = False  # its log is the whole server's, and the server's own business
     hint = "Check that Postgres runs there, and that DATABASE_URL has the right name and password for it."
 

@@ -22,10 +22,15 @@ Phrase = tuple[str, bool]
 
 @dataclass(frozen=True, slots=True)
 class WordIndex:
-    """The words of messages: `has` makes the condition that a message has all these phrases."""
+    """The words of messages, or of the files that were sent with some.
+
+    `is_of` joins its `table` to theirs, `has` makes the condition that one has all these phrases, and `order` grows
+    with the ids of the messages.
+    """
 
     table: TableClause
-    message_id: ColumnElement[Any]
+    is_of: ColumnElement[bool]
+    order: ColumnElement[Any]
     has: Callable[[Sequence[Phrase]], ColumnElement[bool]]
 
 
@@ -38,6 +43,7 @@ class Product(Protocol):
     place: str  # which database this is, without anything secret
     hint: str  # what to look at where it cannot be used
     words: WordIndex
+    file_words: WordIndex
     keeps_log: bool  # beside its tables, which `empty_log` empties
 
     def close(self) -> None: ...
@@ -70,7 +76,7 @@ class Product(Protocol):
         """Writes everything anew, on `caretaker`'s connection; False where somebody is in the way."""
 
     def forget_words(self, connection: Connection) -> None:
-        """Takes words of deleted messages out of a small index at once; out of a large one `rewritten` does."""
+        """Takes words of what was deleted out of a small index at once; out of a large one `rewritten` does."""
 
     def empty_log(self, connection: Connection) -> bool:
         """On `caretaker`'s connection; False where somebody is in the way."""

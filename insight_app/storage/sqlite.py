@@ -18,6 +18,7 @@ from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import DatabaseBusy, DatabaseError, DatabaseFull
 from insight_app.storage.product import LOOK_AGAIN_SECONDS, TRACES, Phrase, WordIndex
+from insight_app.storage.tables import attachments, messages
 
 # What every new connection is told.
 PRAGMAS = (
@@ -34,27 +35,36 @@ _SIZE = text(
     "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
 
-
-_HAS_WORDS = text("SELECT 1 FROM sqlite_master WHERE name = 'message_words'")
-# What is deleted stays in FTS5's index, with a note that it is deleted, until its pieces are made one.
-_FORGET_WORDS = text("INSERT INTO message_words (message_words) VALUES ('optimize')")
-_PIECES = text("SELECT count(*) FROM (SELECT 1 FROM message_words_data LIMIT :most)")
-LARGEST_AT_ONCE = 500  # pages of the index, of 4 KB: a few milliseconds
+_INDICES = text("SELECT name FROM sqlite_master WHERE name IN ('message_words', 'file_words')")
+LARGEST_AT_ONCE = 500  # pages of an index, of 4 KB: a few milliseconds
+FILES = 1000  # more than go with a message
 
 
-def _has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
-    """In quotes FTS5 takes words for what they are, and cuts them as it did those of its index."""
-    each = ('"{}"{}'.format(phrase.replace('"', '""'), " *" if is_begun else "") for phrase, is_begun in phrases)
-    return column_named("message_words").op("MATCH")(" AND ".join(each))
+def _index(name: str, is_of: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> WordIndex:
+    table = table_named(name, column_named("rowid"))
+
+    def has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
+        """In quotes FTS5 takes words for what they are, and cuts them as it did those of its index."""
+        each = ('"{}"{}'.format(phrase.replace('"', '""'), " *" if is_begun else "") for phrase, is_begun in phrases)
+        return column_named(name).op("MATCH")(" AND ".join(each))
+
+    return WordIndex(table, is_of(table.c.rowid), table.c.rowid, has)
 
 
-_WORDS = table_named("message_words", column_named("rowid"))
+def _forget_words(connection: Connection, index: str) -> None:
+    """What is deleted stays in FTS5's index, with a note that it is deleted, until its pieces are made one."""
+    connection.execute(text(f"INSERT INTO {index} ({index}) VALUES ('optimize')"))
+
+
+def _pieces(connection: Connection, index: str, most: int) -> int:
+    return int(connection.execute(text(f"SELECT count(*) FROM (SELECT 1 FROM {index}_data LIMIT {most})")).scalar_one())
 
 
 class SQLite:
     """As Product has it."""
 
-    words = WordIndex(_WORDS, _WORDS.c.rowid, _has)
+    words = _index("message_words", lambda row: row == messages.c.id)
+    file_words = _index("file_words", lambda row: row == attachments.c.message_id * FILES + attachments.c.place)
     keeps_log = True
     hint = "Check that its folder exists, has free space and may be written to."
 
@@ -122,9 +132,9 @@ class SQLite:
     def rewritten(self, connection: Connection) -> bool:
         """It overwrites what it deletes, but not the copies that it left where it moved rows from page to page."""
         try:
-            if connection.execute(_HAS_WORDS).first():
-                connection.execute(_FORGET_WORDS)
-                connection.commit()
+            for index in connection.execute(_INDICES).scalars().all():
+                _forget_words(connection, index)
+            connection.commit()
             connection.execute(text("VACUUM"))
         except Refusal as error:
             if isinstance(self.meaning(error), DatabaseBusy):
@@ -133,10 +143,9 @@ class SQLite:
         return True
 
     def forget_words(self, connection: Connection) -> None:
-        if connection.execute(_HAS_WORDS).first() is None:
-            return
-        if connection.execute(_PIECES, {"most": LARGEST_AT_ONCE + 1}).scalar_one() <= LARGEST_AT_ONCE:
-            connection.execute(_FORGET_WORDS)
+        for index in connection.execute(_INDICES).scalars().all():
+            if _pieces(connection, index, LARGEST_AT_ONCE + 1) <= LARGEST_AT_ONCE:
+                _forget_words(connection, index)
 
     def empty_log(self, connection: Connection) -> bool:
         return not connection.execute(_EMPTY_LOG).scalar()  # 1: somebody is reading, and what they read must stay
