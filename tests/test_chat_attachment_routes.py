@@ -332,6 +332,31 @@ def test_the_file_of_a_temporary_chat_is_in_memory_only(
     assert visitor.client.get(f"/attachments/{chip}").status_code == 404
 
 
+def test_files_of_temporary_chats_have_so_much_memory_of_a_person_and_in_all(
+    alice: Visitor, bob: Visitor, shared: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachment_store, "MOST_IN_MEMORY_OF_ONE", 100)
+    monkeypatch.setattr(attachment_store, "MOST_IN_MEMORY", 150)
+    for visitor in (alice, bob):
+        visitor.open("/temporary")
+    # Bytes are counted, and not letters; and what was sent is still held.
+    asked(alice, attachment=id_of(uploaded(alice, "a.txt", "ä" * 40, temporary="1")), to="/temporary")
+    assert alice.url.startswith("/c/temporary-")
+    refused = uploaded(alice, "b.txt", "x" * 21, temporary="1")
+    assert refused.status_code == 413
+    assert "no room for “b.txt”" in refused.text
+    assert uploaded(alice, "b.txt", "x" * 21).status_code == 200, "in a chat that is kept there is room"
+    [prompt] = set(re.findall(r"/prompts/(\d+)/edit", alice.page))
+    place = alice.url
+    alice.open(f"/prompts/{prompt}/edit")
+    again = sent(alice, to=f"{place}/messages", parent="0", attachment=alice.field("attachment"))
+    assert again.status_code == 413, "another version of a prompt has copies"
+    last = id_of(uploaded(alice, "b.txt", "x" * 20, temporary="1"))
+    assert uploaded(bob, "c.txt", "x" * 51, temporary="1").status_code == 413, "all together"
+    alice.send(f"/attachments/{last}/delete")
+    assert uploaded(bob, "c.txt", "x" * 51, temporary="1").status_code == 200
+
+
 def test_a_deleted_conversation_takes_its_files_along(visitor: Visitor, services: Services) -> None:
     asked(visitor, file("a.txt", "alpha"))
     visitor.send(f"{visitor.url}/delete", now="1")
