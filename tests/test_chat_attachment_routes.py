@@ -108,7 +108,7 @@ def test_another_answer_and_a_changed_prompt_have_the_file_too(visitor: Visitor,
     prompt = int(re.findall(r'<article id="a(\d+)" class="prompt"', visitor.page)[0])
     conversation = visitor.url
     visitor.open(f"/prompts/{prompt}/edit")
-    kept = re.findall(r'name="attachment" value="([^"]+)" checked', visitor.page)
+    kept = re.findall(r'name="attachment" value="([^"]+)"[^>]* checked', visitor.page)
     assert len(kept) == 2
     visitor.send(f"{conversation}/messages", message="Look again", key="edited", parent="0", attachment=kept[0])
     visitor.open(conversation)
@@ -117,6 +117,55 @@ def test_another_answer_and_a_changed_prompt_have_the_file_too(visitor: Visitor,
     assert "alpha" in changed
     assert "beta" not in changed
     assert "b.txt" in visitor.open(f"{conversation}?at={prompt}"), "the first version has what it had"
+
+
+def test_a_file_alone_is_a_message_and_is_called_by_its_name(
+    visitor: Visitor, seeing: ScriptedOllama, services: Services
+) -> None:
+    answer = asked(visitor, file("plan.txt", "alpha"), file("photo.jpg", jpeg(9, 9)), message=" ")
+    [turn] = seeing.talks()[0]
+    assert turn["content"] == "File “plan.txt”:\n```\nalpha\n```"
+    assert len(turn["images"]) == 1
+    assert "<title>plan.txt, photo.jpg – " in visitor.page
+    assert 'class="bubble"' not in visitor.page, "there is nothing to stand in it"
+    assert "plan.txt" in visitor.open("/search?q=photo")
+    home = services.conversations.message(answer).conversation_id
+    assert "Attached: plan" in visitor.client.get(f"/c/{home}/export.md").text
+    visitor.open(f"/c/{home}")
+    asked(visitor, message="And now?")
+    prompt = min(services.conversations.tree(home).path(None))
+    visitor.send(f"/prompts/{prompt}/delete")
+    assert services.conversations.conversation(home).title == "And now?", "it was called by what is gone"
+    visitor.open("/")
+    nothing = sent(visitor, message=" ")
+    assert nothing.status_code == 422
+    assert "The message is empty" in nothing.text
+    asked(visitor, file("x.png", png(9, 9)), message="")
+    assert seeing.talks()[-1] == [{"role": "user", "content": "", "images": [seeing.talks()[-1][0]["images"][0]]}]
+
+
+def test_a_conversation_is_called_by_a_file_that_is_left(visitor: Visitor, services: Services) -> None:
+    answer = asked(visitor, message="First words")
+    asked(visitor, file("b.txt", "beta"), message="")
+    home = services.conversations.message(answer).conversation_id
+    prompt = min(services.conversations.tree(home).path(None))
+    visitor.send(f"/prompts/{prompt}/delete")
+    assert services.conversations.conversation(home).title == "b.txt"
+
+
+def test_a_file_that_is_added_to_an_edited_prompt_goes_with_the_new_version(
+    visitor: Visitor, ollama: ScriptedOllama
+) -> None:
+    asked(visitor, file("a.txt", "alpha"))
+    [prompt] = set(re.findall(r"/prompts/(\d+)/edit", visitor.page))
+    home = visitor.url
+    visitor.open(f"/prompts/{prompt}/edit")
+    response = sent(
+        visitor, file("b.txt", "beta"), to=f"{home}/messages", parent="0", attachment=visitor.field("attachment")
+    )
+    visitor.open(response.location)
+    visitor.watch(int(re.findall(r'<article id="a(\d+)" class="answer"', visitor.page)[-1]))
+    assert re.findall("alpha|beta", ollama.talks()[-1][0]["content"]) == ["alpha", "beta"]
 
 
 def test_a_picture_goes_to_a_model_that_sees_as_base64(visitor: Visitor, seeing: ScriptedOllama) -> None:
