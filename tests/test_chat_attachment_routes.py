@@ -108,7 +108,7 @@ def test_another_answer_and_a_changed_prompt_have_the_file_too(visitor: Visitor,
     prompt = int(re.findall(r'<article id="a(\d+)" class="prompt"', visitor.page)[0])
     conversation = visitor.url
     visitor.open(f"/prompts/{prompt}/edit")
-    kept = re.findall(r'name="attachment" value="([^"]+)" checked', visitor.page)
+    kept = re.findall(r'name="attachment" value="([^"]+)"[^>]* checked', visitor.page)
     assert len(kept) == 2
     visitor.send(f"{conversation}/messages", message="Look again", key="edited", parent="0", attachment=kept[0])
     visitor.open(conversation)
@@ -117,6 +117,55 @@ def test_another_answer_and_a_changed_prompt_have_the_file_too(visitor: Visitor,
     assert "alpha" in changed
     assert "beta" not in changed
     assert "b.txt" in visitor.open(f"{conversation}?at={prompt}"), "the first version has what it had"
+
+
+def test_a_file_alone_is_a_message_and_is_called_by_its_name(
+    visitor: Visitor, seeing: ScriptedOllama, services: Services
+) -> None:
+    answer = asked(visitor, file("plan.txt", "alpha"), file("photo.jpg", jpeg(9, 9)), message=" ")
+    [turn] = seeing.talks()[0]
+    assert turn["content"] == "File “plan.txt”:\n```\nalpha\n```"
+    assert len(turn["images"]) == 1
+    assert "<title>plan.txt, photo.jpg – " in visitor.page
+    assert 'class="bubble"' not in visitor.page, "there is nothing to stand in it"
+    assert "plan.txt" in visitor.open("/search?q=photo")
+    home = services.conversations.message(answer).conversation_id
+    assert "Attached: plan" in visitor.client.get(f"/c/{home}/export.md").text
+    visitor.open(f"/c/{home}")
+    asked(visitor, message="And now?")
+    prompt = min(services.conversations.tree(home).path(None))
+    visitor.send(f"/prompts/{prompt}/delete")
+    assert services.conversations.conversation(home).title == "And now?", "it was called by what is gone"
+    visitor.open("/")
+    nothing = sent(visitor, message=" ")
+    assert nothing.status_code == 422
+    assert "The message is empty" in nothing.text
+    asked(visitor, file("x.png", png(9, 9)), message="")
+    assert seeing.talks()[-1] == [{"role": "user", "content": "", "images": [seeing.talks()[-1][0]["images"][0]]}]
+
+
+def test_a_conversation_is_called_by_a_file_that_is_left(visitor: Visitor, services: Services) -> None:
+    answer = asked(visitor, message="First words")
+    asked(visitor, file("b.txt", "beta"), message="")
+    home = services.conversations.message(answer).conversation_id
+    prompt = min(services.conversations.tree(home).path(None))
+    visitor.send(f"/prompts/{prompt}/delete")
+    assert services.conversations.conversation(home).title == "b.txt"
+
+
+def test_a_file_that_is_added_to_an_edited_prompt_goes_with_the_new_version(
+    visitor: Visitor, ollama: ScriptedOllama
+) -> None:
+    asked(visitor, file("a.txt", "alpha"))
+    [prompt] = set(re.findall(r"/prompts/(\d+)/edit", visitor.page))
+    home = visitor.url
+    visitor.open(f"/prompts/{prompt}/edit")
+    response = sent(
+        visitor, file("b.txt", "beta"), to=f"{home}/messages", parent="0", attachment=visitor.field("attachment")
+    )
+    visitor.open(response.location)
+    visitor.watch(int(re.findall(r'<article id="a(\d+)" class="answer"', visitor.page)[-1]))
+    assert re.findall("alpha|beta", ollama.talks()[-1][0]["content"]) == ["alpha", "beta"]
 
 
 def test_a_picture_goes_to_a_model_that_sees_as_base64(visitor: Visitor, seeing: ScriptedOllama) -> None:
@@ -330,6 +379,31 @@ def test_the_file_of_a_temporary_chat_is_in_memory_only(
     assert sent(visitor, attachment=chip).status_code == 410, "nothing of it gets into a chat that is kept"
     services.delete_everything_of("")
     assert visitor.client.get(f"/attachments/{chip}").status_code == 404
+
+
+def test_files_of_temporary_chats_have_so_much_memory_of_a_person_and_in_all(
+    alice: Visitor, bob: Visitor, shared: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attachment_store, "MOST_IN_MEMORY_OF_ONE", 100)
+    monkeypatch.setattr(attachment_store, "MOST_IN_MEMORY", 150)
+    for visitor in (alice, bob):
+        visitor.open("/temporary")
+    # Bytes are counted, and not letters; and what was sent is still held.
+    asked(alice, attachment=id_of(uploaded(alice, "a.txt", "ä" * 40, temporary="1")), to="/temporary")
+    assert alice.url.startswith("/c/temporary-")
+    refused = uploaded(alice, "b.txt", "x" * 21, temporary="1")
+    assert refused.status_code == 413
+    assert "no room for “b.txt”" in refused.text
+    assert uploaded(alice, "b.txt", "x" * 21).status_code == 200, "in a chat that is kept there is room"
+    [prompt] = set(re.findall(r"/prompts/(\d+)/edit", alice.page))
+    place = alice.url
+    alice.open(f"/prompts/{prompt}/edit")
+    again = sent(alice, to=f"{place}/messages", parent="0", attachment=alice.field("attachment"))
+    assert again.status_code == 413, "another version of a prompt has copies"
+    last = id_of(uploaded(alice, "b.txt", "x" * 20, temporary="1"))
+    assert uploaded(bob, "c.txt", "x" * 51, temporary="1").status_code == 413, "all together"
+    alice.send(f"/attachments/{last}/delete")
+    assert uploaded(bob, "c.txt", "x" * 51, temporary="1").status_code == 200
 
 
 def test_a_deleted_conversation_takes_its_files_along(visitor: Visitor, services: Services) -> None:

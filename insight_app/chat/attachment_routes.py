@@ -138,7 +138,7 @@ def _added(file: FileStorage | None, *, temporary: bool) -> Attachment:
     data = file.read(most * 2**20 + 1)
     if len(data) > most * 2**20:
         raise FileTooLarge(name=name, limit=in_bytes(most * 2**20))
-    read = reading.read(name, data, services().settings.max_prompt_chars)
+    read = reading.read(name, data, services().settings.max_prompt_chars, me().id)
     return services().attachments.add(me().id, name, len(data), read, temporary=temporary)
 
 

@@ -7,18 +7,34 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY, is_temporary
 from insight_app.chat.reading import Read
-from insight_app.errors import NotThere, TemporaryNotOffered, TemporaryOver, TooManyFiles
+from insight_app.errors import FilesInMemory, NotThere, TemporaryNotOffered, TemporaryOver, TooManyFiles
 from insight_app.storage.database import Database
 from insight_app.storage.tables import attachments, conversations, messages
 
 UNSENT_SECONDS = 3600.0  # how long what was not sent is kept
 LOOK_SECONDS = 300.0
 MOST_UNSENT = 100  # of a person: nobody shall fill the disk with what they never send
+# Of temporary chats, in bytes as they are held, also of those that were sent: of a person, and of all together.
+MOST_IN_MEMORY_OF_ONE, MOST_IN_MEMORY = 64 * 2**20, 256 * 2**20
+_HELD = func.length(cast(attachments.c.text, LargeBinary)) + func.coalesce(func.length(attachments.c.body), 0)
 _ABOUT = [attachments.c[name] for name in Attachment.__dataclass_fields__ if name != "text"]
 _FIND = (
     select(*_ABOUT, attachments.c.text, attachments.c.owner)
@@ -42,7 +58,10 @@ class AttachmentStore:
         self._look_at = 0.0
 
     def add(self, owner: str, name: str, size: int, read: Read, *, temporary: bool = False) -> Attachment:
-        """A file of which nobody knows yet with which prompt it goes. Raises TemporaryNotOffered, and TooManyFiles."""
+        """A file of which nobody knows yet with which prompt it goes.
+
+        Raises TemporaryNotOffered, TooManyFiles, and FilesInMemory.
+        """
         if temporary and self._in_memory is None:
             raise TemporaryNotOffered
         new = Attachment(
@@ -67,6 +86,8 @@ class AttachmentStore:
         with self._home(new.id).writing() as connection:
             if connection.execute(_count_unsent(owner)).scalar_one() >= MOST_UNSENT:
                 raise TooManyFiles(limit=MOST_UNSENT)
+            if temporary:
+                _expect_memory(connection, owner, name, len(read.text.encode()) + len(read.body or b""))
             connection.execute(insert(attachments), values)
         return new
 
@@ -140,7 +161,7 @@ def attach(
 ) -> tuple[Attachment, ...]:
     """Makes these, with the texts that they have here, a part of a message; of what another one has it gets copies.
 
-    Raises NotThere where one of them is gone.
+    Raises NotThere where one of them is gone, and FilesInMemory.
     """
     done = []
     for place, each in enumerate(attached):
@@ -150,6 +171,9 @@ def attach(
         new = each.id
         if not connection.execute(unsent.values(values)).rowcount:
             new = (TEMPORARY if is_temporary(each.id) else "") + secrets.token_urlsafe(12)
+            if is_temporary(each.id):
+                held = connection.execute(select(_HELD).where(mine)).scalar() or 0
+                _expect_memory(connection, owner, each.name, held)
             fresh = {"id": new, "created_at": time.time(), **values}
             columns = [literal(fresh[c.name], c.type).label(c.name) if c.name in fresh else c for c in attachments.c]
             copies = insert(attachments).from_select(list(attachments.c.keys()), select(*columns).where(mine))
@@ -162,6 +186,14 @@ def attach(
 def remove_unsent_of(connection: Connection, owner: str) -> None:
     mine = and_(attachments.c.owner == owner, attachments.c.message_id.is_(None))
     connection.execute(delete(attachments).where(mine))
+
+
+def _expect_memory(connection: Connection, owner: str, name: str, more: int) -> None:
+    """Raises FilesInMemory where so many bytes more are too many; the connection is to the database in memory."""
+    mine = func.sum(_HELD).filter(attachments.c.owner == owner)
+    of_one, of_all = connection.execute(select(mine, func.sum(_HELD))).one()
+    if (of_one or 0) + more > MOST_IN_MEMORY_OF_ONE or (of_all or 0) + more > MOST_IN_MEMORY:
+        raise FilesInMemory(name=name)
 
 
 def _count_unsent(owner: str) -> Select[Any]:

@@ -63,10 +63,15 @@ def expect_few(count: int) -> None:
         raise TooManyFiles(limit=MOST_FILES)
 
 
+def names(attached: Sequence[Attachment]) -> str:
+    """What stands for the words of a prompt that has none."""
+    return ", ".join(each.name for each in attached)
+
+
 def said(text: str, attached: Sequence[Attachment]) -> str:
     """What a model reads of a prompt: its files, each in a fence of its own, and then what was written."""
     parts = [_fenced(each) for each in attached if not each.is_image]
-    return "\n\n".join([*parts, text]) if parts else text
+    return "\n\n".join([*parts, text] if text else parts) if parts else text
 
 
 def _fenced(attached: Attachment) -> str:

@@ -25,9 +25,9 @@ class PromptForm(_Form):
     key = HiddenField()
     parent = HiddenField()
 
-    def prompt(self, longest: int) -> str:
+    def prompt(self, longest: int, *, with_files: bool) -> str:
         """Raises EmptyPrompt or PromptTooLarge."""
-        return prompts.check(self.message.data or "", longest)
+        return prompts.check(self.message.data or "", longest, with_files=with_files)
 
     @property
     def chosen_model(self) -> str:

@@ -80,7 +80,7 @@ def choose(
     An answer that has begun goes along as the last turn, for the engine to go on with it. `pictures` gives those of a
     message; it is asked about what is read only.
     """
-    messages = [message for message in [*history, answer] if message.text]
+    messages = [message for message in [*history, answer] if message.text or message.attached]
     begun = 1 if answer.text else 0
     tokens = tokens_of(messages, system)
     taken = estimate(system) if system else 0

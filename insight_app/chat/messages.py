@@ -168,6 +168,11 @@ class Message:
         return is_temporary(self.id)
 
     @property
+    def gist(self) -> str:
+        """What it is called by: its text, or the names of its files where it has none."""
+        return self.text or attachments.names(self.attached)
+
+    @property
     def said(self) -> str:
         """What a model reads of it: its text, and those of its files where they were read along."""
         return attachments.said(self.text, self.attached) if self.attached else self.text

@@ -31,10 +31,13 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def check(text: str, longest: int) -> str:
-    """The prompt as it will be sent. Raises EmptyPrompt or PromptTooLarge (`longest` is in characters)."""
+def check(text: str, longest: int, *, with_files: bool = False) -> str:
+    """The prompt as it will be sent, which may be "" where files go with it.
+
+    Raises EmptyPrompt or PromptTooLarge (`longest` is in characters).
+    """
     text = clean(text).strip("\n").rstrip()
-    if not text.strip():
+    if not text.strip() and not with_files:
         raise EmptyPrompt
     if len(text) > longest:
         raise PromptTooLarge(length=f"{len(text):,}", limit=f"{longest:,}")

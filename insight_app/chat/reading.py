@@ -11,15 +11,14 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 
 from insight_app.chat import prompts
 from insight_app.chat.reading_apart import SECONDS
+from insight_app.chat.reading_turns import ReadingTurns
 from insight_app.config import PROJECT
 from insight_app.errors import FileEmpty, FileRefused, FileTooLong, FileUnreadable, every_error
 
-AT_ONCE = 2  # of such processes; others wait, or ten people with large files would have all cores
 # Before the mark of UTF-16, with which it begins.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -31,7 +30,7 @@ _MARKS = (
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 # No text has these, whatever it is written in; a form feed and the colours of a terminal are in some.
 _NEVER_IN_TEXT = frozenset(range(32)) - set(b"\t\n\r\f\x1b\b")
-_turns = threading.Semaphore(AT_ONCE)
+_turns = ReadingTurns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +43,17 @@ class Read:
     body: bytes | None = field(default=None, repr=False)
 
 
-def read(name: str, data: bytes, longest: int) -> Read:
-    """What is in the file of that name. Raises FileRefused; `longest` is how many characters its text may have."""
+def read(name: str, data: bytes, longest: int, person: str = "") -> Read:
+    """What is in the file of that name, which is the person's. Raises FileRefused; `longest` is how many characters its
+    text may have.
+    """
     if not data:
         raise FileEmpty(name=name)
     if data.startswith(_PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
-        about, body = _apart("image", name, data, longest)
+        about, body = _apart("image", name, data, longest, person)
         return Read("image", about["type"], body=body)
     if b"%PDF-" in data[:1024]:
-        _, body = _apart("pdf", name, data, longest)
+        _, body = _apart("pdf", name, data, longest, person)
         return Read("pdf", "application/pdf", prompts.clean(body.decode("utf-8", "replace")))
     text = decoded(data)
     if text is None:
@@ -84,11 +85,11 @@ def decoded(data: bytes) -> str | None:
     return None
 
 
-def _apart(kind: str, name: str, data: bytes, longest: int) -> tuple[dict[str, str], bytes]:
+def _apart(kind: str, name: str, data: bytes, longest: int, person: str) -> tuple[dict[str, str], bytes]:
     """What the other process says of the file: some facts, and the text or the picture."""
     command = [sys.executable, "-B", "-m", "insight_app.chat.reading_apart", kind, str(longest)]
     kept = {name: value for name in ("SYSTEMROOT", "PATH") if (value := os.environ.get(name))}  # none of our secrets
-    with _turns:
+    with _turns.turn(person, name):
         try:
             done = subprocess.run(
                 command, cwd=PROJECT, env=kept, input=data, capture_output=True, timeout=SECONDS + 5, check=False

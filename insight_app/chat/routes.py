@@ -65,7 +65,7 @@ def begin() -> ResponseReturnValue:
 
 def _begin(*, temporary: bool) -> ResponseReturnValue:
     form = PromptForm()
-    attached, text = files.sent_along(temporary=temporary), _sent(form)
+    attached, text = _sent(form, temporary=temporary)
     begins = option_pages.beginning() or Preset("", "", "")
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
         told = services().moderation.prompt(begins.instructions) if begins.instructions else ""
@@ -82,10 +82,11 @@ def send(conversation_id: str) -> ResponseReturnValue:
     """A prompt after the message that the form names: the last one of its page, or an earlier one (a branch)."""
     wished = Wishes.from_json(own_conversation(conversation_id).options)
     form = PromptForm()
-    attached, text = files.sent_along(temporary=is_temporary(conversation_id)), _sent(form)
+    temporary = is_temporary(conversation_id)
+    attached, text = _sent(form, temporary=temporary)
     store = services().conversations
     before = [] if form.after == 0 else store.history(conversation_id, form.after)
-    temporary, parent_id = is_temporary(conversation_id), before[-1].id if before else None
+    parent_id = before[-1].id if before else None
     with an_answer(form.chosen_model, is_there=lambda: _is_there(form, text, temporary=temporary)) as taken:
         prompt, answer = _asked(
             form, text, attached, taken, temporary=temporary, conversation_id=conversation_id, parent_id=parent_id
@@ -228,8 +229,10 @@ def row(conversation_id: str) -> str:
     return pages.line(own_conversation(conversation_id))
 
 
-def _sent(form: PromptForm) -> str:
-    return form.prompt(services().settings.max_prompt_chars)
+def _sent(form: PromptForm, *, temporary: bool) -> tuple[Sequence[Attachment], str]:
+    """The files and the text; one of the two is enough."""
+    attached = files.sent_along(temporary=temporary)
+    return attached, form.prompt(services().settings.max_prompt_chars, with_files=bool(attached))
 
 
 def _asked(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from insight_app.chat import attachment_store
 from insight_app.chat.answer_store import BY_ID, FIND_LIVE_IN, MESSAGE, AnswerStore, message_of
-from insight_app.chat.attachments import Attachment
+from insight_app.chat.attachments import Attachment, names
 from insight_app.chat.conversation_store import IS_THERE, WholeStore
 from insight_app.chat.messages import Message, State, title_of
 from insight_app.chat.tree import Tree
@@ -126,7 +126,7 @@ class ConversationStore(WholeStore, AnswerStore):
         try:
             with self._database.writing() as connection:
                 if conversation_id is None:
-                    home = _begin(connection, *self._new(text), owner)
+                    home = _begin(connection, *self._new(text or names(attached)), owner)
                 else:
                     home = _moved(connection, conversation_id, owner)
                 prompt = _add(connection, home, parent_id, "user", State.DONE, owner, text=text, form_key=form_key)
@@ -186,15 +186,13 @@ class ConversationStore(WholeStore, AnswerStore):
 
 def _name_anew(connection: Connection, deleted: Message) -> None:
     """A conversation that had the first words of this prompt as its title gets those of another one."""
-    by_words = conversations.c.title == title_of(deleted.text)
+    by_words = conversations.c.title == title_of(deleted.gist)
     if deleted.parent_id is None:  # a title of the model's is about this one
         by_words = or_(by_words, conversations.c.titled_by == "model")
     is_so_named = and_(conversations.c.id == deleted.conversation_id, by_words)
-    first = select(messages.c.text).where(
-        messages.c.conversation_id == deleted.conversation_id, messages.c.role == "user"
-    )
-    text = connection.execute(first.order_by(messages.c.id).limit(1)).scalar()
-    title = title_of(text) if text else "Nothing left"
+    first = select(*_WHOLE).where(messages.c.conversation_id == deleted.conversation_id, messages.c.role == "user")
+    found = _with_files(connection, connection.execute(first.order_by(messages.c.id).limit(1)).all())
+    title = title_of(found[0].gist) if found else "Nothing left"
     connection.execute(update(conversations).where(is_so_named).values(title=title, titled_by="words"))
 
 

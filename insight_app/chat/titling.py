@@ -95,8 +95,8 @@ class Titling:
     def _written(self, prompt: Message, answer: Message, stop: Stop) -> str:
         """The title, as rules let it through; "" for none."""
         hold = self._moderation.earlier()
-        said = (("user", prompt, False), ("assistant", answer, True))
-        turns = [Turn(role, hold(one.text, is_answer)[:READ_CHARS]) for role, one, is_answer in said]  # type: ignore[arg-type]
+        asked = hold(prompt.text or prompt.said or prompt.gist, False)[:READ_CHARS]
+        turns = (Turn("user", asked), Turn("assistant", hold(answer.text, True)[:READ_CHARS]))
         # Of the same size as for the answer: another one would load the model anew.
         context = answer.figures.context_tokens
         options = Options(max_tokens=MOST_TOKENS, num_ctx=context, think=False, temperature=0.2)

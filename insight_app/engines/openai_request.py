@@ -61,7 +61,7 @@ def _content(turn: Turn) -> str | list[dict[str, Any]]:
     if not turn.images:
         return turn.text
     pictures = [{"type": "image_url", "image_url": {"url": _data_address(each)}} for each in turn.images]
-    return [*pictures, {"type": "text", "text": turn.text}]
+    return [*pictures, {"type": "text", "text": turn.text}] if turn.text else pictures
 
 
 def _data_address(picture: bytes) -> str:

@@ -8,6 +8,8 @@ InputError              (requests.py)
 │   ├── FileEmpty
 │   ├── FileTooLong     more text than MAX_PROMPT_CHARS
 │   ├── FileTooMuch     it takes more memory or time than anybody may take
+│   ├── FileWaits       so many are being read that it did not get its turn
+│   ├── FilesInMemory   those of temporary chats have all the memory that they may have
 │   ├── FileUnreadable  neither text nor a picture nor a PDF
 │   ├── ImageBroken
 │   ├── ImageTooLarge   in pixels
@@ -67,6 +69,20 @@ class FileTooMuch(FileRefused):
     code = "file_too_much"
     cause = Said("The file “%(name)s” takes too long to read, or too much memory.")
     next_step = Said("Attach a simpler one, or copy its text into the message.")
+
+
+class FileWaits(FileRefused):
+    status = 503
+    code = "file_waits"
+    cause = Said("The file “%(name)s” was not read, since many others are being read just now.")
+    next_step = Said("Try again in a minute.")
+
+
+class FilesInMemory(FileRefused):
+    status = 413
+    code = "files_in_memory"
+    cause = Said("The files of temporary chats are held in memory, and there is no room for “%(name)s”.")
+    next_step = Said("End temporary chats that you no longer need, or attach it in a chat that is kept.")
 
 
 class FileUnreadable(FileRefused):

@@ -49,7 +49,8 @@ def _message(message: Row) -> Iterator[str]:
     if message.get("thinking"):
         thoughts = _("Thoughts")
         yield f"> **{thoughts}**\n>\n{_quoted(message['thinking'])}\n\n"
-    yield f"{_quoted(message['text'])}\n" if is_prompt else f"{_answer(message['text'])}\n"
+    if message["text"] or not is_prompt:
+        yield f"{_quoted(message['text'])}\n" if is_prompt else f"{_answer(message['text'])}\n"
 
 
 def _quoted(text: str) -> str:

@@ -4,7 +4,7 @@
 document.addEventListener("keydown", (event) => {
   if (event.target.id !== "message" || event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
-  if (event.target.value.trim()) event.target.form.requestSubmit();
+  if (event.target.value.trim() || !event.target.required) event.target.form.requestSubmit();
 });
 
 // The server has the prompt: the composer is free. What was typed in the meantime stays.

@@ -25,7 +25,7 @@
   document.addEventListener("htmx:after:swap", (event) => event.target.querySelectorAll?.(`.rewrite ${DRAFTS}`).forEach(recall));
   document.addEventListener("click", (event) => {
     const area = event.target.closest(".rewrite a")?.closest("form").querySelector(DRAFTS);
-    if (area) sessionStorage.removeItem(place(area));
+    if (area) [place(area), `${place(area)} files`].forEach((key) => sessionStorage.removeItem(key));
   });
 
   // Where the browser posts a form by itself, a redirect says that the server has it. A deleted conversation takes its drafts along.

@@ -150,6 +150,59 @@ def test_a_connection_that_is_lost_in_mid_upload_can_be_tried_again(chat: Chat) 
     expect(chat.page.locator("#files > li")).to_have_count(1)
     choose(chat, ("c.txt", b"gamma"))
     expect(chips(chat)).to_have_count(2)
+    # What takes its time is told so; the server itself says nothing until it is done.
+    chat.page.clock.install()
+    sends = "function () { this.upload.dispatchEvent(new ProgressEvent('load')) }"
+    chat.page.evaluate(f"() => {{ XMLHttpRequest.prototype.send = {sends} }}")
+    choose(chat, ("d.pdf", b"%PDF-"))
+    expect(chat.page.locator("#files .hint").last).to_have_text("Being read")
+    chat.page.clock.fast_forward(3000)
+    expect(chat.page.locator("#announcer")).to_have_text("Still being read. Files of others may come first.")
+
+
+def test_files_alone_are_sent_and_an_edited_prompt_keeps_some_and_gets_others(
+    chat: Chat, seeing: ScriptedOllama
+) -> None:
+    page = chat.page
+    chat.message.press("Enter")
+    assert page.url.endswith("/"), "nothing is no message"
+    choose(chat, ("a.txt", b"alpha"), ("b.txt", b"beta"))
+    expect(chips(chat)).to_have_count(2)
+    chat.message.press("Enter")
+    expect(chat.answers.last).to_have_attribute("data-state", "done")
+    expect(page).to_have_title(re.compile("a.txt, b.txt"))
+    expect(page.locator(".bubble")).to_have_count(0)
+
+    def edited() -> Locator:
+        page.locator("article.prompt").hover()
+        page.get_by_role("link", name="Edit").click()
+        expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
+        return page.locator(".rewrite [data-id]")
+
+    files = edited()
+    expect(files).to_have_count(2)
+    page.get_by_role("button", name="Remove a.txt").click()
+    page.get_by_role("textbox", name="Edit your message").focus()
+    page.evaluate(DROP, [["c.txt"], "paste"])
+    expect(files.last).to_contain_text("c.txt")
+    expect(chips(chat)).to_have_count(0)
+    page.reload()
+    files = edited()
+    expect(files.last).to_contain_text("c.txt")
+    expect(files).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(page.locator("article.prompt").get_by_role("link", name="a.txt")).to_be_visible()
+    files = edited()
+    expect(files.first).to_contain_text("a.txt")
+    page.get_by_role("button", name="Remove a.txt").click()
+    page.set_input_files(".rewrite [type=file]", {"name": "d.txt", "mimeType": "", "buffer": b"delta"})  # type: ignore[arg-type]
+    expect(files).to_have_count(2)
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator("article.prompt").get_by_role("link", name="d.txt")).to_be_visible()
+    expect(chat.answers.last).to_have_attribute("data-state", "done")
+    assert re.findall("alpha|beta|delta", seeing.talks()[-1][0]["content"]) == ["beta", "delta"]
+    page.get_by_role("link", name="Previous").click()
+    expect(page.locator("article.prompt").get_by_role("link", name="a.txt")).to_be_visible()
 
 
 def test_a_model_that_sees_nothing_is_refused_with_a_next_step_and_everything_kept(
