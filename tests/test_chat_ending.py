@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from faults_seen import written
 from flask import Flask
 from own_app import running
 from scripted_ollama import ScriptedOllama, gate, silence
@@ -84,6 +85,9 @@ def test_who_waits_in_line_waits_at_the_next_server(
             assert "done" not in second.watch(second_id)  # so the page connects again
             ends.set()
             first.watch(first_id)
+        for each in (first_id, second_id):
+            written(each)
+        assert services.metrics.live._value.get() == 0, "one that is written elsewhere counts as written here"
         assert services.conversations.message(first_id).state is State.DONE
         assert services.conversations.message(second_id).state is State.QUEUED
         assert len(ollama.chats()) == 1

@@ -245,6 +245,7 @@ class Answering:
             outcome = broken(reply, EngineBroke())
         if reply.lost:
             self._replies.close(reply)
+            self._living(-1)
         else:
             self._end(reply, outcome)
         del self._writers[reply]
