@@ -151,7 +151,7 @@ def configure(app: Flask, settings: Settings) -> None:
     large: dict[str, tuple[int, type[InsightError]]] = {}
     app.extensions["large_requests"] = large
     app.session_interface = Sessions(app)
-    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals["settings_pages"] = settings_pages
     app.jinja_env.globals["somebody"] = somebody

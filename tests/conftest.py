@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from shutil import copy
+from typing import Any, ClassVar
 
 import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from own_app import running
 from own_postgres import EMPTY, OwnPostgres
 from own_redis import OwnRedis
@@ -51,6 +54,22 @@ def pytest_make_collect_report() -> Any:
     return _unskipped((yield))
 
 
+class _Compiled(BytecodeCache):
+    """Templates as an app before compiled them: each has its own environment, and would compile all it shows anew."""
+
+    known: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.known:
+            bucket.bytecode_from_string(self.known[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {"bytecode_cache": _Compiled()}
+
+
 @pytest.fixture
 def ollama() -> Iterator[ScriptedOllama]:
     with ScriptedOllama() as server:
@@ -69,6 +88,16 @@ def postgres() -> Iterator[OwnPostgres]:
     found.close()
 
 
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for SQLite: a file that is copied, because the migrations take a good part of a short test."""
+    file = tmp_path_factory.mktemp("ready") / "insight.db"
+    with closing(Database(sqlite_url(file))) as database:
+        database.bring_up_to_date()
+    assert [each.name for each in file.parent.iterdir()] == [file.name], "what is beside it would be lost"
+    return file
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """In files that say ON_BOTH_DATABASES, what uses a database runs on each."""
     if getattr(metafunc.module, "ON_BOTH_DATABASES", False) and "database_url" in metafunc.fixturenames:
@@ -79,6 +108,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of the test's own. TEST_DATABASE=postgres runs all tests on Postgres that do not say otherwise."""
     if getattr(request, "param", os.environ.get("TEST_DATABASE")) != "postgres":
+        copy(request.getfixturevalue("ready"), tmp_path / "insight.db")
         yield sqlite_url(tmp_path / "insight.db")
         return
     server: OwnPostgres = request.getfixturevalue("postgres")
@@ -94,16 +124,16 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
 
         def make(kind: str, is_ready: bool = True) -> Database:
             if kind == "sqlite":
-                url = sqlite_url(tmp_path / f"{secrets.token_hex(4)}.db")
+                file = tmp_path / f"{secrets.token_hex(4)}.db"
+                if is_ready:
+                    copy(request.getfixturevalue("ready"), file)
+                url = sqlite_url(file)
             else:
                 server: OwnPostgres = request.getfixturevalue("postgres")
                 name = server.create(EMPTY if is_ready else "template0")
                 stack.callback(server.drop, name)
                 url = server.url(name)
-            database = stack.enter_context(closing(Database(url)))
-            if is_ready:
-                database.bring_up_to_date()
-            return database
+            return stack.enter_context(closing(Database(url)))
 
         yield make
 
