@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from visitor import Visitor
 
-from insight_app.chat import pages
+from insight_app.chat import list_pages
 from insight_app.services import Services
 
 MANY = 120
@@ -92,6 +92,6 @@ def test_a_conversation_is_marked_in_the_list_of_its_own_page_only(visitor: Visi
 
 def test_nothing_of_a_deleted_conversation_stays_drawn(visitor: Visitor) -> None:
     visitor.asks_and_waits("xylophone")
-    assert pages._line.cache_info().currsize > 0
+    assert list_pages._line.cache_info().currsize > 0
     visitor.send(visitor.url + "/delete")
-    assert pages._line.cache_info().currsize == 0
+    assert list_pages._line.cache_info().currsize == 0

@@ -67,6 +67,7 @@ LICENCES: dict[str, set[str]] = {
     "chat/attachment_routes.py": WEB,
     "chat/attachment_store.py": SQL,
     "chat/context_store.py": SQL,
+    "chat/list_pages.py": {"flask"},
     "chat/option_routes.py": WEB,
     "chat/option_pages.py": {"flask"},
     "chat/option_forms.py": {"flask_wtf", "wtforms"},

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
 from insight_app.chat import attachment_routes as files
-from insight_app.chat import option_pages, pages
+from insight_app.chat import list_pages, live_pages, option_pages, pages
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
@@ -130,9 +130,9 @@ def stream(answer_id: int) -> Response:
     place = request.headers.get("Last-Event-ID") or request.args.get("from", "")
     reply = services().replies.get(answer_id)
     is_mine = reply is not None and reply.owner == me().id
-    events = pages.follow(reply, place) if reply and is_mine else pages.ended(answer_id)
+    events = live_pages.follow(reply, place) if reply and is_mine else live_pages.ended(answer_id)
     return Response(
-        stream_with_context(pages.counted(events, reply.trace if reply and is_mine else "")),
+        stream_with_context(live_pages.counted(events, reply.trace if reply and is_mine else "")),
         content_type="text/event-stream; charset=utf-8",
         headers={"X-Accel-Buffering": "no"},
     )
@@ -189,10 +189,10 @@ def text(answer_id: int) -> Response:
 @chat.get("/conversations")
 def older() -> str:
     """The conversations after the one whose time is ?before=, whose id is ?id=, and which may be ?pinned=1."""
-    if (place := pages.place()) is None:
+    if (place := list_pages.place()) is None:
         raise NotThere
     listed = services().conversations.newest_conversations(place, owner=me().id)
-    return pages.rows(listed) if from_htmx() else pages.rows(listed, "chat/older.html")
+    return list_pages.rows(listed) if from_htmx() else list_pages.rows(listed, "chat/older.html")
 
 
 @chat.get("/c/<conversation_id>/edit")
@@ -209,7 +209,7 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     if name := ConversationForm().name:
         services().conversations.rename(conversation_id, name)
         found = own_conversation(conversation_id)
-    return pages.line(found) if from_htmx() else _to_conversation(conversation_id)
+    return list_pages.line(found) if from_htmx() else _to_conversation(conversation_id)
 
 
 @chat.post("/c/<conversation_id>/pin")
@@ -219,14 +219,14 @@ def pin(conversation_id: str) -> ResponseReturnValue:
     is_pinned = request.form.get("pinned") == "1"
     services().conversations.pin(conversation_id, is_pinned=is_pinned)
     if from_htmx():
-        return pages.listed_anew(_("Pinned") if is_pinned else _("No longer pinned"))
+        return list_pages.listed_anew(_("Pinned") if is_pinned else _("No longer pinned"))
     return _to_conversation(conversation_id)
 
 
 @chat.get("/c/<conversation_id>/row")
 def row(conversation_id: str) -> str:
     """The conversation's line in the list, as it is when nobody edits it."""
-    return pages.line(own_conversation(conversation_id))
+    return list_pages.line(own_conversation(conversation_id))
 
 
 def _sent(form: PromptForm, *, temporary: bool) -> tuple[Sequence[Attachment], str]:
@@ -306,11 +306,11 @@ def _newest_conversations() -> Listed:
 def register(app: Flask) -> None:
     app.register_blueprint(chat)
     app.jinja_env.globals["newest_conversations"] = _newest_conversations
-    app.jinja_env.globals["conversation_lines"] = pages.lines
-    app.jinja_env.globals["conversations_base"] = pages.conversations_base
+    app.jinja_env.globals["conversation_lines"] = list_pages.lines
+    app.jinja_env.globals["conversations_base"] = list_pages.conversations_base
     app.jinja_env.globals["said_day"] = pages.said_day
     app.jinja_env.globals["size_of"] = pages.size_of
-    app.jinja_env.globals["waited_for"] = pages.waited_for
+    app.jinja_env.globals["waited_for"] = live_pages.waited_for
     app.jinja_env.globals["lasting"] = pages.lasting
     app.jinja_env.globals["facts"] = pages.facts
     app.jinja_env.globals["new_key"] = new_key

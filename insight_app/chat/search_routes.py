@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.accounts.guards import me
 from insight_app.chat import pages
 from insight_app.chat.searching import LONGEST, Search, parse
-from insight_app.rendering.swaps import swap
+from insight_app.rendering.swaps import announce
 from insight_app.web import from_htmx, services
 from insight_app.words import _, ngettext
 
@@ -26,7 +26,7 @@ def page() -> ResponseReturnValue:
     names = {"q": given[:LONGEST], "wanted": wanted, "titles": titles, "found": found, "before": before}
     if not from_htmx():
         return render_template("chat/search.html", **names)
-    said = swap("#announcer", "innerHTML", _said(wanted, len(titles), len(found.hits), has_more=found.has_more))
+    said = announce(_said(wanted, len(titles), len(found.hits), has_more=found.has_more))
     return render_template("chat/_found.html", **names) + said
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
-from insight_app.chat import pages
+from insight_app.chat import list_pages, pages
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import Binned
 from insight_app.errors import NotThere
@@ -22,7 +22,7 @@ shelf = Blueprint("shelf", __name__)
 @shelf.get("/archived")
 def archived() -> str:
     """The archived conversations, or those after the one of ?before=, ?id= and ?pinned=1, as in the list."""
-    listed = services().conversations.newest_conversations(pages.place(), owner=me().id, archived=True)
+    listed = services().conversations.newest_conversations(list_pages.place(), owner=me().id, archived=True)
     return render_template("chat/archived.html", listed=listed)
 
 
@@ -35,7 +35,7 @@ def archive(conversation_id: str) -> ResponseReturnValue:
     is_archived = request.form.get("archived") == "1"
     services().conversations.archive(conversation_id, is_archived=is_archived)
     if from_htmx():
-        return pages.listed_anew(_("Archived") if is_archived else _("No longer archived"))
+        return list_pages.listed_anew(_("Archived") if is_archived else _("No longer archived"))
     if is_archived or request.form.get("stay") == "1":
         return redirect(url_for("shelf.archived"), 303)
     return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 
 from insight_app.accounts.guards import still_in
-from insight_app.chat import pages
+from insight_app.chat import live_pages, pages
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.pages import Article
 from insight_app.chat.replies import Reply
@@ -48,7 +48,7 @@ def page(conversation_id: str) -> ResponseReturnValue:
         yield f'{end}<hr class="whole" hidden>{after}'
 
     return Response(
-        stream_with_context(pages.counted(parts(), reply.trace if reply else "")),
+        stream_with_context(live_pages.counted(parts(), reply.trace if reply else "")),
         content_type="text/html; charset=utf-8",
         headers=NOT_HELD_BACK,
     )
@@ -62,9 +62,9 @@ def _followed(reply: Reply, growing: Article) -> Iterator[str]:
         status=lambda activity: draw("chat/_status.html", activity=activity),
         finished=lambda: _finished(growing.message.id),
         again=_again,
-        closing=lambda: pages.is_left(reply),
+        closing=lambda: live_pages.is_left(reply),
         leaving=lambda: "" if is_still_in() else _told(_out()),
-        heard=lambda began: _heard(pages.began(began) if began else _("Still writing")),
+        heard=lambda began: _heard(live_pages.began(began) if began else _("Still writing")),
     )
 
 

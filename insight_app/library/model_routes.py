@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import escape
 
 from insight_app.accounts.guards import expect_admin, me
 from insight_app.engines.base import full_name
@@ -20,7 +19,7 @@ from insight_app.library.models_wanted import LOOKED_UP, WANTED, best, fit
 from insight_app.library.shelf import same
 from insight_app.limits import rates
 from insight_app.limits.guards import may_use
-from insight_app.rendering.swaps import swap
+from insight_app.rendering.swaps import announce, swap
 from insight_app.web import add_settings_page, services
 from insight_app.words import N_
 
@@ -48,7 +47,7 @@ def now() -> ResponseReturnValue:
     news = [said for pull, _ in coming if (said := wording.news(pull, shown.get(pull.name)))]
     drawn = render_template("library/_now.html", **names)
     if news:
-        drawn += swap("#announcer", "innerHTML", str(escape(" ".join(news))))
+        drawn += announce(" ".join(news))
         drawn += swap("#wanted", "outerMorph", render_template("library/_wanted.html", **names))
     return drawn
 

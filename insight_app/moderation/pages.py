@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from flask import render_template
-from markupsafe import escape
 
 from insight_app.errors import RulesUnreadable, ScreeningFailed
 from insight_app.moderation import checking, rule_sets, wording
@@ -15,7 +14,7 @@ from insight_app.moderation.matcher import LONGEST_PATTERN, LONGEST_TEXT
 from insight_app.moderation.rule_lines import Line, lines
 from insight_app.moderation.store import Change
 from insight_app.moderation.trying import Tried
-from insight_app.rendering.swaps import swap
+from insight_app.rendering.swaps import announce, swap
 from insight_app.web import draw, services
 from insight_app.words import _, said_number
 
@@ -128,7 +127,7 @@ def brought_back(line: Line) -> str:
 
 def announcement(said: str) -> str:
     """For screen readers; what went wrong before is over."""
-    return swap("#announcer", "innerHTML", str(escape(said))) + swap("#notice", "innerHTML swapEmpty:true", "")
+    return announce(said) + swap("#notice", "innerHTML swapEmpty:true", "")
 
 
 def tried_html(form: TryForm, tried: Tried | str) -> str:

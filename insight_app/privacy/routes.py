@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from insight_app.accounts.guards import me
 from insight_app.amounts import in_words
@@ -18,7 +18,7 @@ from insight_app.config import PROJECT
 from insight_app.privacy import export
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
 from insight_app.rendering.markdown import render
-from insight_app.rendering.swaps import swap
+from insight_app.rendering.swaps import announce
 from insight_app.web import add_settings_page, from_htmx, guarded, services
 from insight_app.words import N_, lazy
 
@@ -143,7 +143,7 @@ def _recording(done: str) -> ResponseReturnValue:
     """The page's part about the record, after this was done."""
     if not from_htmx():
         return _back(done, "diagnostics")
-    said = swap("#announcer", "innerHTML", escape(DONE[done]))
+    said = announce(DONE[done])
     return render_template("privacy/_diagnostics.html", **{**_record_now(), "focus": True}) + said
 
 
