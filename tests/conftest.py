@@ -118,6 +118,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Ready, without an app before it."""
+    with closing(Database(database_url)) as found:
+        yield found
+
+
+@pytest.fixture
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Database]]:
     """Makes databases of a kind; `is_ready` False: without a table."""
     with ExitStack() as stack:

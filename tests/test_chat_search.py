@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import closing
 from html import unescape
 
 import pytest
@@ -23,13 +21,6 @@ from insight_app.services import Services
 from insight_app.storage.database import Database
 
 ON_BOTH_DATABASES = True
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as found:
-        found.bring_up_to_date()
-        yield found
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pytest
 from scripted_ollama import LICENCE, WEIGHTS, Answer, ScriptedOllama, cut, error, fetching, gate, pulled, telling
@@ -29,13 +28,6 @@ Ended = list[tuple[str, str]]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulling_module, "TELL_SECONDS", 0.02)
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as found:
-        found.bring_up_to_date()
-        yield found
 
 
 @pytest.fixture

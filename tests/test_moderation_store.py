@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -19,13 +18,6 @@ from insight_app.storage.database import Database
 ON_BOTH_DATABASES = True
 RULE = Rule("rule-1", "Moons", Kind.WORDS, "moon", Scope.ANSWERS, Action.FLAG, is_on=False, reason="No moons.")
 FIRST = Entry("rule-1", 0, as_json(RULE))
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as found:
-        found.bring_up_to_date()
-        yield found
 
 
 @pytest.fixture

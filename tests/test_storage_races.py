@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -31,13 +31,6 @@ from insight_app.storage.tables import messages
 
 ON_BOTH_DATABASES = True
 AT_ONCE = 6
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with closing(Database(database_url)) as found:
-        found.bring_up_to_date()
-        yield found
 
 
 def together(*works: Callable[[], object]) -> Counter[str]:
