@@ -106,7 +106,7 @@ def call_with(arguments: str) -> list[dict[str, Any]]:
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": SECRET}}]}]},
-            "messages[0].content[0]",
+            "messages[0].content[0].image_url.url",
         ),
         ({"messages": call_with(SECRET)}, "messages[0].tool_calls[0].function.arguments"),
         ({"messages": call_with("[1]")}, "messages[0].tool_calls[0].function.arguments"),

@@ -21,8 +21,10 @@ from visitor import Visitor
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import TestResponse, encode_multipart
 
+from insight_app.accounts.people import Role
 from insight_app.chat import attachment_store
 from insight_app.config import Settings
+from insight_app.errors import NotThere
 from insight_app.moderation.rulebook import Entry, as_json
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.services import Services
@@ -263,6 +265,24 @@ def test_other_people_see_nothing_of_a_file(alice: Visitor, bob: Visitor, shared
         assert "a.txt" not in bob.client.get(f"/attachments?id={one}").text
         assert sent(bob, attachment=one).status_code == 410
         assert alice.client.get(f"/attachments/{one}").status_code == 200
+
+
+def test_the_first_admin_has_the_files_of_who_was_alone_before(settings: Settings, ollama: ScriptedOllama) -> None:
+    with running(settings) as app:
+        alone = Visitor(app.test_client())
+        alone.open("/")
+        unsent = id_of(uploaded(alone, "a.txt", "alpha"))
+        asked(alone, file("b.txt", "beta"))
+        [_, was_sent] = rows(app.extensions["insight"])
+    with running(replace(settings, auth_mode="accounts")) as app:
+        found: Services = app.extensions["insight"]
+        admin = found.accounts.store.create("boss@example.org", Role.ADMIN)
+        member = found.accounts.store.create("bob@example.org", Role.MEMBER)
+        for one, text in ((unsent, "alpha"), (was_sent.id, "beta")):
+            assert found.attachments.find(admin.id, one).text == text
+            for other in ("", member.id):
+                with pytest.raises(NotThere):
+                    found.attachments.find(other, one)
 
 
 def test_a_rule_reads_files_too(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:

@@ -13,11 +13,12 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
 from insight_app.accounts.tokens import Scope
-from insight_app.api import completions
+from insight_app.api import completions, pictures
 from insight_app.api.completion_objects import Completion, breaks, delta_of, finish_of, refusal_of
 from insight_app.api.error_objects import error_object
 from insight_app.api.following import pieces, wait_for
 from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
+from insight_app.chat.attachment_routes import expect_eyes
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Reply
 from insight_app.engines.base import Model, full_name
@@ -26,7 +27,7 @@ from insight_app.errors import InsightError, ModelMissing, NotJson, ServerStoppe
 from insight_app.limits import rates
 from insight_app.limits.guards import allowed, an_answer
 from insight_app.rendering import sse
-from insight_app.web import csrf, guarded, services
+from insight_app.web import allow_large, csrf, guarded, largest_request, largest_with_pictures, services
 
 # So long a stream waits with its headers: what goes wrong until then has a status.
 HEADERS_SECONDS = 5.0
@@ -42,10 +43,16 @@ def complete() -> ResponseReturnValue:
     expect_scope(Scope.CHAT)
     if not request.is_json:
         raise NotJson
-    asked = _fair(completions.read(request.get_data(), services().settings.max_prompt_chars))
+    settings = services().settings
+    pictures.expect_little_else(body := request.get_data(), largest_request(settings))
+    asked = _fair(completions.read(body, settings.max_prompt_chars))
     door = Door()
     with an_answer(asked.task.model) as taken:
         services().engine.expect(taken.model)
+        if asked.pictures:
+            expect_eyes(taken.model)
+            made = pictures.made_anew(asked.pictures, settings.max_attachment_mb, me().id)
+            asked = asked.seeing([each.body or b"" for each in made])
         services().answering.expect_room(me().id, taken.model, stays=True)
         reply = services().passing.start(replace(asked.task, model=taken.model), me().id)
     try:
@@ -88,6 +95,8 @@ def model(model: str) -> ResponseReturnValue:
 
 def register(app: Flask) -> None:
     app.register_blueprint(v1)
+    largest = largest_with_pictures(app.extensions["insight"].settings)
+    allow_large(app, "v1.complete", largest, kind="application/json")
     csrf.exempt(v1)  # no cookie gives any right here, so there is none to abuse
 
 

@@ -6,12 +6,13 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 from msgspec import Meta, Struct
 
+from insight_app.api.pictures import Sent, from_address
 from insight_app.chat.prompts import clean
 from insight_app.engines.base import MOST_TOKENS, Options, Task, Turn
 from insight_app.engines.tools import DEEPEST, ToolCall, each_text
@@ -28,11 +29,16 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
 
 
+class ImageUrl(Struct):
+    url: Annotated[str, Meta(description="A data: address with base64; nothing is fetched")]
+
+
 class Part(Struct):
-    """A part of a message's content."""
+    """A part of a message's content: "text", or "image_url" in what a user says."""
 
     type: str
     text: str | None = None
+    image_url: ImageUrl | None = None
 
 
 class CalledFunction(Struct):
@@ -108,17 +114,28 @@ class CompletionRequest(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to write, and how to send it. The task's options say only what the program says."""
+    """What to write, and how to send it. The task's options say only what the program says.
+
+    `pictures` are those of its turns, as they came.
+    """
 
     task: Task
     stream: bool = False
     with_usage: bool = False
+    pictures: tuple[Sent, ...] = ()
+
+    def seeing(self, pictures: Sequence[bytes]) -> Asked:
+        """The same with these in the place of those that came."""
+        turns = list(self.task.turns)
+        for sent, each in zip(self.pictures, pictures, strict=True):
+            turns[sent.turn] = replace(turns[sent.turn], images=(*turns[sent.turn].images, each))
+        return replace(self, task=replace(self.task, turns=tuple(turns)), pictures=())
 
 
 def read(body: bytes, longest: int) -> Asked:
     """What is asked for; `longest` is how many characters all texts may have together.
 
-    Raises NotJson, NotACompletion or PromptTooLarge.
+    Raises NotJson, NotACompletion, NotAPicture or PromptTooLarge.
     """
     given = _json(body)
     if not isinstance(given, dict):
@@ -133,7 +150,7 @@ def read(body: bytes, longest: int) -> Asked:
     _expect_no_more(longest, turns, [*tools, format] if tools or format else [])
     usage = request.stream_options is not None and bool(request.stream_options.include_usage)
     task = Task(clean(request.model or ""), turns, _options(request), format=format, tools=tools)
-    return Asked(task, bool(request.stream), usage)
+    return Asked(task, bool(request.stream), usage, _pictures(request.messages))
 
 
 def _whole(name: str, value: Any) -> Any:
@@ -214,9 +231,21 @@ def _text(content: str | Sequence[Part] | None, where: str) -> str:
     if content is None or isinstance(content, str):
         return clean(content or "")
     for number, part in enumerate(content):
-        if part.type != "text" or part.text is None:
-            raise _wrong(f"{where}.content[{number}]", "is not text, and nothing else can be sent to a model here")
-    return clean("".join(part.text or "" for part in content))
+        if (part.text if part.type == "text" else part.image_url if part.type == "image_url" else None) is None:
+            raise _wrong(f"{where}.content[{number}]", "is neither text nor a picture, and nothing else can be sent")
+    return clean("".join(part.text or "" for part in content if part.type == "text"))
+
+
+def _pictures(messages: Sequence[SentMessage]) -> tuple[Sent, ...]:
+    found = []
+    for number, message in enumerate(messages):
+        for place, part in enumerate(message.content if isinstance(message.content, list) else ()):
+            if part.type == "image_url" and part.image_url is not None:
+                where = f"messages[{number}].content[{place}].image_url.url"
+                if message.role != "user":
+                    raise _wrong(where, "can only be in what a user says")
+                found.append(Sent(where, from_address(part.image_url.url, where), number))
+    return tuple(found)
 
 
 def _call(call: Call, where: str) -> ToolCall:

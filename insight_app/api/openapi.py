@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from insight_app.api.completions import CompletionRequest
+from insight_app.chat.attachments import MOST_FILES
 from insight_app.chat.messages import State
 
 JSON = "application/json"
@@ -70,8 +71,9 @@ def _complete() -> dict[str, Any]:
         "summary": "The next message of a conversation, as OpenAI has it",
         "description": "The conversation is the program's: nothing of it is kept. With `stream` the answer comes as "
         "server-sent events, each a CompletionChunk, and ends with `[DONE]`; an error after the first of them is an "
-        "event with `error`, and the last one. `num_ctx`, `keep_alive` and `think` are Ollama's own; where "
-        "people sign in, the first two hold for admins only: they change the model for everybody.",
+        "event with `error`, and the last one. What a user says may have pictures in parts "
+        "of the type `image_url`, as data: addresses, for a model that sees. `num_ctx`, `keep_alive` and `think` are "
+        "Ollama's own; where people sign in, the first two hold for admins only: they change the model for everybody.",
         "requestBody": {"required": True, "content": _content(_ref("CompletionRequest"))},
         "responses": {
             "200": {
@@ -121,8 +123,10 @@ def _chat() -> dict[str, Any]:
     return {
         "operationId": "chat",
         "summary": "A message in a conversation that is kept",
-        "description": "The answer comes in pieces while it is written: as plain text, or, where Accept asks for "
-        "text/event-stream, as events with `text` or `thinking`; the last one, named `done`, says how it ended.",
+        "description": "`images` are pictures (PNG, JPEG, WebP, GIF) in base64, as Ollama has them, for a model that "
+        "sees; a message with one may be empty. The answer comes in pieces while it is written: as plain text, "
+        "or, where Accept asks for text/event-stream, as events with `text` or `thinking`; the last one, named `done`, "
+        "says how it ended.",
         "requestBody": {"required": True, "content": _content(_ref("ChatRequest"))},
         "responses": {
             "200": {
@@ -174,10 +178,11 @@ def _requests() -> dict[str, Any]:
     """What completions.py takes, as it says itself; and what /api/chat takes."""
     _, schemas = msgspec.json.schema_components([CompletionRequest], ref_template="#/components/schemas/{name}")
     text = {"type": "string"}
-    known: dict[str, Any] = {"message": {**text, "minLength": 1}}
+    known: dict[str, Any] = {"message": text}
     more = {
         "conversation_id": {"type": ["string", "null"], "description": "Of an earlier answer; none: a new one"},
         "model": {"type": ["string", "null"], "description": "Empty: the best there is"},
+        "images": {"type": ["array", "null"], "items": {**text, "contentEncoding": "base64"}, "maxItems": MOST_FILES},
         "temporary": {"type": ["boolean", "null"], "description": "Whether nothing of it is to be stored"},
     }
     return {**schemas, "ChatRequest": _object(known, **more)}

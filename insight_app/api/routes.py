@@ -10,18 +10,23 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
 from insight_app.accounts.tokens import Scope
+from insight_app.api import pictures
 from insight_app.api.following import pieces, wait_for
 from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
+from insight_app.api.pictures import Sent
 from insight_app.chat import prompts
+from insight_app.chat.attachment_routes import expect_eyes
+from insight_app.chat.attachments import Attachment
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
 from insight_app.engines.base import Piece
-from insight_app.errors import NotAChat
+from insight_app.errors import NotAChat, NotAPicture
 from insight_app.limits import rates
 from insight_app.limits.guards import an_answer
 from insight_app.rendering import sse
-from insight_app.web import csrf, guarded, services
+from insight_app.web import allow_large, csrf, guarded, largest_request, largest_with_pictures, services
+from insight_app.words import _, said_number
 
 api = Blueprint("api", __name__, url_prefix="/api")
 api.before_request(refuse_foreign_pages)
@@ -31,13 +36,15 @@ api.before_request(refuse_compressed)
 @api.post("/chat")
 @rates.sending
 def chat() -> ResponseReturnValue:
-    """{"message": str, "conversation_id": str?, "model": str?, "temporary": bool?} -> the answer's text, in chunks.
+    """{"message": str, "conversation_id": str?, "model": str?, "temporary": bool?, "images": [str]?} -> the answer's
+    text, in chunks.
 
+    `images` are pictures in base64, as Ollama has them; a message with one may have no words.
     With `Accept: text/event-stream` each event's data is {"text": str} or {"thinking": str}, and the last event,
     named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
     """
     expect_scope(Scope.CHAT)
-    text, conversation_id, model, temporary = _asked()
+    text, conversation_id, model, temporary, sent = _asked()
     store, answering = services().conversations, services().answering
     before = []
     if conversation_id:
@@ -48,12 +55,14 @@ def chat() -> ResponseReturnValue:
         services().engine.expect(taken.model)
         text = services().moderation.prompt(text)
         answering.expect_room(me().id, taken.model, stays=True)
+        attached = _attached(sent, taken.model, temporary=temporary or is_temporary(conversation_id or ""))
         prompt, answer = store.ask(
             text,
             model=taken.model,
             owner=me().id,
             conversation_id=conversation_id,
             parent_id=parent_id,
+            attached=attached,
             temporary=temporary,
         )
     assert answer is not None  # without a form key every request is its own
@@ -94,10 +103,14 @@ def answer(answer_id: int) -> Response:
 
 def register(app: Flask) -> None:
     app.register_blueprint(api)
+    largest = largest_with_pictures(app.extensions["insight"].settings)
+    allow_large(app, "api.chat", largest, kind="application/json")
     csrf.exempt(api)  # no cookie gives any right here, so there is none to abuse
 
 
-def _asked() -> tuple[str, str | None, str, bool]:
+def _asked() -> tuple[str, str | None, str, bool, list[Sent]]:
+    settings = services().settings
+    pictures.expect_little_else(request.get_data(), largest_request(settings))
     try:
         given = request.get_json(silent=True) if request.is_json else None
     except RecursionError:  # a million brackets
@@ -110,8 +123,25 @@ def _asked() -> tuple[str, str | None, str, bool]:
         raise NotAChat
     if not isinstance(temporary, bool) or (temporary and conversation_id and not is_temporary(conversation_id)):
         raise NotAChat
-    text = prompts.check(given["message"], services().settings.max_prompt_chars)
-    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary
+    images = given.get("images") or []
+    if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
+        raise NotAPicture(param="images")
+    names = [f"images[{number}]" for number in range(len(images))]
+    sent = [Sent(name, pictures.from_base64(each, name)) for name, each in zip(names, images, strict=True)]
+    text = prompts.check(given["message"], settings.max_prompt_chars, with_files=bool(sent))
+    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary, sent
+
+
+def _attached(sent: list[Sent], model: str, *, temporary: bool) -> list[Attachment]:
+    if not sent:
+        return []
+    expect_eyes(model)
+    add, me_id = services().attachments.add, me().id
+    made = pictures.made_anew(sent, services().settings.max_attachment_mb, me_id)
+    return [
+        add(me_id, _("Picture %(number)s", number=said_number(number)), len(each.data), read, temporary=temporary)
+        for number, (each, read) in enumerate(zip(sent, made, strict=True), 1)
+    ]
 
 
 def _text(reply: Reply, door: Door) -> Iterator[str]:

@@ -112,9 +112,15 @@ def typed_along() -> Sequence[Attachment]:
 
 
 def expect_seen(attached: Iterable[Attachment], model: str) -> None:
-    """Raises ModelBlind where there is a picture among them, and the model ("" = the first) is known to see none."""
+    """Raises ModelBlind where there is a picture among them, and the model is known to see none."""
+    if any(each.is_image for each in attached):
+        expect_eyes(model)
+
+
+def expect_eyes(model: str) -> None:
+    """Raises ModelBlind where the model ("" = the first) is known to see no pictures."""
     engine = services().engine
-    if engine.sees(model) is False and any(each.is_image for each in attached):
+    if engine.sees(model) is False:
         seeing = [each.name for each in allowed(engine.standing.models) if engine.sees(each.name) and not each.refused]
         others = listed(seeing[:5]) or _("there is none here yet; llava and llama3.2-vision are such models")
         raise ModelBlind(model=engine.resolved(model), others=others)

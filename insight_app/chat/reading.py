@@ -49,7 +49,7 @@ def read(name: str, data: bytes, longest: int, person: str = "") -> Read:
     """
     if not data:
         raise FileEmpty(name=name)
-    if data.startswith(_PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+    if is_picture(data):
         about, body = _apart("image", name, data, longest, person)
         return Read("image", about["type"], body=body)
     if b"%PDF-" in data[:1024]:
@@ -64,6 +64,11 @@ def read(name: str, data: bytes, longest: int, person: str = "") -> Read:
     if len(text) > longest:
         raise FileTooLong(name=name, limit=longest)
     return Read("text", "text/plain", text)
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether it begins like one."""
+    return data.startswith(_PICTURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
 def decoded(data: bytes) -> str | None:

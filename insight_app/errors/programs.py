@@ -6,6 +6,7 @@ InputError              (requests.py)
 ├── NotAChat            POST /api/chat with something else than a chat
 ├── NotJson             a program sent something else than a JSON object
 ├── NotACompletion      POST /v1/chat/completions with a field that is not as it must be
+│   └── NotAPicture     what is sent as a picture, there or to /api/chat, is none
 └── ForeignPage         a page of another site calls the door for programs
 SignInNeeded            (accounts.py)
 └── KeyRefused          a program's key is missing, wrong, revoked or expired
@@ -56,6 +57,12 @@ class NotACompletion(InputError):
     code = "invalid_request"
     cause = ForPrograms("The field “%(param)s” %(problem)s.")
     next_step = ForPrograms("What can be sent is described at /api/openapi.json.")
+
+
+class NotAPicture(NotACompletion):
+    code = "not_a_picture"
+    cause = ForPrograms("What stands in “%(param)s” is not a picture (PNG, JPEG, WebP, GIF) in base64.")
+    next_step = ForPrograms("Send the picture itself, since none is fetched; /api/openapi.json describes how.")
 
 
 class ForeignPage(InputError):

@@ -2,9 +2,11 @@
 {
   const message = () => document.getElementById("message");
 
-  // Where a browser does not let fields grow by themselves, their lines are counted.
+  // Where a browser does not let fields grow by themselves; the sheet says how far.
   const grow = (area) => {
-    if (!CSS.supports("field-sizing", "content")) area.rows = Math.min(12, area.value.slice(0, 5000).split("\n").reduce((sum, line) => sum + 1 + Math.floor(line.length / 70), 0));
+    if (CSS.supports("field-sizing", "content")) return;
+    area.style.height = "";
+    area.style.height = `${area.scrollHeight}px`;
   };
 
   // Browsers look for the direction of each paragraph anew with each key, which takes seconds in a million characters.

@@ -60,8 +60,10 @@ def test_a_file_is_sent_at_once_survives_a_reload_and_goes_with_the_prompt(chat:
     expect(chips(chat)).to_have_count(2)
     expect(chat.page.locator("#announcer")).to_have_text("photo.jpg is attached")
     expect(chat.page.locator("#context")).to_contain_text(re.compile(r"about 77\d"))
+    chat.message.fill("Not yet")
     chat.page.reload()
     expect(chips(chat)).to_have_count(2)
+    expect(chat.message).to_have_value("Not yet")
     seeing.script("It is **zeugma**.", done(prompt_eval_count=1000, eval_count=234))
     expect(chat.ask("Which word?")).to_have_attribute("data-state", "done")
     sent = seeing.talks()[-1][-1]
