@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from own_app import running
 from scripted_ollama import ScriptedOllama, thinking
 from sqlalchemy import QueuePool
+from test_chat_attachment_routes import posted_form
 from visitor import Visitor
+from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse
 
 from insight_app.chat.context_store import last_context
@@ -32,8 +34,11 @@ OF_THE_PLACE = {"id", "conversation_id", "parent_id", "memory_from", "owner", "f
 def bring(visitor: Visitor, data: bytes | str, name: str = "conversations.json") -> TestResponse:
     visitor.open("/settings/copies")
     content = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    fields = {"csrf_token": visitor.field("csrf_token"), "file": (io.BytesIO(content), name)}
-    return visitor.client.post("/settings/copies", data=fields, content_type="multipart/form-data")
+    return posted_form(
+        visitor,
+        "/settings/copies",
+        {"csrf_token": visitor.field("csrf_token"), "file": FileStorage(io.BytesIO(content), name)},
+    )
 
 
 def exported(visitor: Visitor) -> dict[str, Any]:
@@ -48,6 +53,12 @@ def without_ids(conversation: dict[str, Any]) -> dict[str, Any]:
     made["messages"] = [
         {name: value for name, value in each.items() if name not in OF_THE_PLACE}
         | {"after": None if each["parent_id"] is None else ids.index(each["parent_id"])}
+        | {
+            "attachments": [
+                {name: value for name, value in file.items() if name not in {"id", "owner", "message_id"}}
+                for file in each.get("attachments", [])
+            ]
+        }
         for each in conversation["messages"]
     ]
     return made

@@ -14,13 +14,28 @@ from test_privacy_copies import without_ids
 from insight_app.privacy import export, importing
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
+from insight_app.privacy.imported_files import looked_into
+from insight_app.privacy.packed import Unreadable
 from insight_app.privacy.store import PersonalStore
-from insight_app.privacy.upload import Unreadable, opened
+from insight_app.privacy.upload import opened
 from insight_app.storage.database import Database, sqlite_url
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 figure = st.none() | st.floats(0, 1e6) | st.integers(0, 10**6)
 count = st.none() | st.integers(0, 10**9)
+# Of a text that somebody attached; pictures are in test_privacy_copies_files.py.
+files = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["notes.txt", "Ü.pdf"]),
+        "size": st.integers(1, 10**9),
+        "text": words.map(lambda text: f"a{text}z"),
+        "created_at": st.floats(0, 1.7e9),
+    }
+).flatmap(
+    lambda file: st.sampled_from(
+        [file | {"kind": "text", "media_type": "text/plain"}, file | {"kind": "pdf", "media_type": "application/pdf"}]
+    )
+)
 
 
 @st.composite
@@ -39,6 +54,10 @@ def conversations(draw: st.DrawFn) -> dict[str, Any]:
             "state": "done",
             "created_at": draw(st.floats(0, 1.7e9)),
         }
+        if not is_answer:
+            message["attachments"] = draw(st.lists(files, max_size=2))
+            for place, each in enumerate(message["attachments"]):
+                each |= {"place": place, "body": None}
         if is_answer:
             message |= {
                 "state": draw(st.sampled_from(["done", "stopped", "failed", "refused", "interrupted"])),
@@ -69,8 +88,11 @@ def conversations(draw: st.DrawFn) -> dict[str, Any]:
 
 def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     """The conversation that a document has, as it is exported once it was brought to that person."""
-    (found,) = importing.some(opened(document.encode(), 2**20))
+    upload = opened(document.encode(), 2**20)
+    (found,) = importing.some(upload)
     assert isinstance(found, Imported)
+    found = looked_into(found, upload, 2**20, 100)
+    assert found.left_out == 0
     assert CopiesStore(database).add(found, owner, found.instructions)
     store = PersonalStore(database)
     (row,) = store.all_conversations(owner)

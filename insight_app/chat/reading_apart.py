@@ -8,6 +8,7 @@ Says a line of JSON, {"type": …} or {"problem": the code of an error}, and the
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import suppress
 from io import BytesIO
@@ -18,6 +19,8 @@ MOST_PAGES = 1000
 MOST_PIXELS = 50_000_000  # a camera's largest pictures have so many
 LARGEST_SIDE = 1568  # pixels: models that see more make it smaller themselves
 LARGEST_PNG = 2**20  # bytes; what is larger is no drawing but a photograph
+_JFIF, _PIXELS, _NEEDED = 0xE0, 0xDA, (0xDB, 0xC0, 0xC4)  # tables, and the size
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)  # none that belongs to the pixels
 
 
 class _Problem(Exception):
@@ -50,6 +53,8 @@ def picture(data: bytes) -> tuple[str, bytes]:
         raise _Problem("image_too_large") from None
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError, IndexError):
         raise _Problem("image_broken") from None
+    if was_photograph and _is_only_pixels(data) and max(upright.size) <= LARGEST_SIDE:
+        return "image/jpeg", data  # as it was made here: it would lose a little with each journey
     said = BytesIO()
     if not was_photograph:
         clean.save(said, "PNG", optimize=False)
@@ -58,6 +63,20 @@ def picture(data: bytes) -> tuple[str, bytes]:
         said = BytesIO()
     clean.save(said, "JPEG", quality=85)
     return "image/jpeg", said.getvalue()
+
+
+def _is_only_pixels(data: bytes) -> bool:
+    """Whether a JPEG has nothing but what is needed to draw it, up to its last byte."""
+    at = 2
+    while data[at : at + 1] == b"\xff":
+        kind, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if kind == _PIXELS:
+            found = _MARKER.search(data, end)
+            return found is not None and found.start() == len(data) - 2
+        if kind not in _NEEDED and not (kind == _JFIF and end - at == 18):
+            return False
+        at = end
+    return False
 
 
 def text_of_pdf(data: bytes, longest: int) -> str:

@@ -16,9 +16,10 @@ from insight_app.accounts.guards import me
 from insight_app.chat.guards import own_conversation
 from insight_app.errors import ImportTooLarge, NotThere, PromptRefused
 from insight_app.limits import rates
-from insight_app.privacy import export, export_markdown, importing, upload
+from insight_app.privacy import export, export_markdown, imported_files, importing, upload
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported
+from insight_app.privacy.packed import Unreadable
 from insight_app.privacy.store import PersonalStore
 from insight_app.privacy.zipped import zipped
 from insight_app.web import add_settings_page, allow_large, guarded, services
@@ -65,7 +66,7 @@ def bring() -> ResponseReturnValue:
     with alone:
         try:
             found = services().outside(lambda: upload.opened(data, most))
-        except upload.Unreadable as why:
+        except Unreadable as why:
             return _page(problem=_(str(why))), 422
         assert isinstance(found, upload.Upload)
         result = _brought(found)
@@ -75,8 +76,15 @@ def bring() -> ResponseReturnValue:
 def _brought(found: upload.Upload) -> Result:
     result = Result()
     store, opening = CopiesStore(services().database), _(importing.OPENING)
+    settings = services().settings
+    limits = settings.max_attachment_mb * MB, settings.max_prompt_chars
+
+    def some() -> list[Imported | str]:
+        made = importing.some(found, opening)
+        return [each if isinstance(each, str) else imported_files.looked_into(each, found, *limits) for each in made]
+
     number = 0
-    while made := services().outside(lambda: importing.some(found, opening)):
+    while made := services().outside(some):
         assert isinstance(made, list)
         for each in made:
             number += 1

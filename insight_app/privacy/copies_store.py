@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from insight_app.chat.messages import FROM_A_FILE, title_of
 from insight_app.privacy.imported import Imported, ImportedMessage
 from insight_app.storage.database import Database
-from insight_app.storage.tables import conversations, messages
+from insight_app.storage.tables import attachments, conversations, messages
 
 
 class CopiesStore:
@@ -53,6 +54,8 @@ class CopiesStore:
                 add = insert(messages).returning(messages.c.id)
                 for each in found.messages:
                     ids[each.key] = connection.execute(add, _row(each, ids, new, owner)).scalar_one()
+                    if each.files:
+                        connection.execute(insert(attachments), _files(each, ids[each.key], owner))
         except IntegrityError:  # the same file was brought twice at once
             return None
         return new
@@ -61,6 +64,25 @@ class CopiesStore:
         """A conversation's row with every column."""
         mine = select(conversations).where(conversations.c.id == conversation_id)
         return self._database.rows(mine, (conversations.c.id,))
+
+
+def _files(message: ImportedMessage, id: int, owner: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": secrets.token_urlsafe(12),
+            "owner": owner,
+            "message_id": id,
+            "place": place,
+            "name": each.name,
+            "kind": each.kind,
+            "media_type": each.media_type,
+            "size": each.size,
+            "text": each.text,
+            "body": each.body or None,
+            "created_at": message.created_at if each.created_at is None else each.created_at,
+        }
+        for place, each in enumerate(message.files)
+    ]
 
 
 def _row(message: ImportedMessage, ids: dict[str, int], home: str, owner: str) -> dict[str, Any]:

@@ -15,6 +15,23 @@ LONGEST_NAME = 255
 
 
 @dataclass(slots=True)
+class ImportedFile:
+    """What went with a prompt, as the upload has it: `text`, or `body`, or the name `inside` of it.
+
+    Nobody has looked into it yet, and `kind` is "" where nobody knows it.
+    """
+
+    name: str
+    kind: str = ""
+    text: str = ""
+    body: bytes = b""
+    inside: str = ""
+    size: int = 0
+    media_type: str = ""
+    created_at: float | None = None
+
+
+@dataclass(slots=True)
 class ImportedMessage:
     """`key` and `parent` are names in the file. `extra` are columns that only our own files know."""
 
@@ -29,6 +46,7 @@ class ImportedMessage:
     finished_at: float | None = None
     rating: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    files: list[ImportedFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +64,13 @@ class Imported:
     instructions: str = ""
     options: str = ""
     titled_by: str = "person"
-    left_out: int = 0  # files and pictures
+    left_out: int = 0  # files and pictures that are not among those of its messages
 
     def id_for(self, owner: str) -> str:
         """The same for the same conversation, whenever one person brings it; another where anything was added."""
         known = [owner, self.source, self.origin, self.title]
         known += [f"{each.role} {each.text}" for each in self.messages]
+        known += [f"file {file.name}" for each in self.messages for file in each.files]
         digest = hashlib.sha256("\0".join(known).encode("utf-8", "surrogatepass")).hexdigest()
         return f"i{digest[:23]}"
 
@@ -148,8 +167,10 @@ def alternating(messages: Iterable[ImportedMessage], opening: str) -> list[Impor
         if before is not None and before.role == each.role:
             if children[each.parent] == 1:
                 parts[before.key].append(each.text)
-                before.thinking = before.thinking or each.thinking
+                before.thinking = "\n\n".join(filter(None, (before.thinking, each.thinking)))
                 before.model = before.model or each.model
+                before.finished_at = each.finished_at or before.finished_at
+                before.files = [*before.files, *each.files]
                 is_now[each.key] = before.key
                 continue
             parent = before.parent

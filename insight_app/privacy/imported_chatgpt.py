@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 from insight_app.privacy.imported import (
     Imported,
+    ImportedFile,
     ImportedMessage,
     alternating,
+    dicts_of,
     in_order,
     name_of,
     nearest,
@@ -18,7 +21,9 @@ from insight_app.privacy.imported import (
 )
 
 SOURCE = "ChatGPT"
-TEXTS = ("text", "multimodal_text")
+TEXTS, THOUGHTS = ("text", "multimodal_text"), "thoughts"
+PICTURE = "picture"  # what has no name
+NAME = re.compile("file[-_][A-Za-z0-9]+")
 
 
 def read(found: dict[str, Any], opening: str) -> Imported:
@@ -29,10 +34,10 @@ def read(found: dict[str, Any], opening: str) -> Imported:
     kept: dict[str, ImportedMessage] = {}
     left_out = 0
     for key, node in nodes.items():
-        message, missing = _message(key, node.get("message"), created)
-        left_out += missing
-        if message is not None:
+        if (message := _message(key, node.get("message"), created)) is not None:
             kept[key] = message
+        else:
+            left_out += _made_by_a_tool(node.get("message"))
     parents = {key: parent for key, node in nodes.items() if isinstance(parent := node.get("parent"), str)}
     for key, parent in nearest(parents, kept).items():
         kept[key].parent = parent
@@ -48,36 +53,71 @@ def read(found: dict[str, Any], opening: str) -> Imported:
     )
 
 
-def _message(key: str, found: object, created: float) -> tuple[ImportedMessage | None, int]:
-    """What somebody saw as a message of theirs or as an answer, and how much of it was no text."""
+def _message(key: str, found: object, created: float) -> ImportedMessage | None:
+    """What somebody saw as a message of theirs, as an answer, or as the thoughts before one."""
     if not isinstance(found, dict):
-        return None, 0
+        return None
     author, content, about = (_dict(found.get(name)) for name in ("author", "content", "metadata"))
     role = author.get("role")
     if role not in ("user", "assistant") or about.get("is_visually_hidden_from_conversation") is True:
-        return None, 0
+        return None
     # What an answer says to a tool is for nobody to read.
-    if found.get("recipient") not in (None, "all") or content.get("content_type", "text") not in TEXTS:
-        return None, 0
+    kind = content.get("content_type", "text")
+    if found.get("recipient") not in (None, "all") or kind not in (*TEXTS, THOUGHTS):
+        return None
     parts = content.get("parts")
     parts = parts if isinstance(parts, list) else [content.get("text")]
     texts = [each if isinstance(each, str) else text_of(_dict(each).get("text")) for each in parts]
-    missing = sum(isinstance(each, dict) and not text_of(each.get("text")) for each in parts)
     text = "\n\n".join(each for each in texts if each.strip())
-    if not text and not missing:
-        return None, 0
+    thoughts = [
+        text_of(each.get("content")) or text_of(each.get("summary")) for each in dicts_of(content.get(THOUGHTS))
+    ]
+    thinking = "\n\n".join(each for each in thoughts if each.strip()) if kind == THOUGHTS else ""
+    files = _files(parts, about)
+    if not (text or thinking or files):
+        return None
     at = time_of(found.get("create_time"), created)
     is_answer = role == "assistant"
-    message = ImportedMessage(
+    return ImportedMessage(
         key=key,
         parent=None,
         role=role,
         text=text,
+        thinking=thinking if is_answer else "",
         model=name_of(about.get("model_slug")) if is_answer else "",
         created_at=at,
         finished_at=at if is_answer else None,
+        files=files,
     )
-    return message, missing
+
+
+def _files(parts: list[object], about: dict[str, Any]) -> list[ImportedFile]:
+    """What was sent along; a picture is named twice, and only once with its name."""
+    files: dict[str, ImportedFile] = {}
+    for place, each in enumerate(dicts_of(about.get("attachments"))):
+        inside = _inside(each.get("id"))
+        size = each.get("size")
+        size = size if isinstance(size, int) and 0 < size < 2**53 else 0
+        files[inside or f"attached {place}"] = ImportedFile(text_of(each.get("name")), inside=inside, size=size)
+    for place, part in enumerate(parts):
+        if isinstance(part, dict) and not text_of(part.get("text")):
+            inside = _inside(part.get("asset_pointer"))
+            files.setdefault(inside or f"part {place}", ImportedFile(PICTURE, inside=inside))
+    return list(files.values())
+
+
+def _inside(pointer: object) -> str:
+    """How its name begins in the ZIP file."""
+    found = NAME.search(text_of(pointer))
+    return found[0] if found else ""
+
+
+def _made_by_a_tool(found: object) -> int:
+    """How many pictures; here, answers have none."""
+    message = _dict(found)
+    parts = _dict(message.get("content")).get("parts")
+    is_tool = _dict(message.get("author")).get("role") == "tool"
+    return sum(bool(_inside(each.get("asset_pointer"))) for each in dicts_of(parts)) if is_tool else 0
 
 
 def _dict(value: object) -> dict[str, Any]:

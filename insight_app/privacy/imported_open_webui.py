@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
+from contextlib import suppress
 from html import unescape
 from typing import Any
 
 from insight_app.privacy.imported import (
     Imported,
+    ImportedFile,
     ImportedMessage,
     alternating,
     dicts_of,
@@ -21,6 +24,7 @@ from insight_app.privacy.imported import (
 )
 
 SOURCE = "Open WebUI"
+_PICTURE = "picture"  # what has no name
 THOUGHTS = re.compile(r'<details type="reasoning"[^>]*>\s*(?:<summary>[^<]*</summary>)?(.*?)</details>\s*', re.DOTALL)
 # Of unclosed ones each would be looked for to the end.
 MOST_THOUGHTS = 100
@@ -56,7 +60,6 @@ def read(found: dict[str, Any], opening: str) -> Imported:
         is_pinned=found.get("pinned") is True,
         is_archived=found.get("archived") is True,
         instructions=system,
-        left_out=sum(len(dicts_of(node.get("files"))) for node in nodes.values()),
     )
 
 
@@ -76,7 +79,8 @@ def _message(key: str, found: dict[str, Any], created: float) -> ImportedMessage
     if is_answer and 0 < content.count('<details type="reasoning"') <= MOST_THOUGHTS:
         thoughts = [QUOTED.sub("", unescape(each)).strip() for each in THOUGHTS.findall(content)]
         content = THOUGHTS.sub("", content)
-    if not content.strip() and not thoughts:
+    files = [_file(each) for each in dicts_of(found.get("files"))]
+    if not content.strip() and not thoughts and not files:
         return None
     at = _time(found.get("timestamp"), created)
     judged = found.get("annotation")
@@ -91,7 +95,32 @@ def _message(key: str, found: dict[str, Any], created: float) -> ImportedMessage
         created_at=at,
         finished_at=at if is_answer else None,
         rating=rating if isinstance(rating, int) and not isinstance(rating, bool) and rating in (1, -1) else None,
+        files=files,
     )
+
+
+def _file(found: dict[str, Any]) -> ImportedFile:
+    """A picture is in the export as it came, of other files it has the text; newer ones only name what is elsewhere."""
+    address, body = text_of(found.get("url")), b""
+    if address.startswith("data:image/"):
+        with suppress(ValueError):
+            body = base64.b64decode(address.partition(",")[2], validate=True)
+    inner = _dict(found.get("file"))
+    content, about = _dict(inner.get("data")), _dict(inner.get("meta"))
+    text = text_of(content.get("content"))
+    is_pdf = about.get("content_type") == "application/pdf"
+    size = found.get("size", about.get("size"))
+    return ImportedFile(
+        name=text_of(found.get("name")) or text_of(about.get("name")) or text_of(inner.get("filename")) or _PICTURE,
+        kind=("pdf" if is_pdf else "text") if text else "",
+        text=text,
+        body=body,
+        size=size if isinstance(size, int) and 0 < size < 2**53 else len(body or text.encode("utf-8", "replace")),
+    )
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _time(value: object, otherwise: float) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 from insight_app.chat.messages import Figures, State
 from insight_app.errors import every_error
 from insight_app.privacy.imported import (
     Imported,
+    ImportedFile,
     ImportedMessage,
     alternating,
     dicts_of,
@@ -45,7 +48,6 @@ def read(found: dict[str, Any], opening: str) -> Imported:
         instructions=text_of(found.get("instructions")),
         options=_options(found.get("options")),
         titled_by=titled_by if titled_by in TITLED_BY else "person",
-        left_out=sum(len(dicts_of(each.get("attachments"))) for each in messages),
     )
 
 
@@ -77,6 +79,22 @@ def _message(found: dict[str, Any], place: int, created: float) -> ImportedMessa
             "memory_from": None if found.get("memory_from") is None else _key(found["memory_from"]),
             **{name: _figure(name, found.get(name)) for name in Figures.__dataclass_fields__ if name != "memory_from"},
         },
+        files=[_file(each, at) for each in dicts_of(found.get("attachments"))],
+    )
+
+
+def _file(found: dict[str, Any], at: float) -> ImportedFile:
+    kind, body = text_of(found.get("kind")), b""
+    if kind == "image":
+        with suppress(ValueError):
+            body = base64.b64decode(text_of(found.get("body")), validate=True)
+    return ImportedFile(
+        name=text_of(found.get("name")),
+        kind=kind if kind in ("text", "pdf") else "",  # of a picture its bytes decide
+        text=text_of(found.get("text")),
+        body=body,
+        size=int(_figure("size", found.get("size")) or 0),
+        created_at=time_of(found.get("created_at"), at),
     )
 
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import chain
 from typing import Any
 
+from insight_app.privacy.packed import Packed, Unreadable
 from insight_app.words import N_
 
-# A ZIP file may hold so many times its own limit, counted while it is unpacked, whatever it says of itself.
-MOST_INFLATED = 4
-# In bytes: the list of what is in a ZIP file, some 40,000 names. Longer ones would take the memory of all.
-LONGEST_LIST = 4 * 2**20
 AT_ONCE = 2**20
-LIST_END, LARGE_LIST = b"PK\x05\x06", b"PK\x06\x07"
-WANTED = re.compile(r"(?:.*/)?conversations(?:-[0-9]+)?\.json|[^/]+\.json")
-CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:-[0-9]+)?\.json")
 MARK = re.compile(r'["{}\[\]]')
 NAME = '"conversations"'
 COLON = re.compile(r"\s*:\s*\[")
@@ -34,28 +24,18 @@ NEWER = re.compile(r'"format"\s*:\s*"insightsphere-export"\s*,\s*"version"\s*:\s
 
 NO_TEXT = N_("This file is not text in UTF-8.")
 NO_JSON = N_("This file is neither JSON nor a ZIP file.")
-BROKEN_ZIP = N_("This ZIP file is damaged or cut off. Nothing was taken.")
-LOCKED_ZIP = N_(
-    "This ZIP file is locked or packed in a way that cannot be read. Unpack it, and choose conversations.json."
-)
-TOO_MANY = N_("This ZIP file has too many files in it. Unpack it, and choose conversations.json.")
-TOO_LARGE = N_("What is packed in this ZIP file is too large.")
-NOTHING_IN_ZIP = N_("There is no conversations.json in this ZIP file.")
 NEWER_FORMAT = N_("This file was made by a newer version of InsightSphere. Update this one first.")
 EMPTY = N_("This file is empty.")
 NO_CONVERSATIONS = N_("There are no conversations in this file.")
 
 
-class Unreadable(Exception):
-    """Nothing of the file can be taken. The text says why, to be translated, and has nothing of the file."""
-
-
 class Upload:
     """The conversations of a file, read a few at a time. `is_cut`: it ends in the middle of the one after the last."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: list[str], packed: Packed | None = None) -> None:
         """Raises Unreadable."""
         self.is_cut = False
+        self._packed = packed
         self._items = chain.from_iterable([self._read(text, _begin(text)) for text in texts])
 
     def some(self) -> list[dict[str, Any] | None]:
@@ -68,6 +48,10 @@ class Upload:
             if length >= AT_ONCE:
                 break
         return found
+
+    def file(self, name: str, most: int) -> bytes:
+        """What its ZIP file has under the name that a message calls it by; b"" for nothing, or for more than `most`."""
+        return self._packed.file(name, most) if self._packed else b""
 
     def _read(self, text: str, at: int) -> Iterator[tuple[dict[str, Any] | None, int]]:
         """Each, with the length of its text. One that is broken costs the others nothing."""
@@ -92,8 +76,8 @@ class Upload:
 
 def opened(data: bytes, most: int) -> Upload:
     """`most` is how many bytes an upload may have. Raises Unreadable."""
-    files = _unpacked(data, most * MOST_INFLATED) if data.startswith(b"PK") else (data,)
-    return Upload([_text(file) for file in files])
+    packed = Packed(data, most) if data.startswith(b"PK") else None
+    return Upload([_text(file) for file in (packed.conversations() if packed else (data,))], packed)
 
 
 def _text(data: bytes) -> str:
@@ -104,36 +88,6 @@ def _text(data: bytes) -> str:
         if error.end >= len(data) and error.start >= len(data) - 4:  # cut off in the middle of a letter
             return data[: error.start].decode(encoding)
         raise Unreadable(NO_TEXT) from None
-
-
-def _unpacked(data: bytes, most: int) -> Iterator[bytes]:
-    end = data.rfind(LIST_END, max(0, len(data) - 70_000))
-    if end < 0 or len(data) < end + 22:
-        raise Unreadable(BROKEN_ZIP)
-    if data[max(0, end - 20) :].startswith(LARGE_LIST):
-        raise Unreadable(LOCKED_ZIP)
-    (length,) = struct.unpack_from("<I", data, end + 12)
-    if length > LONGEST_LIST:  # zipfile believes this number, and not how many names there are said to be
-        raise Unreadable(TOO_MANY)
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            names = [each for each in archive.infolist() if CONVERSATIONS.fullmatch(each.filename)]
-            names = names or [each for each in archive.infolist() if WANTED.fullmatch(each.filename)]
-            if not names:
-                raise Unreadable(NOTHING_IN_ZIP)
-            for name in names:
-                unpacked = bytearray()
-                with archive.open(name) as file:
-                    while chunk := file.read(AT_ONCE):
-                        unpacked += chunk
-                        most -= len(chunk)
-                        if most < 0:
-                            raise Unreadable(TOO_LARGE)
-                yield bytes(unpacked)
-    except (NotImplementedError, RuntimeError):
-        raise Unreadable(LOCKED_ZIP) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error, UnicodeError):
-        raise Unreadable(BROKEN_ZIP) from None
 
 
 def _begin(text: str) -> int:

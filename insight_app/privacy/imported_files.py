@@ -1,0 +1,51 @@
+"""The files of conversations that are brought: looked into as if somebody attached them now, or left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from insight_app.chat import prompts, reading
+from insight_app.chat.attachments import MOST_FILES, name_of
+from insight_app.errors import FileRefused
+from insight_app.privacy.imported import Imported, ImportedFile
+from insight_app.privacy.upload import Upload
+
+KINDS = {"text": "text/plain", "pdf": "application/pdf"}
+
+
+def looked_into(found: Imported, upload: Upload, most: int, longest: int) -> Imported:
+    """The conversation with what can be kept of its files; others count as left out.
+
+    A file may have `most` bytes, and its text be as long as `longest` characters.
+    """
+    left_out = found.left_out
+    for message in found.messages:
+        kept: list[ImportedFile] = []
+        for each in message.files:
+            looked = _looked_into(each, upload, most, longest) if len(kept) < MOST_FILES else None
+            if looked is None or message.role != "user":
+                left_out += 1
+            else:
+                kept.append(looked)
+        message.files = kept
+    return replace(found, left_out=left_out)
+
+
+def _looked_into(file: ImportedFile, upload: Upload, most: int, longest: int) -> ImportedFile | None:
+    name = name_of(file.name)
+    if file.kind in KINDS:  # it is text already, as it was read where it was attached
+        text = prompts.clean(file.text)
+        if not text.strip() or len(text) > longest or not most:
+            return None
+        return replace(file, name=name, text=text, body=b"", media_type=KINDS[file.kind])
+    data = file.body or (upload.file(file.inside, most) if file.inside else b"")
+    if not data or len(data) > most:
+        return None
+    try:
+        read = reading.read(name, data, longest)
+    except FileRefused:
+        return None
+    size = file.size or len(data)
+    return replace(
+        file, name=name, kind=read.kind, text=read.text, body=read.body or b"", size=size, media_type=read.media_type
+    )
