@@ -197,7 +197,7 @@ class Settings:
         "After how many days without a new message a conversation that is not pinned is deleted. 0: never.",
     )
     ratelimit_enabled: bool = _variable(
-        "RATELIMIT_ENABLED", "true", values.yes_or_no, "Whether the four limits below count."
+        "RATELIMIT_ENABLED", "true", values.yes_or_no, "Whether the five limits below count."
     )
     send_rate_limit: str = _variable(
         "SEND_RATE_LIMIT",
@@ -216,6 +216,12 @@ class Settings:
         "300 per minute",
         values.rate,
         "How many messages all people behind one address may send together, where people sign in.",
+    )
+    search_rate_limit: str = _variable(
+        "SEARCH_RATE_LIMIT",
+        "120 per minute",
+        values.rate,
+        "How often one person may search. Where there is JavaScript it is done with each pause while they type.",
     )
     sign_in_rate_limit: str = _variable(
         "SIGN_IN_RATE_LIMIT",

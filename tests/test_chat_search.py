@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as trying
 from hypothesis import strategies as st
+from own_app import running
 from sqlalchemy import func, select
 from visitor import Visitor
 
@@ -17,6 +20,7 @@ from insight_app.chat.reading import Read
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.searching import excerpt, folded, parse
 from insight_app.chat.store import ConversationStore
+from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.storage.database import Database
 
@@ -107,7 +111,7 @@ def test_nothing_that_is_typed_is_an_error(store: ConversationStore, search: Sea
         search.titles(parse(typed))
 
 
-@settings(max_examples=150)
+@trying(max_examples=150)
 @given(st.text(max_size=300), st.text(max_size=20))
 def test_an_excerpt_is_of_the_text_and_folding_keeps_places(text: str, typed: str) -> None:
     assert len(folded(text)) == len(text)
@@ -277,3 +281,16 @@ def test_the_page_says_in_which_file_it_is_and_leads_to_its_message(visitor: Vis
     assert f"?at={prompt}#a{prompt}" in page
     talk(store, "So?", "It is a **xylophage**, see [this](http://a.b/c)")
     assert "It is a <mark>xylophage</mark>, see this" in visitor.open("/search?q=xylophage")
+
+
+def test_who_searches_too_often_is_told_to_wait_and_opening_the_page_counts_nothing(settings: Settings) -> None:
+    with running(replace(settings, search_rate_limit="2 per hour")) as app:
+        visitor = Visitor(app.test_client())
+        for _ in range(4):
+            assert "Search your conversations" in visitor.open("/search")
+        assert [visitor.client.get("/search?q=apple").status_code for _ in range(3)] == [200, 200, 429]
+        refused = visitor.client.get("/search?q=apple", headers={"HX-Request": "true"})
+        assert refused.status_code == 429
+        assert "You searched often in a short time." in refused.text
+        visitor.open("/")
+        assert visitor.asks_and_waits("Sending is another thing")

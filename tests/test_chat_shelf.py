@@ -36,6 +36,23 @@ def test_an_archived_conversation_leaves_the_list_and_comes_back(visitor: Visito
     assert f'/c/{home}"' not in visitor.open("/archived").partition("<main")[2]
 
 
+def test_what_was_archived_or_brought_back_is_said_without_a_script(visitor: Visitor, home: str) -> None:
+    def said(location: str) -> str:
+        page = visitor.open(location)
+        visitor.open("/")
+        return page.partition('role="status" tabindex="-1" autofocus>')[2].partition("</div>")[0]
+
+    assert "Archived: Tell me" in said(visitor.send(f"/c/{home}/archive", archived="1").location)
+    back = visitor.send(f"/c/{home}/archive", stay="1").location
+    assert back.startswith("/archived")
+    assert "Back in the list: Tell me" in said(back)
+    visitor.send(f"/c/{home}/archive", archived="1")
+    assert "Back in the list: Tell me" in said(visitor.send(f"/c/{home}/archive").location)
+    visitor.send(f"/c/{home}/delete")
+    assert "Back in the list: Tell me" in said(visitor.send(f"/c/{home}/undo").location)
+    assert [said(f"/archived?moved={odd}") for odd in ("", "no-such", "~gone", "<b>")] == [""] * 4
+
+
 def test_who_writes_in_an_archived_conversation_brings_it_back(visitor: Visitor, home: str) -> None:
     visitor.send(f"/c/{home}/archive", archived="1")
     visitor.open(f"/c/{home}")

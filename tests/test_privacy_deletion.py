@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from own_redis import OwnRedis
+from people import BOB
 from scripted_ollama import ScriptedOllama, gate, thinking
 from sqlalchemy import text, update
 from visitor import Visitor
@@ -22,6 +23,7 @@ from visitor import Visitor
 from insight_app import create_app
 from insight_app.chat import pages
 from insight_app.chat.messages import Outcome, State
+from insight_app.chat.reading import Read
 from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.storage.product import TRACES
@@ -87,6 +89,53 @@ def test_no_file_holds_a_word_of_what_was_deleted(
     ollama.script("Others take its place. " * 200)
     visitor.open("/")
     visitor.asks_and_waits("Who takes its place? " * 200)
+    assert places(settings.data_dir) == []
+
+
+def talked_of_a_file(services: Services, owner: str = "", text: str = WORDS) -> str:
+    """The address of a conversation with a prompt and an answer, and a file that went with it, of these words."""
+    read = Read("text", "text/plain", f"{text} " * 50)
+    file = services.attachments.add(owner, f"{text}.txt", 1, read)
+    asked, answer = services.conversations.ask(f"{text}?", model="", owner=owner, attached=[file])
+    assert answer is not None
+    services.conversations.finish(answer.id, Outcome(State.DONE, f"{text}!"))
+    return f"/c/{asked.conversation_id}"
+
+
+@pytest.mark.parametrize("deletion", KINDS, ids=lambda kind: kind.__name__)
+def test_no_index_holds_a_word_of_a_file_that_was_deleted(
+    deletion: Deletion, visitor: Visitor, services: Services, settings: Settings
+) -> None:
+    for number in range(3):
+        talked_of_a_file(services, text=f"other{number}")
+    visitor.open(talked_of_a_file(services))
+    assert "insight.db" in " ".join(places(settings.data_dir))
+    deletion(visitor, services)
+    assert places(settings.data_dir) == []
+
+
+def test_no_file_holds_a_word_of_somebody_whose_account_was_deleted(shared: Flask, settings: Settings) -> None:
+    services: Services = shared.extensions["insight"]
+    bob = services.accounts.store.of_email(BOB)
+    assert bob is not None
+    talked_of_a_file(services, text="others")
+    talked_of_a_file(services, owner=bob.id)
+    assert places(settings.data_dir)
+    services.delete_person(bob)
+    assert places(settings.data_dir) == []
+
+
+def test_words_leave_an_index_that_is_large_when_everything_is_written_anew(
+    visitor: Visitor, services: Services, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FTS5 keeps what is deleted in its index, and to make a large one anew at once would hold up everybody."""
+    services.pruning.close()
+    monkeypatch.setattr("insight_app.storage.sqlite.LARGEST_AT_ONCE", 1)
+    talked_of_a_file(services, text="others")
+    visitor.open(talked_of_a_file(services))
+    delete_conversation(visitor, services)
+    assert places(settings.data_dir)
+    services.pruning.look()
     assert places(settings.data_dir) == []
 
 

@@ -91,7 +91,7 @@ def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     upload = opened(document.encode(), 2**20)
     (found,) = importing.some(upload)
     assert isinstance(found, Imported)
-    found = looked_into(found, upload, 2**20, 100)
+    found = looked_into(found, upload, owner, 2**20, 100)
     assert found.left_out == 0
     assert CopiesStore(database).add(found, owner, found.instructions)
     store = PersonalStore(database)

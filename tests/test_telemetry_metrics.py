@@ -119,6 +119,7 @@ def test_an_error_of_the_engine_is_counted_by_its_kind_also_where_it_is_tried_ag
         ("sending", "send"),
         ("sending with a key", "key"),
         ("sending from an address", "address"),
+        ("searching", "search"),
         ("signing in", "sign_in"),
         ("signing in anew", "sign_in"),
     ],

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from insight_app.accounts.guards import me
 from insight_app.chat import pages
 from insight_app.chat.searching import LONGEST, Search, parse
+from insight_app.limits import rates
 from insight_app.rendering.swaps import announce
 from insight_app.web import from_htmx, services
 from insight_app.words import _, ngettext
@@ -16,6 +17,7 @@ search = Blueprint("search", __name__)
 
 
 @search.get("/search")
+@rates.searching
 def page() -> ResponseReturnValue:
     """What is found of ?q=; older than the message ?before=."""
     given = request.args.get("q", "")

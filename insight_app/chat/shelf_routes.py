@@ -11,8 +11,8 @@ from flask.typing import ResponseReturnValue
 from insight_app.accounts.guards import me
 from insight_app.chat import list_pages, pages
 from insight_app.chat.guards import own_conversation
-from insight_app.chat.messages import Binned
-from insight_app.errors import NotThere
+from insight_app.chat.messages import Binned, Conversation
+from insight_app.errors import NotThere, TemporaryOver
 from insight_app.web import from_htmx, services
 from insight_app.words import _
 
@@ -37,8 +37,8 @@ def archive(conversation_id: str) -> ResponseReturnValue:
     if from_htmx():
         return list_pages.listed_anew(_("Archived") if is_archived else _("No longer archived"))
     if is_archived or request.form.get("stay") == "1":
-        return redirect(url_for("shelf.archived"), 303)
-    return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
+        return redirect(url_for("shelf.archived", moved=conversation_id), 303)
+    return redirect(url_for("chat.conversation", conversation_id=conversation_id, moved=conversation_id), 303)
 
 
 @shelf.get("/bin")
@@ -71,7 +71,7 @@ def undo(conversation_id: str) -> ResponseReturnValue:
     """Brings a conversation back out of the bin; one that is back already is shown."""
     if _is_binned(conversation_id):
         services().conversations.take_out_of_bin(conversation_id)
-    return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
+    return redirect(url_for("chat.conversation", conversation_id=conversation_id, moved=conversation_id), 303)
 
 
 @shelf.post("/c/<conversation_id>/purge")
@@ -99,6 +99,16 @@ def _just_deleted() -> Binned | None:
     return found[0] if found else None
 
 
+def _just_moved() -> Conversation | None:
+    """The conversation that ?moved= names: it was brought back or archived just now, whichever it is."""
+    name = request.args.get("moved", "")[:32]
+    try:
+        return own_conversation(name) if name else None
+    except (NotThere, TemporaryOver):
+        return None
+
+
 def register(app: Flask) -> None:
     app.register_blueprint(shelf)
+    app.jinja_env.globals["just_moved"] = _just_moved
     app.jinja_env.globals["just_deleted"] = _just_deleted

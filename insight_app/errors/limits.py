@@ -2,7 +2,8 @@
 
 InsightError
 ├── TooManyRequests     more than SEND_RATE_LIMIT, KEY_RATE_LIMIT or ADDRESS_RATE_LIMIT
-│   └── TooManyTries    more than SIGN_IN_RATE_LIMIT
+│   ├── TooManyTries    more than SIGN_IN_RATE_LIMIT
+│   └── TooManySearches  more than SEARCH_RATE_LIMIT
 ├── QuotaReached        as many answers or tokens as a day or a month allows
 ├── ModelNotAllowed     people of this role may not ask this model
 │   └── NoModelAllowed  none of the models that they may ask is there
@@ -31,6 +32,12 @@ class TooManyTries(TooManyRequests):
     code = "too_many_tries"
     cause = Said("Signing in was tried too often.")
     next_step = Said("Time to wait: %(wait)s. Then try again.")
+
+
+class TooManySearches(TooManyRequests):
+    code = "too_many_searches"
+    cause = Said("You searched often in a short time.")
+    next_step = Said("Time to wait: %(wait)s. Then search again.")
 
 
 class QuotaReached(InsightError):

@@ -1,4 +1,4 @@
-"""How often one may send and try to sign in: Flask-Limiter, by all processes together where there is Redis."""
+"""How often one may send, search and try to sign in: Flask-Limiter, by all processes together where there is Redis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from flask_limiter.util import get_remote_address
 from limits import parse_many
@@ -18,9 +18,9 @@ from limits.errors import StorageError
 
 from insight_app.accounts.guards import tried_at_the_door
 from insight_app.amounts import lasting
-from insight_app.errors import InsightError, TooManyRequests, TooManyTries
+from insight_app.errors import InsightError, TooManyRequests, TooManySearches, TooManyTries
 
-SIGNING_IN = "signing in"
+SIGNING_IN, SEARCHING = "signing in", "searching"
 # How long a request waits for Redis.
 PATIENCE_SECONDS = 0.5
 limiter = Limiter(lambda: _address())
@@ -69,6 +69,16 @@ def bringing(view: View) -> View:
     return cast(View, limit(view))
 
 
+def searching(view: View) -> View:
+    """Limits how often people search; who only opens the page does not."""
+
+    def only_opens() -> bool:
+        return not request.args.get("q")
+
+    setting = _setting("search_rate_limit")
+    return cast(View, limiter.shared_limit(setting, scope=SEARCHING, key_func=_person, exempt_when=only_opens)(view))
+
+
 def signing_in(view: View) -> View:
     """Limits how often signing in is tried: with one account from one address; with one account from all, and from one
     address with all, ten times as often. So nobody is kept out by what somebody else tries with their account.
@@ -102,7 +112,7 @@ def setting_of(scope: str) -> str:
     """The limit that a scope belongs to, in the words of its setting."""
     if scope.startswith(SIGNING_IN):
         return "sign_in"
-    return {"sending with a key": "key", "sending from an address": "address"}.get(scope, "send")
+    return {"sending with a key": "key", "sending from an address": "address", SEARCHING: "search"}.get(scope, "send")
 
 
 def seconds_left() -> int:
@@ -116,7 +126,7 @@ def too_often(error: RateLimitExceeded) -> InsightError:
     """What the limit means that was just reached; it is counted."""
     scope = "" if error.limit is None else str(error.limit.scope)
     current_app.extensions["insight"].metrics.limited.labels(setting_of(scope)).inc()
-    kind = TooManyTries if scope.startswith(SIGNING_IN) else TooManyRequests
+    kind = TooManyTries if scope.startswith(SIGNING_IN) else TooManySearches if scope == SEARCHING else TooManyRequests
     seconds = seconds_left()
     return kind(retry_after=seconds, wait=lasting(seconds))
 

@@ -77,11 +77,11 @@ def _brought(found: upload.Upload) -> Result:
     result = Result()
     store, opening = CopiesStore(services().database), _(importing.OPENING)
     settings = services().settings
-    limits = settings.max_attachment_mb * MB, settings.max_prompt_chars
+    of_files = me().id, settings.max_attachment_mb * MB, settings.max_prompt_chars
 
     def some() -> list[Imported | str]:
         made = importing.some(found, opening)
-        return [each if isinstance(each, str) else imported_files.looked_into(each, found, *limits) for each in made]
+        return [each if isinstance(each, str) else imported_files.looked_into(each, found, *of_files) for each in made]
 
     number = 0
     while made := services().outside(some):

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 from insight_app.chat import prompts, reading
 from insight_app.chat.attachments import MOST_FILES, name_of
-from insight_app.errors import FileRefused
+from insight_app.errors import FileRefused, FileWaits
 from insight_app.privacy.imported import Imported, ImportedFile
 from insight_app.privacy.upload import Upload
 
+TRIES = 5
 KINDS = {"text": "text/plain", "pdf": "application/pdf"}
 
 
-def looked_into(found: Imported, upload: Upload, most: int, longest: int) -> Imported:
-    """The conversation with what can be kept of its files; others count as left out.
+def looked_into(found: Imported, upload: Upload, person: str, most: int, longest: int) -> Imported:
+    """The person's conversation with what can be kept of its files; others count as left out.
 
     A file may have `most` bytes, and its text be as long as `longest` characters.
     """
@@ -22,7 +23,7 @@ def looked_into(found: Imported, upload: Upload, most: int, longest: int) -> Imp
     for message in found.messages:
         kept: list[ImportedFile] = []
         for each in message.files:
-            looked = _looked_into(each, upload, most, longest) if len(kept) < MOST_FILES else None
+            looked = _looked_into(each, upload, person, most, longest) if len(kept) < MOST_FILES else None
             if looked is None or message.role != "user":
                 left_out += 1
             else:
@@ -31,7 +32,7 @@ def looked_into(found: Imported, upload: Upload, most: int, longest: int) -> Imp
     return replace(found, left_out=left_out)
 
 
-def _looked_into(file: ImportedFile, upload: Upload, most: int, longest: int) -> ImportedFile | None:
+def _looked_into(file: ImportedFile, upload: Upload, person: str, most: int, longest: int) -> ImportedFile | None:
     name = name_of(file.name)
     if file.kind in KINDS:  # it is text already, as it was read where it was attached
         text = prompts.clean(file.text)
@@ -41,11 +42,21 @@ def _looked_into(file: ImportedFile, upload: Upload, most: int, longest: int) ->
     data = file.body or (upload.file(file.inside, most) if file.inside else b"")
     if not data or len(data) > most:
         return None
-    try:
-        read = reading.read(name, data, longest)
-    except FileRefused:
+    read = _read(name, data, longest, person)
+    if read is None:
         return None
     size = file.size or len(data)
     return replace(
         file, name=name, kind=read.kind, text=read.text, body=read.body or b"", size=size, media_type=read.media_type
     )
+
+
+def _read(name: str, data: bytes, longest: int, person: str) -> reading.Read | None:
+    for _ in range(TRIES):
+        try:
+            return reading.read(name, data, longest, person)
+        except FileWaits:  # others have theirs read just now
+            continue
+        except FileRefused:
+            return None
+    return None
