@@ -22,7 +22,8 @@ from pathlib import Path
 from processes import ROOT
 from sqlalchemy import insert
 
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests"))
 
 from insight_app import create_app
 from insight_app.chat.search_store import SearchStore
@@ -109,6 +110,17 @@ def measure(address: str, folder: Path) -> None:
             print(f"{name}: {took:.1f} ms for {len(found.hits)}{' and more' if found.has_more else ''}")
         print(f"titles: {least(lambda: search.titles(parse('the77'))):.1f} ms")
     app = create_app(Settings.from_env({"DATA_DIR": str(folder / "data"), "DATABASE_URL": address}))
+    app = create_app(
+        Settings(
+            secret_key="only for this benchmark",
+            data_dir=folder / "data",
+            database_url=address,
+            ollama_base_url="http://127.0.0.1:9",
+            embedded_engine="off",
+            log_level="error",
+            ratelimit_enabled=False,
+        )
+    )
     client = app.test_client()
     for page in PAGES:
         size = len(client.get(page).data)
