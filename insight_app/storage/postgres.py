@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, and_, create_engine, event, func, text
 from sqlalchemy import column as column_named
 from sqlalchemy import table as table_named
 from sqlalchemy.engine import URL
@@ -53,13 +53,8 @@ def _index(name: str, key: str, of: ColumnElement[Any], order: ColumnElement[Any
     table = table_named(name, column_named(key), column_named("words"))
 
     def has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
-        """Migration 0007 made what cuts phrases as it did the words of the index.
-
-        The offset keeps Postgres from going through all messages, newest first, in the hope that many have the words.
-        """
-        cut = (func.insight_phrase(phrase, is_begun) for phrase, is_begun in phrases)
-        those = select(table.c[key]).where(*(table.c.words.op("@@")(each) for each in cut)).correlate(None).offset(0)
-        return of.in_(those)
+        """Migration 0007 made what cuts phrases as it did the words of the index."""
+        return and_(*(table.c.words.op("@@")(func.insight_phrase(phrase, is_begun)) for phrase, is_begun in phrases))
 
     return WordIndex(table, table.c[key] == of, table.c[key] if order is None else order, has)
 
