@@ -19,7 +19,7 @@ from flask_babel import Babel, Domain, get_locale
 
 from insight_app import amounts, sentences
 from insight_app.accounts.guards import for_program
-from insight_app.words import in_page, in_page_n, locale, said_number
+from insight_app.words import in_page, in_page_n, in_page_p, locale, said_number
 
 COOKIE = "language"
 # What templates say amounts and times with.
@@ -47,7 +47,7 @@ def direction() -> str:
 def register(app: Flask) -> None:
     babel = Babel(app, locale_selector=_choose, configure_jinja=False)
     babel.domain_instance = _Catalogs()
-    app.jinja_env.globals.update(_=in_page, ngettext=in_page_n, number=said_number)
+    app.jinja_env.globals.update(_=in_page, ngettext=in_page_n, pgettext=in_page_p, number=said_number)
     app.jinja_env.globals.update(language=language, direction=direction, marked=sentences.marked)
     app.jinja_env.globals.update({word.__name__: word for word in SAID})
     app.jinja_env.filters.update(bdi=sentences.bdi, listed=sentences.listed)

@@ -31,6 +31,11 @@ def ngettext(one: str, several: str, number: int, /, **names: object) -> str:
     return str(form % {"num": said_number(number), **names})
 
 
+def pgettext(context: str, text: str, /) -> str:
+    """`text` as it is said there: for a word that stands in several places and is not the same in every language."""
+    return str(_spoken()[1].upgettext(context, text))
+
+
 def N_(text: str) -> str:  # noqa: N802  # so gettext's tools call it
     """Marks a text that will be translated later."""
     return text
@@ -42,6 +47,11 @@ lazy = flask_babel.lazy_gettext  # for labels of forms, which are made before th
 def in_page(text: str, /, **names: object) -> Markup:
     """`_` in templates: safe whatever is given, with Markup for what is markup."""
     return escape(_(text)) % {name: escape(each) for name, each in names.items()} if names else escape(_(text))
+
+
+def in_page_p(context: str, text: str, /) -> Markup:
+    """`pgettext` in templates."""
+    return escape(pgettext(context, text))
 
 
 def in_page_n(one: str, several: str, number: int, /, **names: object) -> Markup:

@@ -40,7 +40,8 @@ def write_pseudo(path: Path, code: str) -> None:
             continue
         forms = message.id if isinstance(message.id, tuple) else (message.id,)
         said = tuple(f"⟦{form}⟧" for form in forms)
-        catalog.add(message.id, said[-1:] * catalog.num_plurals if len(forms) > 1 else said[0])
+        all_forms = said[-1:] * catalog.num_plurals if len(forms) > 1 else said[0]
+        catalog.add(message.id, all_forms, context=message.context)
     out = BytesIO()
     write_po(out, catalog, width=0)
     path.write_bytes(out.getvalue())

@@ -164,6 +164,18 @@ def test_what_is_wished_is_what_the_engine_is_asked(visitor: Visitor, ollama: Sc
     assert ollama.chats()[-1]["options"] == {"num_predict": 2048}
 
 
+@pytest.mark.parametrize(("level", "sent"), [("on", True), ("low", "low"), ("medium", "medium"), ("high", "high")])
+def test_how_long_to_think_is_what_the_engine_is_told(
+    visitor: Visitor, ollama: ScriptedOllama, level: str, sent: Any
+) -> None:
+    ollama.capabilities = {"llama3.2:latest": ["completion", "thinking"]}
+    visitor.open("/options")
+    visitor.page = visitor.send("/options", thinking=level, longest="7").text
+    visitor.url = "/"
+    visitor.asks_and_waits("Hi", options=visitor.field("options"), preset="", instructions="")
+    assert (ollama.chats()[-1]["think"], ollama.chats()[-1]["options"]["num_predict"]) == (sent, 7)
+
+
 def with_context(ollama: ScriptedOllama, tokens: int) -> Step:
     """The model is loaded with such a context."""
     return lambda answer: setattr(ollama, "context", tokens)
@@ -281,7 +293,13 @@ def test_the_page_says_what_the_model_says_and_what_a_reload_takes(
     page = unescape(visitor.open(visitor.url + "/options"))
     assert "as the model says: 0.65." in page
     assert "can see 8,192." in page
-    assert "Usual time: 2\u00a0s." in page
+    usual = re.search("Usual time: ([0-9]+)\u00a0s\\.", page)
+    assert usual
+    assert int(usual[1]) >= 2
+    said = [re.sub("<[^>]+>", "", each) for each in re.findall(r'class="hint">(.*?)</div>', page, re.DOTALL)]
+    loads = [" ".join(each.split()) for each in said if "load" in each]
+    assert len(loads) == 3, "the model, its context, how long it is kept"
+    assert loads[0] == "One that is not in memory is loaded first, before it answers."
 
 
 def test_an_ollama_that_hangs_holds_up_no_page_of_options(visitor: Visitor, ollama: ScriptedOllama) -> None:

@@ -297,3 +297,12 @@ def test_of_many_presets_a_page_shows_a_few_with_the_chosen_one_and_folds_the_re
     assert ways("/") == (mine[:4], [mine[4], *everybodys])
     assert ways("/temporary?preset=review") == ([*mine[:4], "review"], [mine[4], "explain", "translate"])
     assert ways("/options?preset=review") == ([*mine[:4], "review"], [mine[4], "explain", "translate"])
+
+
+@pytest.mark.parametrize(("code", "language"), [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")])
+def test_a_chat_that_translates_does_so_into_the_language_of_the_page(
+    visitor: Visitor, ollama: ScriptedOllama, code: str, language: str
+) -> None:
+    visitor.client.set_cookie("language", code)
+    begin(visitor, "/?preset=translate")
+    assert language in ollama.chats()[-1]["messages"][0]["content"]

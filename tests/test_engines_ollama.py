@@ -321,6 +321,16 @@ def test_a_model_that_cannot_think_is_asked_again_without(serve: Any) -> None:
     assert [sent.get("think") for sent in server.chats()] == [True, None]
 
 
+@pytest.mark.parametrize(("refusals", "asked"), [(1, ["high", True]), (2, ["high", True, None])])
+def test_a_model_that_cannot_be_told_how_long_to_think_thinks(serve: Any, refusals: int, asked: list[Any]) -> None:
+    server, engine = serve()
+    said = ('think value "high" is not supported for this model', f'"{MODEL}" does not support thinking')
+    for each in said[:refusals]:
+        server.script(status(400, {"error": each}))
+    assert written(answer(engine, task(think="high"))) == TEXT
+    assert [sent.get("think") for sent in server.chats()] == asked
+
+
 def test_it_is_asked_again_only_once(serve: Any) -> None:
     server, engine = serve()
     for _ in range(2):

@@ -109,8 +109,8 @@ GOOD = {"name": "Moons", "kind": "phrase", "text": "moon"}
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "Line 1, column 1: this is no JSON"),
-        ('{"format": 1,\n  "rules": [,]}', "Line 2, column 13: this is no JSON"),
+        ("", "Line 1, column 1: This is no JSON: a value is missing."),
+        ('{"format": 1,\n  "rules": [,]}', "Line 2, column 13: This is no JSON: a value is missing."),
         ("[" * 100_000, "brackets too deep"),
         ("1" * 5_000, "number is too long"),
         ("[]", "This is no file of rules"),

@@ -9,7 +9,7 @@ from itertools import chain
 
 import catalogs
 import pytest
-from babel.messages.catalog import Message
+from babel.messages.catalog import Catalog, Message
 from jinja2 import Environment, nodes
 from jinja2.lexer import TOKEN_DATA, TOKEN_VARIABLE_BEGIN
 from markupsafe import Markup
@@ -23,7 +23,7 @@ LETTERS = re.compile(r"[^\W\d_]{2,}")
 # Names that are the same in every language.
 NAMES = ("InsightSphere", "AI", "XXXX-XXXX-XXXX", "UTC")
 # What these are given is no text, or is marked.
-CALLS = ("_", "ngettext", "marked", "url_for", "asset", "field", "check")
+CALLS = ("_", "ngettext", "pgettext", "marked", "url_for", "asset", "field", "check")
 jinja = Environment(extensions=["jinja2.ext.loopcontrols"])
 
 
@@ -79,7 +79,7 @@ def _constants(node: nodes.Node) -> list[str]:
 
 
 def test_no_message_stands_inside_an_f_string_where_babel_does_not_look() -> None:
-    marks = {*catalogs.KEYWORDS, "in_page", "in_page_n"}
+    marks = {*catalogs.KEYWORDS, "in_page", "in_page_n", "in_page_p"}
     for path in (catalogs.ROOT / "insight_app").rglob("*.py"):
         strings = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.JoinedStr)]
         calls = [node.func for string in strings for node in ast.walk(string) if isinstance(node, ast.Call)]
@@ -90,7 +90,12 @@ def test_no_message_stands_inside_an_f_string_where_babel_does_not_look() -> Non
 def test_what_translators_are_given_is_what_the_code_says() -> None:
     """docs/translating.md has the command that writes it anew."""
     given, found = catalogs.read(catalogs.TEMPLATE), catalogs.found()
-    assert {message.id for message in given if message.id} == {message.id for message in found if message.id}
+    assert _asked(given) == _asked(found)
+
+
+def _asked(catalog: Catalog) -> set[tuple[str | None, object]]:
+    """All messages, each with the place that it is said in, where that matters."""
+    return {(message.context, message.id) for message in catalog if message.id}
 
 
 def test_every_language_says_everything() -> None:
@@ -99,7 +104,7 @@ def test_every_language_says_everything() -> None:
         catalog = catalogs.read(path, path.stem)
         assert not catalog.obsolete, path.name
         for asked in template:
-            message = catalog.get(asked.id)
+            message = catalog.get(asked.id, asked.context)
             assert message is not None, f"{path.name} lacks {asked.id!r}"
             wrong = _wrong(asked, message, catalog.num_plurals)
             assert not wrong, f"{path.name}, {asked.id!r}: {wrong}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from insight_app.chat.options import NOTHING, Wishes
-from insight_app.words import N_, _
+from insight_app.words import N_, _, locale
 
 MOST_PRESETS = 100  # of one person
 LONGEST_NAME = 60  # characters
@@ -37,8 +37,8 @@ _BUILT_IN = (
         "translate",
         N_("Translate"),
         N_(
-            "Translate each message into the language that it asks for or, where it names none, into English. Keep the "
-            "tone and the form of the text. Answer with the translation alone."
+            "Translate each message into the language that it asks for. Where it asks for none, translate into this "
+            "language: %(language)s. Keep the tone and the form of the text. Answer with the translation alone."
         ),
         Wishes(temperature=0.2),
         is_built_in=True,
@@ -57,5 +57,6 @@ _BUILT_IN = (
 
 
 def built_in() -> list[Preset]:
-    """In the language of the page: what is sent to the model is what somebody read."""
-    return [replace(each, name=_(each.name), instructions=_(each.instructions)) for each in _BUILT_IN]
+    """In the language of the page, into which is translated: what is sent to the model is what somebody read."""
+    spoken = locale().language_name or str(locale())
+    return [replace(each, name=_(each.name), instructions=_(each.instructions, language=spoken)) for each in _BUILT_IN]

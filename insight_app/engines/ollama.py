@@ -24,7 +24,7 @@ from insight_app.engines.base import About, Done, Engine, Event, Model, Options,
 from insight_app.engines.interruptible import Grip
 from insight_app.engines.lines import Lines
 from insight_app.engines.listening import Listening
-from insight_app.engines.ollama_errors import error_text, meaning, refuses_thinking
+from insight_app.engines.ollama_errors import error_text, meaning, without
 from insight_app.engines.ollama_lines import events
 from insight_app.engines.wire import Wire, until
 from insight_app.errors import EngineError
@@ -111,18 +111,18 @@ class Ollama(Engine):
 
     def _chat(self, task: Task, model: str, grip: Grip) -> requests.Response:
         """The response whose body is the answer; raises the EngineError that a refusal means."""
-        think = task.options.think
+        think: bool | str | None = task.options.think
         while True:
             response = self._wire.post("/api/generate" if task.raw else "/api/chat", grip, _request(task, model, think))
             if response.status_code == 200:
                 return response
             text = self._wire.refusal(response)
-            if not (think and refuses_thinking(response.status_code, text)):
+            before, think = think, without(think, response.status_code, text)
+            if think == before:
                 refusal = meaning(text, response.status_code, model=model, url=self.url)
                 if response.status_code == 400 and (task.tools or task.format) and type(refusal) is errors.EngineBroke:
                     refusal = errors.RequestUnsuited(model=model, url=self.url)
                 raise refusal
-            think = None
 
     def _first(self, grip: Grip) -> str:
         here = [model for model in self._models(grip) if not model.remote]

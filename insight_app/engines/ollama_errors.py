@@ -37,8 +37,13 @@ def error_text(body: bytes) -> str:
     return str(said.get("error", "")).lower() if isinstance(said, dict) else ""
 
 
-def refuses_thinking(status: int, text: str) -> bool:
-    return status == 400 and "does not support" in text and "thinking" in text
+def without(think: bool | str | None, status: int, text: str) -> bool | str | None:
+    """How to ask again for thinking of which Ollama refused that much; `think` itself where that was not the reason."""
+    if status != 400 or not think:
+        return think
+    if "think value" in text and think is not True:
+        return True  # it thinks, and cannot be told how long
+    return None if "does not support" in text and "thinking" in text else think
 
 
 def meaning(text: str, status: int = 200, *, model: str, url: str) -> EngineError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from insight_app.moderation import personal_names as names
 from insight_app.moderation.addresses import IP_ADDRESSES, MAIL_ADDRESSES
 from insight_app.moderation.detector import Detector
 from insight_app.moderation.identities import COUNTRIES, identities
@@ -28,22 +29,19 @@ DETECTORS: tuple[Detector, ...] = (
 )
 SECRETS = (*API_KEYS, PASSWORD, PRIVATE_KEY)
 
-# As people write them, without plural, hyphens and case. Telephones and ids depend on countries.
-_NAMES: dict[str, tuple[Detector, ...]] = {
-    **dict.fromkeys(("e mail", "email", "mail", "e mail address", "email address", "mail address"), MAIL_ADDRESSES),
-    **dict.fromkeys(("card", "payment card", "credit card", "debit card", "card number"), (PAYMENT_CARD,)),
-    **dict.fromkeys(("iban", "bank account"), (IBAN,)),
-    **dict.fromkeys(("ip", "ip address", "ipv4", "ipv6"), IP_ADDRESSES),
-    **dict.fromkeys(("api key", "key", "token", "access token", "access key"), API_KEYS),
-    **dict.fromkeys(("password", "password in an address", "password in a url", "password in url"), (PASSWORD,)),
-    "private key": (PRIVATE_KEY,),
-    **dict.fromkeys(("secret", "credential"), SECRETS),
-    **dict.fromkeys(("all", "everything"), DETECTORS),
+# Telephones and ids depend on countries.
+_DETECTORS: dict[str, tuple[Detector, ...]] = {
+    names.MAIL: MAIL_ADDRESSES,
+    names.CARD: (PAYMENT_CARD,),
+    names.IBAN: (IBAN,),
+    names.IP: IP_ADDRESSES,
+    names.API_KEY: API_KEYS,
+    names.PASSWORD: (PASSWORD,),
+    names.PRIVATE_KEY: (PRIVATE_KEY,),
+    names.SECRETS: SECRETS,
+    names.ALL: DETECTORS,
 }
-_TELEPHONES = frozenset({"telephone", "phone", "tel", "mobile", "telephone number", "phone number", "mobile number"})
-_IDENTITIES = frozenset({"national id", "id", "identity", "id number", "national identity", "identity number"})
-_THERE_IS = ["e-mail", "telephone", "card", "IBAN", "IP", "national id", "API key", "password in an address"]
-_THERE_IS += ["private key", "secrets"]
+_TAKES_COUNTRIES = (names.TELEPHONE, names.IDENTITY)
 
 
 def chosen(text: str) -> tuple[Detector, ...]:
@@ -60,25 +58,22 @@ def chosen(text: str) -> tuple[Detector, ...]:
 
 
 def _entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Names, as they stand in the tables above, with the countries behind each: "telephone DE, US" is one."""
+    """Kinds, with the countries behind each: "telephone DE, US" is one."""
     entries: list[tuple[str, tuple[str, ...]]] = []
-    for part in re.split(r"[\n,;]", text):
-        words = re.sub(r"[\s_-]+", " ", part).strip().split()
-        at = len(words)
-        while at and _name(words[:at]) not in _KNOWN:
-            at -= 1
-        name, countries = _name(words[:at]), tuple(_country(word) for word in words[at:])
-        takes_countries = _TELEPHONES | _IDENTITIES
-        if not words:
+    here = names.here()
+    for part in re.split(names.BETWEEN, text):
+        name, _is_english, words = names.begun_with(part, here)
+        countries = tuple(_country(word) for word in words)
+        if not name and not words:
             continue
-        if not at and entries and entries[-1][0] in takes_countries and all(len(word) == 2 for word in countries):
+        if not name and entries and entries[-1][0] in _TAKES_COUNTRIES and all(len(word) == 2 for word in countries):
             entries[-1] = (entries[-1][0], entries[-1][1] + countries)
-        elif not at or (countries and name not in takes_countries):
+        elif not name or (countries and name not in _TAKES_COUNTRIES):
             raise ValueError(
                 _(
                     "“%(name)s” is no kind of personal data that is known here. There is: %(names)s.",
                     name=part.strip(),
-                    names=listed(_THERE_IS),
+                    names=listed(names.said()),
                 )
             )
         else:
@@ -86,33 +81,23 @@ def _entries(text: str) -> list[tuple[str, tuple[str, ...]]]:
     return entries
 
 
-_KNOWN = _NAMES.keys() | _TELEPHONES | _IDENTITIES
-
-
-def _name(words: list[str]) -> str:
-    name = " ".join(words).lower()
-    return next((each for each in (name, name.removesuffix("s"), name.removesuffix("es")) if each in _KNOWN), name)
-
-
 def _country(word: str) -> str:
     return {"UK": "GB", "EL": "GR"}.get(word.upper(), word.upper())
 
 
 def _named(name: str, countries: tuple[str, ...]) -> tuple[Detector, ...]:
-    if name in _NAMES:
-        return _NAMES[name]
-    kind, known = (
-        ("telephone", countries_with_telephones) if name in _TELEPHONES else ("national id", lambda: COUNTRIES)
-    )
+    if name in _DETECTORS:
+        return _DETECTORS[name]
+    is_telephone = name == names.TELEPHONE
+    known = countries_with_telephones if is_telephone else (lambda: COUNTRIES)
     unknown = sorted(set(countries) - known()) if countries else []
     if unknown:
         codes = listed(unknown)
-        if kind == "telephone":
+        if is_telephone:
             told = _("No telephone is known for %(codes)s. Write codes of two letters, such as DE or US.", codes=codes)
         else:
             there = listed(sorted(COUNTRIES))
             told = _("No national id is known for %(codes)s. There is: %(countries)s.", codes=codes, countries=there)
         raise ValueError(told)
-    return (
-        telephones(tuple(sorted(set(countries)))) if kind == "telephone" else identities(tuple(sorted(set(countries))))
-    )
+    of = tuple(sorted(set(countries)))
+    return telephones(of) if is_telephone else identities(of)

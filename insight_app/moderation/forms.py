@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, HiddenField, StringField, TextAreaField, ValidationError
 
 from insight_app.moderation import checking
+from insight_app.moderation.personal_names import as_kept, as_said
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
 from insight_app.moderation.trying import LONGEST
@@ -79,6 +80,8 @@ class RuleForm(TryForm):
         texts = {
             name: str(body[name]) for name in ("name", "kind", "text", "scope", "action", "reason") if name in body
         }
+        if texts.get("kind") == Kind.PERSONAL.value and "text" in texts:
+            texts["text"] = as_said(texts["text"])
         return cls(formdata=None, data={**texts, "is_on": line.is_on, "seen": line.mark})
 
     def rule(self, id: str, unnamed: str = "") -> Rule | None:
@@ -88,11 +91,12 @@ class RuleForm(TryForm):
         """
         if not self.validate():
             return None
+        kind, text = Kind(self.kind.data), checking.clean(self.text.data or "")
         rule = Rule(
             id,
             checking.on_one_line(self.name.data or "") or unnamed,
-            Kind(self.kind.data),
-            checking.clean(self.text.data or ""),
+            kind,
+            as_kept(text) if kind is Kind.PERSONAL else text,
             Scope(self.scope.data),
             Action(self.action.data),
             bool(self.is_on.data),

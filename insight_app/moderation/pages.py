@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from flask import render_template
 
 from insight_app.errors import RulesUnreadable, ScreeningFailed
-from insight_app.moderation import checking, rule_sets, wording
+from insight_app.moderation import checking, personal_names, rule_sets, wording
 from insight_app.moderation.forms import ImportForm, RuleForm, TryForm
 from insight_app.moderation.matcher import LONGEST_PATTERN, LONGEST_TEXT
 from insight_app.moderation.rule_lines import Line, lines
@@ -20,7 +20,14 @@ from insight_app.words import _, said_number
 
 NEW = "new"  # instead of an id: the rule that is being added
 LIMITS = {"rules": checking.MOST_RULES, "list": LONGEST_TEXT, "pattern": LONGEST_PATTERN}
-WORDS = {"sought": wording.sought, "fate": wording.fate, "kinds": wording.KINDS, "how_often": wording.how_often}
+WORDS = {
+    "sought": wording.sought,
+    "text_of": wording.text_of,
+    "fate": wording.fate,
+    "kinds": wording.KINDS,
+    "personal_names": personal_names.said,
+    "how_often": wording.how_often,
+}
 
 
 def page(

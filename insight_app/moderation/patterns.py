@@ -18,7 +18,7 @@ from insight_app.moderation.as_shown import Shown
 from insight_app.moderation.folding import PLAIN, View
 from insight_app.moderation.prefixes import read
 from insight_app.moderation.wordlists import NONE, Place
-from insight_app.words import N_, _
+from insight_app.words import N_, _, said_number
 
 LONGEST_MATCH = 200  # characters
 LARGEST_PROGRAM = 50_000  # RE2's instructions in one pattern
@@ -29,6 +29,23 @@ _ANYWHERE = re2._Anchor.UNANCHORED
 MEMORY_BYTES = 8 << 20
 MEMORY_TOGETHER_BYTES = 64 << 20
 _TOO_LARGE = N_("It is too large: repeat less, or smaller things.")
+# What is wrong with a pattern, as RE2 calls it, and in words.
+_FAULTS = {
+    "missing ]": N_("A ] is missing: “%(part)s”."),
+    "missing )": N_("A ) is missing: “%(part)s”."),
+    "unexpected )": N_("A ) stands there that no ( belongs to: “%(part)s”."),
+    "trailing \\": N_("A backslash at the end stands before nothing."),
+    "no argument for repetition operator": N_("There is nothing before “%(part)s” that it could repeat."),
+    "bad repetition operator": N_("What is repeated already cannot be repeated by “%(part)s” once more."),
+    "invalid repetition size": N_("“%(part)s” is no number of times: at most %(most)s, the smaller number first."),
+    "invalid character class": N_("There are no such characters: “%(part)s”."),
+    "invalid character class range": N_("There are no such characters: “%(part)s”."),
+    "invalid escape sequence": N_("A backslash means nothing there: “%(part)s”."),
+    "invalid perl operator": N_("There is no such kind of group: “%(part)s”."),
+    "invalid named capture group": N_("This cannot be the name of a group: “%(part)s”."),
+    "looks around": N_("Looking ahead or behind is not possible: “%(part)s”."),
+    "refers back": N_("Referring back to a group is not possible: “%(part)s”."),
+}
 
 
 def compiled(pattern: str, memory: int = MEMORY_BYTES) -> re2._Regexp:
@@ -50,15 +67,16 @@ def _options(memory: int) -> re2.Options:
 def _in_words(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):
         return _("It contains half a character.")
-    reason = error.args[0]
-    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-    if "invalid perl operator: (?=" in text or "invalid perl operator: (?!" in text or "(?<" in text:
-        return _("Looking ahead or behind is not possible (%(reason)s).", reason=text)
-    if "invalid escape sequence" in text and text[-1:].isdigit():
-        return _("Referring back to a group is not possible (%(reason)s).", reason=text)
-    if "too large" in text:
+    said = error.args[0]
+    fault, _between, part = (said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)).partition(": ")
+    if "too large" in fault:
         return _(_TOO_LARGE)
-    return _("It is not a pattern that RE2 understands (%(reason)s).", reason=text)
+    if part.startswith(("(?=", "(?!", "(?<=", "(?<!")):
+        fault = "looks around"
+    elif fault == "invalid escape sequence" and part[-1:].isdigit():
+        fault = "refers back"
+    told = _FAULTS.get(fault, N_("It is not a pattern that RE2 understands (“%(part)s”)."))
+    return _(told, part=(part or fault)[:LONGEST_MATCH], most=said_number(1000))
 
 
 @dataclass(frozen=True)

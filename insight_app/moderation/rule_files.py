@@ -7,20 +7,37 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from json.decoder import JSONObject  # type: ignore[attr-defined]
 from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from typing import Any
 
 from insight_app.moderation import checking
+from insight_app.moderation.personal_names import as_kept
 from insight_app.moderation.rulebook import RULE, as_json, from_json
-from insight_app.moderation.rules import Rule
+from insight_app.moderation.rules import Kind, Rule
 from insight_app.moderation.wording import FIELDS
-from insight_app.words import _, ngettext, said_number
+from insight_app.words import N_, _, ngettext, said_number
 
 FORMAT = "insightsphere rules"
 VERSION = 1
 MOST_TOLD = 20
 _ID = re.compile(rf"{RULE}[0-9a-z-]{{1,27}}")
+
+
+_NO_JSON = N_("This is no JSON.")
+# What Python says of a text that is no JSON, as it begins, and in words.
+_FAULTS = {
+    "Expecting value": N_("This is no JSON: a value is missing."),
+    "Expecting property name": N_("This is no JSON: a name in double quotes is missing."),
+    "Expecting ':'": N_("This is no JSON: a colon is missing."),
+    "Expecting ','": N_("This is no JSON: a comma is missing."),
+    "Unterminated string": N_("This is no JSON: the text that begins here has no end."),
+    "Invalid control character": N_("This is no JSON: a text stands on one line, and has \\n where another begins."),
+    "Invalid \\": N_("This is no JSON: a backslash stands where it means nothing."),
+    "Extra data": N_("This is no JSON: something follows after its end."),
+    "Illegal trailing comma": N_("This is no JSON: nothing follows after the comma."),
+}
 
 
 class BadFile(Exception):
@@ -107,12 +124,9 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        reason = error.msg[:1].lower() + error.msg[1:]
+        fault = next((said for begin, said in _FAULTS.items() if error.msg.startswith(begin)), _NO_JSON)
         told = _(
-            "Line %(line)s, column %(column)s: this is no JSON (%(reason)s).",
-            line=error.lineno,
-            column=error.colno,
-            reason=reason,
+            "Line %(line)s, column %(column)s: %(problem)s", line=error.lineno, column=error.colno, problem=_(fault)
         )
         raise BadFile(told) from None
     except (ValueError, RecursionError):
@@ -145,6 +159,8 @@ def _rule(body: Any) -> tuple[Rule | None, list[str]]:
         read = from_json(id, values)
     except ValueError as error:
         return None, [str(error)]
+    if read.kind is Kind.PERSONAL:
+        read = replace(read, text=as_kept(read.text))
     wrong = checking.problems(read).items()
     return read, [_("%(field)s: %(problem)s", field=_(FIELDS[field]), problem=problem) for field, problem in wrong]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from insight_app.moderation.personal_names import as_said
 from insight_app.moderation.rule_lines import Line
 from insight_app.moderation.rulebook import RULE
 from insight_app.moderation.rules import Action, Kind, Rule, Scope
@@ -62,8 +63,14 @@ def sought(rule: Rule) -> str:
     return _listed(parts)
 
 
+def text_of(rule: Rule) -> str:
+    """What it looks for, as people read it and may write it."""
+    return as_said(rule.text) if rule.kind is Kind.PERSONAL else rule.text
+
+
 def _parts(rule: Rule) -> list[str]:
-    parts = re.split(r"[\s,]+", rule.text) if rule.kind is Kind.WORDS else rule.text.splitlines()
+    text = text_of(rule)
+    parts = re.split(r"[\s,]+", text) if rule.kind is Kind.WORDS else text.splitlines()
     return [part.strip() for part in parts if part.strip()]
 
 
