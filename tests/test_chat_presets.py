@@ -45,7 +45,7 @@ def test_the_first_page_offers_presets_and_a_chat_begins_with_the_chosen_one(
     assert "aria-current" not in page.partition('class="ways"')[2].partition("</nav>")[0]
     page = visitor.open("/?preset=translate")
     assert re.search(r'preset=translate" aria-current="true"', page)
-    assert "This chat begins with “Translate”." in page
+    assert "This chat begins with “<bdi>Translate</bdi>”." in page
     begin(visitor, "/?preset=translate")
     chat = ollama.chats()[-1]
     assert "Translate each message" in chat["messages"][0]["content"]
@@ -92,7 +92,7 @@ def test_a_conversation_takes_a_preset_over_only_when_it_is_saved(visitor: Visit
     visitor.asks_and_waits("Hi")
     home = visitor.url
     page = visitor.open(home + "/options?preset=review")
-    assert "Filled in from “Review code”. Nothing is changed until you save." in page
+    assert "Filled in from “<bdi>Review code</bdi>”. Nothing is changed until you save." in page
     assert "Name mistakes first" in page
     assert services.conversations.instructions(home.rpartition("/")[2]) == ""
 
@@ -103,7 +103,7 @@ def test_a_conversations_options_are_kept_as_a_preset(visitor: Visitor, services
     visitor.open(address)
     assert visitor.send(address + "/preset", instructions="Rhyme.").status_code == 422
     page = visitor.send(address + "/preset", instructions="Rhyme.", name="Verses", seed="8", model="").text
-    assert "Kept as the preset “Verses”." in page
+    assert "Kept as the preset “<bdi>Verses</bdi>”." in page
     (kept,) = services.presets.of("")
     assert (kept.name, kept.instructions, kept.wishes) == ("Verses", "Rhyme.", Wishes(seed=8))
 
@@ -132,6 +132,22 @@ def test_nobody_keeps_more_than_they_can_find_again(services: Services, monkeypa
     with pytest.raises(TooManyKept):
         services.saved_prompts.add("", "3", "x")
     services.saved_prompts.add("somebody else", "1", "x")
+
+
+def test_what_there_is_no_room_for_comes_back(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor.asks_and_waits("Hi")
+    options = visitor.url + "/options"
+    for kind in (services.presets, services.saved_prompts):
+        monkeypatch.setattr(kind, "most", 0)
+    typed = {"name": "Mine", "instructions": "Written for an hour.", "text": "Written for an hour."}
+    for address in (PAGE, PAGE + "/prompts", options + "/preset"):
+        visitor.open("/")
+        refused = visitor.send(address, **typed)
+        assert refused.status_code == 422
+        assert "You keep 0 of these already. Delete some that you no longer need, then save again." in refused.text
+        assert "Written for an hour." in refused.text
 
 
 def test_they_are_their_owners_alone_and_go_with_everything(alice: Visitor, bob: Visitor, shared: Flask) -> None:
@@ -253,6 +269,11 @@ def test_many_prompts_are_searched(visitor: Visitor, services: Services) -> None
     assert "None has these words." in visitor.open(f"{PAGE}?find=zebra")
     listed = visitor.client.get("/saved-prompts?find=yak&part=list", headers={"HX-Request": "true"}).text
     assert listed.startswith('<div id="saved">')
+    for number in range(60):
+        services.saved_prompts.add("", f"Other {number}", "x" * 2000)
+    page = visitor.open("/saved-prompts")
+    assert page.count('href="/saved-prompts/') == 50
+    assert "And 19 more: search for them." in page
 
 
 def test_words_are_found_in_any_order_and_case() -> None:

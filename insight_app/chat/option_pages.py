@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from flask import g, request
 
 from insight_app.accounts.guards import me
 from insight_app.chat.messages import is_temporary
-from insight_app.chat.option_forms import KEEP_ALIVE_WORDS, THINKING_WORDS, BeginningForm
+from insight_app.chat.option_forms import KEEP_ALIVE_WORDS, THINKING_WORDS, BeginningForm, PresetForm, SavedPromptForm
 from insight_app.chat.options import Wishes
 from insight_app.chat.presets import Preset, built_in
 from insight_app.engines.base import About, Stop
-from insight_app.errors import NotThere, RulesUnreadable
+from insight_app.errors import NotThere, RulesUnreadable, TooManyKept
 from insight_app.limits.guards import allowed, may_use
 from insight_app.web import services
 from insight_app.words import _
@@ -96,6 +96,16 @@ def presets(chosen: str) -> tuple[list[Preset], list[Preset]]:
         [each for place, each in enumerate(every) if place < few or each.id == chosen],
         [each for place, each in enumerate(every) if place >= few and each.id != chosen],
     )
+
+
+def is_kept(form: PresetForm | SavedPromptForm, keep: Callable[[], object]) -> bool:
+    """Whether there was room for what the form holds; else the form says that there was not."""
+    try:
+        keep()
+    except TooManyKept as error:
+        form.name.errors = [f"{error.cause} {error.next_step}"]
+        return False
+    return True
 
 
 def options_of_page() -> tuple[str, dict[str, str]]:

@@ -17,7 +17,6 @@ from insight_app.chat.presets import Preset
 from insight_app.errors import PromptRefused
 from insight_app.limits.guards import may_use
 from insight_app.web import services
-from insight_app.words import _
 
 options = Blueprint("options", __name__)
 
@@ -58,11 +57,14 @@ def keep(conversation_id: str) -> ResponseReturnValue:
     found = own_conversation(conversation_id)
     before, _own = _of(found)
     form = PresetForm(services().options.limits)
-    if not form.validate():
+
+    def keep() -> None:
+        wishes = form.wishes(before)
+        services().presets.add(me().id, form.called, form.own, replace(wishes, model=wishes.model or None))
+
+    if not form.validate() or not option_pages.is_kept(form, keep):
         return _page(form, before, conversation=found), 422
-    wishes = form.wishes(before)
-    services().presets.add(me().id, form.called, form.own, replace(wishes, model=wishes.model or None))
-    return _page(form, wishes, conversation=found, kept=form.called)
+    return _page(form, form.wishes(before), conversation=found, kept=form.called)
 
 
 @options.get("/options")
@@ -116,11 +118,6 @@ def _page(
     filled: Preset | None = None,
     kept: str = "",
 ) -> str:
-    said = ""
-    if filled is not None:
-        said = _("Filled in from “%(preset)s”. Nothing is changed until you save.", preset=filled.name)
-    if kept:
-        said = _("Kept as the preset “%(preset)s”.", preset=kept)
     return render_template(
         "chat/options.html",
         form=form,
@@ -128,7 +125,7 @@ def _page(
         choices=option_pages.choices(wishes),
         limits=services().options.limits,
         filled=filled,
-        said=said,
+        kept=kept,
     )
 
 

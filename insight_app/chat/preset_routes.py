@@ -51,10 +51,13 @@ def new() -> str:
 @presets.post("")
 def add() -> ResponseReturnValue:
     form = PresetForm(services().options.limits)
-    if not form.validate():
+    if not form.validate() or not option_pages.is_kept(form, lambda: _add(form)):
         return _preset_page(form, Wishes()), 422
-    services().presets.add(me().id, form.called, form.own, _wishes(form, Wishes()))
     return _back("saved")
+
+
+def _add(form: PresetForm) -> str:
+    return services().presets.add(me().id, form.called, form.own, _wishes(form, Wishes()))
 
 
 @presets.get("/<preset_id>")
@@ -88,10 +91,13 @@ def new_prompt() -> str:
 @presets.post("/prompts")
 def add_prompt() -> ResponseReturnValue:
     form = _prompt_form()
-    if not form.validate():
+    if not form.validate() or not option_pages.is_kept(form, lambda: _add_prompt(form)):
         return _prompt_page(form), 422
-    services().saved_prompts.add(me().id, form.called, form.said)
     return _back("saved")
+
+
+def _add_prompt(form: SavedPromptForm) -> str:
+    return services().saved_prompts.add(me().id, form.called, form.said)
 
 
 @presets.get("/prompts/<saved_id>")
