@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -131,6 +132,20 @@ def test_reasoning_is_judged_too(visitor: Visitor, services: Services, ollama: S
     ollama.script(thinking("I think of good things.\n"), thinking("And of bad ones.\n"), "Hello.")
     answer = services.conversations.message(visitor.asks_and_waits("Tell me"))
     assert (answer.state, answer.thinking, answer.text) == (State.REFUSED, "I think of good things.\n", "")
+
+
+def test_of_a_message_that_is_a_file_alone_the_judge_reads_the_file_and_nothing_else(
+    visitor: Visitor, services: Services, ollama: ScriptedOllama
+) -> None:
+    set_judge(services, answers=False)
+    read: list[str] = []
+    ollama.replies[LLAMA] = lambda body: (read.append(judged(body)), ["\n\nsafe"])[1]
+    data = {"csrf_token": visitor.field("csrf_token"), "key": "k", "message": ""}
+    files = {"files": (BytesIO(b"only a plan"), "plan.txt")}
+    sent = visitor.client.post("/messages", data={**data, **files}, content_type="multipart/form-data")
+    assert sent.status_code == 303
+    assert len(read) == 1
+    assert "only a plan" in read[0]
 
 
 def test_the_judge_reads_what_the_rules_masked(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:

@@ -180,7 +180,8 @@ class Moderating:
         judge = self._judge
         if judge is None or not judge.settings.prompts:
             return
-        for texts in (*in_parts(each for each in beside() if hash(each) not in self._harmless), [prompt]):
+        last = [[prompt]] if prompt.strip() else []  # of files alone, or tools, nobody has to judge nothing
+        for texts in (*in_parts(each for each in beside() if hash(each) not in self._harmless), *last):
             if self._judged(judge, "\n\n".join(texts)):
                 if len(self._harmless) >= MOST_REMEMBERED:
                     self._harmless.clear()
