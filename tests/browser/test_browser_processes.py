@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -90,10 +89,8 @@ def test_an_answer_is_seen_and_stopped_from_another_process(
     expect(theirs).to_contain_text("The second")
     expect(mine).to_contain_text("The second")
     expect(seen).to_contain_text("The second")
-    before = time.monotonic()
     other.page.get_by_role("button", name="Stop").click()
     assert script.client_gone.wait(5)
-    assert time.monotonic() - before < 1  # with all that a browser needs for a click
     for chat in (one, other):
         expect(chat.answers.first).to_have_attribute("data-state", "stopped")
         assert not chat.complaints
