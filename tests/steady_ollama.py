@@ -16,19 +16,26 @@ from pathlib import Path
 
 from scripted_ollama import Answer, Ended, ScriptedOllama, Step
 
+SLOW_SECONDS = 0.5
 WORDS = ["one", "two", "three", "naïve", "Ärger", "東京", "🙂", "“quoted”", "*stressed*", "`code`", "1,000", "final"]
 
 
 class Story:
-    """What is written to one prompt, piece by piece; `reached` is set when it has come to the piece `moment`."""
+    """What is written to one prompt, piece by piece; `reached` is set when it has come to the piece `moment`.
 
-    def __init__(self, chance: random.Random, pieces: int, seconds: float) -> None:
+    One that is `held` goes slowly from there on, and does not end before `goes_on` is set, however long a test takes.
+    """
+
+    def __init__(self, chance: random.Random, pieces: int, seconds: float, *, held: bool = False) -> None:
         self.pieces = [chance.choice(WORDS) + chance.choice([" ", " ", " ", "\n\n"]) for _ in range(pieces)]
         self.pieces.append("END.")
         self.text = "".join(self.pieces)
         self.pause = seconds / pieces
         self.moment = chance.randrange(1, pieces)
         self.reached = threading.Event()
+        self.goes_on = threading.Event()
+        if not held:
+            self.goes_on.set()
         self.writers: list[Answer] = []
         self.at_once = 0  # how often one began to write while another one still did
         self.strange: list[str] = []  # what was to be continued and is no beginning of the text
@@ -36,6 +43,11 @@ class Story:
     def writers_process(self, processes: Iterable[int]) -> int:
         """Which of these has the connection over which it is written now."""
         return owner_of(self.writers[-1].socket.getpeername()[1], processes)
+
+    @property
+    def is_being_written(self) -> bool:
+        """Asks the connections themselves: whoever watches them may be late to hear that one was closed."""
+        return any(not each.over.is_set() and is_held(each.socket) for each in self.writers)
 
 
 class SteadyOllama(ScriptedOllama):
@@ -54,7 +66,7 @@ class SteadyOllama(ScriptedOllama):
         begun = turns[-1]["content"] if turns[-1]["role"] == "assistant" else ""
         story = self.stories[prompt]
         with self._telling:
-            story.at_once += any(not (each.over.is_set() or each.client_gone.is_set()) for each in story.writers)
+            story.at_once += story.is_being_written
             story.writers.append(answer)
         if not story.text.startswith(begun):
             story.strange.append(begun)
@@ -65,7 +77,8 @@ def rest_of(story: Story, begun: int) -> Iterable[Step]:
     """The steps from the character `begun` on."""
 
     def pace(answer: Answer) -> None:
-        if answer.client_gone.wait(story.pause):
+        is_slow = story.reached.is_set() and not story.goes_on.is_set()
+        if answer.client_gone.wait(SLOW_SECONDS if is_slow else story.pause):
             raise Ended
 
     end = 0
@@ -77,6 +90,18 @@ def rest_of(story: Story, begun: int) -> Iterable[Step]:
         if place == story.moment:
             yield lambda answer: story.reached.set()
         yield pace
+        if place == len(story.pieces) - 2:  # the end comes when it may
+            yield lambda answer: answer.wait(story.goes_on)
+
+
+def is_held(connection: socket.socket) -> bool:
+    """Whether the other end has it still."""
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def owner_of(port: int, processes: Iterable[int]) -> int:

@@ -220,6 +220,10 @@ def test_a_saved_prompt_is_filled_in_and_put_where_one_writes_but_not_sent(
     put = visitor.send(f"{address}?to={place}", **{"value-0": "Deutsch", "value-1": "<b>{{language}}</b>"}).text
     assert "In Deutsch: &lt;b&gt;{{language}}&lt;/b&gt; (Deutsch)</textarea>" in put
     assert f'action="{home}/messages"' in put
+    # It is that chat's page in all else too.
+    assert f'href="{home}/options"' in put
+    assert f'href="/saved-prompts?to={place}"' in put
+    assert f'href="{home}" dir="auto" aria-current="page"' in put
     assert len(ollama.chats()) == asked
     swapped = visitor.send(f"{address}?to={place}", htmx=True, **{"value-0": "x"}).text
     assert "<!doctype" not in swapped
@@ -232,6 +236,18 @@ def test_a_prompt_that_leaves_nothing_open_is_put_there_at_once(visitor: Visitor
     page = visitor.open(address + to)
     assert f'action="{action}"' in page
     assert "Hello there</textarea>" in page
+
+
+def test_what_a_new_chat_begins_with_is_kept_on_the_way_to_a_saved_prompt(visitor: Visitor) -> None:
+    address, way = save(visitor, "Hello", "Hello {{name}}"), "?to=temporary&amp;preset=translate"
+    assert f'href="/saved-prompts{way}"' in visitor.open("/temporary?preset=translate")
+    assert f'href="{address}{way}"' in visitor.open(f"/saved-prompts{unescape(way)}")
+    assert f'action="{address}{way}"' in visitor.open(address + unescape(way))
+    put = visitor.send(address + unescape(way), **{"value-0": "you"}).text
+    assert "Hello you</textarea>" in put
+    assert 'action="/temporary"' in put
+    assert '<input type="hidden" name="preset" value="translate">' in put
+    assert f'href="/saved-prompts{way}"' in put  # the next one is for the same chat, which is not kept
 
 
 def test_a_prompt_for_a_chat_of_somebody_else_goes_nowhere(visitor: Visitor) -> None:

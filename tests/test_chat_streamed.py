@@ -24,7 +24,7 @@ FRAME = Frame("<begin>", "<thoughts>", "<answer>", "<end>")
 
 
 def follow(reply: Reply, **more: Callable[[], object]) -> Iterator[str]:
-    said = {"status": lambda activity: activity.state, "finished": lambda: "<finished>", "again": lambda: "<again>"}
+    said = {"status": lambda activity: activity.state, "finished": lambda: "<finished>"}
     return streamed.follow(reply, FRAME, **{**said, **more})  # type: ignore[arg-type]
 
 
@@ -77,7 +77,7 @@ def test_an_answer_without_thoughts_has_no_place_for_them() -> None:
 
 
 @pytest.mark.parametrize("text", ["Some", "```py\nx = 1\n", "- one\n- two"])
-def test_a_page_that_is_left_is_whole_and_leads_on(text: str) -> None:
+def test_a_message_that_is_left_is_whole(text: str) -> None:
     for leave in ("closing", "lost"):
         reply = Reply(1, "c")
         reply.append(text)
@@ -85,7 +85,7 @@ def test_a_page_that_is_left_is_whole_and_leads_on(text: str) -> None:
             reply.lose()
         said = "".join(follow(reply, closing=lambda leave=leave: leave == "closing"))
         assert said.startswith("<begin><answer>")
-        assert said.endswith("</div></div><end><again>")
+        assert said.endswith("</div></div><end>")
         assert said.count("<code") == said.count("</code>")
         assert not reply.ended
 

@@ -183,7 +183,8 @@ def test_a_page_hears_of_the_begin_each_quarter_and_the_end_and_of_nothing_in_be
     assert said("?at=51+pulling+mistral:latest") == ""
     for broken in ("?at=", "?at=5", "?at=x+y+z", f"?at=99999999999+pulling+mistral:latest&at={'9' * 400}"):
         assert said(broken) == "mistral:latest is being fetched."
-    visitor.send("/models/cancel", name="mistral:latest")
+    stopped = visitor.send("/models/cancel", name="mistral:latest")
+    assert "autofocus>Fetching it is stopped.</p>" in visitor.client.get(stopped.location).text
     assert said("?at=56+pulling+mistral:latest") == "Fetching mistral:latest was stopped."
     assert said("?at=56+cancelled+mistral:latest") == ""
 
@@ -196,8 +197,9 @@ def test_what_failed_says_why_and_can_be_gone_on_with_or_taken_off(visitor: Visi
     said = plain(visitor.page)
     assert "The library has no model of this name. Look it up at ollama.com/library" in said
     assert "Go on" not in said  # it would not be there the next time either
-    visitor.send("/models/forget", name="lama3:latest")
-    assert "lama3:latest" not in visitor.open("/models")
+    forgotten = visitor.send("/models/forget", name="lama3:latest")
+    assert "lama3:latest" not in visitor.open(forgotten.location)
+    assert "autofocus>It is off the list.</p>" in visitor.page
     ollama.script(fetching(WEIGHTS, 1000, 500), error("no space left on device"), path="/api/pull")
     visitor.send("/models/pull", name="llama3")
     until(lambda: "Failed" in visitor.open("/models"))

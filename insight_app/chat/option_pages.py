@@ -63,12 +63,12 @@ def choices(wishes: Wishes, *, of_any_model: bool = False) -> Choices:
 
 def beginning() -> Preset | None:
     """What the new chat of this page begins with, if somebody chose something; of a chat that has begun nothing."""
-    if "conversation_id" in (request.view_args or {}):
+    if place_of_page() not in ("", "temporary"):
         return None
     if "beginning" in g:
         chosen: Preset = g.beginning
         return chosen
-    if request.method == "POST":
+    if request.method == "POST" and "preset" not in request.args:
         form = BeginningForm()
         sent = Preset(form.name, "", form.own, form.wishes)
         is_one = bool(sent.id or sent.instructions or sent.wishes != Wishes())
@@ -110,9 +110,8 @@ def is_kept(form: PresetForm | SavedPromptForm, keep: Callable[[], object]) -> b
 
 def options_of_page() -> tuple[str, dict[str, str]]:
     """The endpoint of the options of the chat that this page is about, and what its address needs."""
-    args = request.view_args or {}
-    if "conversation_id" in args:
-        return "options.page", {"conversation_id": args["conversation_id"]}
+    if (place := place_of_page()) not in ("", "temporary"):
+        return "options.page", {"conversation_id": place}
     chosen = beginning()
     about = {"preset": chosen.id if chosen else "", "temporary": "1" if is_of_temporary() else ""}
     return "options.beginning", {name: value for name, value in about.items() if value}
@@ -120,14 +119,22 @@ def options_of_page() -> tuple[str, dict[str, str]]:
 
 def place_of_page() -> str:
     """The chat that this page is about: its id, "temporary" for a new temporary one, "" for another new one."""
-    args = request.view_args or {}
-    return str(args.get("conversation_id") or ("temporary" if is_of_temporary() else ""))
+    if named := (request.view_args or {}).get("conversation_id") or request.args.get("to"):
+        return str(named)
+    return "temporary" if request.path == "/temporary" or request.values.get("temporary") == "1" else ""
+
+
+def way_of_page() -> dict[str, str]:
+    """What an address needs so that a page that is gone to for a while leads back to the chat of this one."""
+    chosen = beginning()
+    way = {"to": place_of_page(), "preset": chosen.id if chosen else ""}
+    return {name: value for name, value in way.items() if value}
 
 
 def is_of_temporary() -> bool:
     """Whether this page is about a temporary chat, or a new one."""
-    conversation_id = str((request.view_args or {}).get("conversation_id", ""))
-    return is_temporary(conversation_id) or request.path == "/temporary" or request.values.get("temporary") == "1"
+    place = place_of_page()
+    return place == "temporary" or is_temporary(place)
 
 
 def _models(wished: str, any_words: str) -> dict[str, str]:

@@ -135,3 +135,4 @@ def register(app: Flask) -> None:
     app.jinja_env.globals["presets_to_choose"] = option_pages.presets
     app.jinja_env.globals["options_of_page"] = option_pages.options_of_page
     app.jinja_env.globals["place_of_page"] = option_pages.place_of_page
+    app.jinja_env.globals["way_of_page"] = option_pages.way_of_page

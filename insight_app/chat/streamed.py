@@ -7,7 +7,7 @@ finished message follows, and hides the one that grew.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from insight_app.chat.messages import State
@@ -111,15 +111,14 @@ def follow(
     *,
     status: Callable[[Activity], str],
     finished: Callable[[], str],
-    again: Callable[[], str],
     closing: Callable[[], bool] = lambda: False,
     leaving: Callable[[], str] = lambda: "",
     heard: Callable[[State | None], str] = lambda began: "",
-) -> Iterator[str]:
-    """The parts of the page from the beginning of the message on, until the reply ends.
+) -> Generator[str, None, bool]:
+    """The parts of the page from the message's beginning on, until the reply ends, is lost, or `closing()` is true.
 
-    `finished` is what then takes its place, `again` a way to go on where the reply is lost or `closing()` is true,
-    and `leaving` has something to say where whoever reads may not be here any longer; `heard` as in Growing.
+    Returns whether the answer goes on elsewhere. `finished` is what takes its place at its end, and `leaving` has
+    something to say where whoever reads may not be here any longer; `heard` as in Growing.
     """
     page = Growing(reply, frame, heard)
     yield page.begun()
@@ -132,11 +131,11 @@ def follow(
             # The first text is never held back.
             next_look = time.monotonic() + PAUSE_SECONDS if page.read > known else 0.0
         if closing() or reply.lost:
-            yield page.closed() + again()
-            return
+            yield page.closed()
+            return True
         if said := leaving():
             yield page.closed() + said
-            return
+            return False
         ticks = reply.state is not State.WRITING
         silence = (TICK_SECONDS if ticks else HEARTBEAT_SECONDS) if eager else SETTLE_SECONDS
         changed = wait_for_news(reply, version, silence, leaving)
@@ -146,3 +145,4 @@ def follow(
         if changed and (early := next_look - time.monotonic()) > 0:
             reply.rest(early)
     yield page.closed() + (leaving() or finished())
+    return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
@@ -11,10 +12,11 @@ from markupsafe import Markup, escape
 from insight_app.accounts.guards import still_in
 from insight_app.chat import live_pages, pages
 from insight_app.chat.guards import own_conversation
+from insight_app.chat.messages import Message, State
 from insight_app.chat.pages import Article
 from insight_app.chat.replies import Reply
 from insight_app.chat.stream import Snapshot
-from insight_app.chat.streamed import Frame, follow
+from insight_app.chat.streamed import STILL_THERE, Frame, follow
 from insight_app.errors import AccountOff, InsightError, NotThere, SignedOut
 from insight_app.web import draw, services
 from insight_app.words import _
@@ -25,6 +27,9 @@ NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-trans
 MARKS = tuple(Markup(f"<!-- part {number} -->") for number in range(2))
 # A server that is restarted is back by then, and an answer whose writer is gone has found another one.
 AGAIN_SECONDS = 3
+# How long a page waits for another writer, which takes about five seconds after one was killed, and how often it looks.
+LEFT_SECONDS = 60.0
+LOOK_SECONDS = 0.5
 
 
 @streamed.get("/c/<conversation_id>/streamed")
@@ -40,7 +45,7 @@ def page(conversation_id: str) -> ResponseReturnValue:
     begin, _mark, rest = render_template("chat/streamed.html", **names).partition(MARKS[0])
     end, _mark, after = rest.partition(MARKS[1])
     reply = services().replies.get(last.message.id)
-    middle = _followed(reply, last) if reply else iter((pages.message_html(last.message, last.tries), _again()))
+    middle = _followed(reply or _left(last.message), last)
 
     def parts() -> Iterator[str]:
         yield begin
@@ -55,17 +60,56 @@ def page(conversation_id: str) -> ResponseReturnValue:
 
 
 def _followed(reply: Reply, growing: Article) -> Iterator[str]:
+    """The answer, whoever writes it: where its writer is gone, another one goes on with it, on the same page."""
     is_still_in = still_in()
+    while (yield from _while_written(reply, growing, is_still_in)):
+        yield draw("chat/_again.html", url="", seconds=0)
+        until = time.monotonic() + LEFT_SECONDS
+        while not (found := _next_of(reply)):
+            if services().closing or time.monotonic() > until:
+                yield draw("chat/_again.html", url=request.full_path.rstrip("?"), seconds=AGAIN_SECONDS)
+                return
+            yield STILL_THERE
+            time.sleep(LOOK_SECONDS)
+        # What follows hides what was there, which browsers see of elements that are whole only.
+        yield '<hr class="anew" hidden>'
+        reply = found
+
+
+def _while_written(reply: Reply, growing: Article, is_still_in: Callable[[], bool]) -> Generator[str, None, bool]:
     return follow(
         reply,
         _frame(growing),
         status=lambda activity: draw("chat/_status.html", activity=activity),
         finished=lambda: _finished(growing.message.id),
-        again=_again,
         closing=lambda: live_pages.is_left(reply),
         leaving=lambda: "" if is_still_in() else _told(_out()),
         heard=lambda began: _heard(live_pages.began(began) if began else _("Still writing")),
     )
+
+
+def _next_of(lost: Reply) -> Reply | None:
+    """Whoever writes the answer now, or how it ended meanwhile; None as long as nobody does."""
+    found = services().replies.get(lost.id)
+    if found is not None and found is not lost and not found.lost:
+        return found
+    try:
+        answer = services().conversations.message(lost.id)
+    except NotThere:
+        answer = None
+    if answer is None or not answer.state.is_live:
+        over = Reply(lost.id, lost.conversation_id)
+        over.end(over.outcome(State.DONE))
+        return over
+    return None
+
+
+def _left(answer: Message) -> Reply:
+    """What is kept of an answer that nobody is known to write."""
+    reply = Reply(answer.id, answer.conversation_id)
+    reply.begin_with(answer.thinking, answer.text)
+    reply.lose()
+    return reply
 
 
 def _frame(growing: Article) -> Frame:
@@ -100,10 +144,6 @@ def _told(error: InsightError, instead_of: str = "") -> str:
 def _out() -> InsightError:
     # Whom a proxy names is out only by their account.
     return AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
-
-
-def _again() -> str:
-    return draw("chat/_again.html", url=request.full_path.rstrip("?"), seconds=AGAIN_SECONDS)
 
 
 def register(app: Flask) -> None:

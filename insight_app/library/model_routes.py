@@ -27,7 +27,7 @@ models = Blueprint("models", __name__, url_prefix="/models")
 # Of a page that polls: pulls it shows, and how long what it says of them may be.
 MOST_SHOWN, LONGEST_SHOWN = 50, 300
 # What was done, by the word in the address of the page that tells it.
-DONE = ("begun", "under-way", "removed", "unloaded")
+DONE = ("begun", "under-way", "stopped", "forgotten", "removed", "unloaded")
 
 
 @models.get("")
@@ -64,12 +64,12 @@ def pull() -> ResponseReturnValue:
 
 @models.post("/cancel")
 def cancel() -> ResponseReturnValue:
-    return _change(services().models.cancel, "")
+    return _change(services().models.cancel, "stopped")
 
 
 @models.post("/forget")
 def forget() -> ResponseReturnValue:
-    return _change(services().models.forget, "")
+    return _change(services().models.forget, "forgotten")
 
 
 @models.post("/remove")

@@ -33,8 +33,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    """Until the address answers 200; the process must live."""
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 90) -> None:
+    """Until the address answers 200; the process must live. Where much else goes on, half a minute is too short."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         assert process.poll() is None, f"the server ended with {process.returncode}"
@@ -60,7 +60,12 @@ def started(folder: Path, port: int, **environ: str) -> subprocess.Popen[bytes]:
     }
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
-    wait_for(f"http://127.0.0.1:{port}/healthz", process)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/healthz", process)
+    except BaseException:
+        process.terminate()
+        process.wait(timeout=20)
+        raise
     return process
 
 
@@ -89,6 +94,7 @@ class Chat:
 
     def ask(self, text: str) -> Locator:
         """Types a prompt, sends it by keyboard, and gives the answer's article."""
+        self.page.wait_for_load_state("domcontentloaded")  # before that, Enter breaks the line
         before = self.answers.count()
         self.message.fill(text)
         self.message.press("Enter")

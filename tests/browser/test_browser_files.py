@@ -76,7 +76,7 @@ def test_a_file_is_sent_at_once_survives_a_reload_and_goes_with_the_prompt(chat:
     expect(chat.page.locator("#context")).to_contain_text("about 1,234 of 4,096 tokens")
     with chat.page.context.expect_page() as opened:
         chat.page.get_by_role("link", name="plan.txt").click()
-    assert opened.value.inner_text("body") == "The word is zeugma."
+    expect(opened.value.locator("body")).to_have_text("The word is zeugma.")
     chat.page.reload()
     expect(chips(chat)).to_have_count(0)
     # In the conversation's own page too, which is not loaded anew.
@@ -85,6 +85,7 @@ def test_a_file_is_sent_at_once_survives_a_reload_and_goes_with_the_prompt(chat:
     chat.message.fill("And this?")
     chat.message.press("Enter")
     expect(chat.answers).to_have_count(2)
+    expect(chat.answers.last).to_have_attribute("data-state", "done")
     expect(chips(chat)).to_have_count(0)
     assert "More." in seeing.talks()[-1][-1]["content"]
 
@@ -269,6 +270,7 @@ def test_without_javascript_files_go_with_the_form_and_fifty_megabytes_are_refus
     expect(chat.page.get_by_role("checkbox", name="Send a.txt")).to_be_checked()
     chat.page.get_by_role("button", name="Send").click()
     expect(chat.page.get_by_role("link", name="a.txt")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Try again")).to_be_visible()  # it has been answered
     assert "alpha" in seeing.talks()[-1][-1]["content"]
     chat.open()
     huge = tmp_path / "huge.bin"

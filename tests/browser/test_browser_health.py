@@ -20,10 +20,13 @@ def test_the_page_says_how_each_part_is_and_looks_again(chat: Chat) -> None:
 def test_the_test_page_shows_its_lines_one_by_one_without_javascript(browser: Browser, server: str) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 800})
     page = context.new_page()
-    page.goto(f"{server}/settings/health/streamed", wait_until="commit")
     lines = page.get_by_role("listitem").filter(has_text="sent at")
-    expect(lines.first).to_be_visible()
-    seen = lines.count()
-    expect(lines).to_have_count(6)
+    for _ in range(5):  # who looks too late sees all of them at once, but not each time
+        page.goto(f"{server}/settings/health/streamed", wait_until="commit")
+        expect(lines.first).to_be_visible()
+        seen = lines.count()
+        expect(lines).to_have_count(6)
+        if seen < 6:
+            break
     assert 1 <= seen < 6, "the first line was there before the last one was sent"
     context.close()

@@ -67,9 +67,10 @@ def test_keys_lead_to_the_conversations_beside_and_go_on_acting(chat: Chat, olla
     chat.page.keyboard.press("Escape")
     chat.page.keyboard.press("j")
     expect(heading).to_have_text("Conversation 1 of the two")
+    expect(chat.page.locator("#main")).to_be_focused()  # from then on keys act here
     chat.page.keyboard.press("k")
     expect(heading).to_have_text("Conversation 2 of the two")
-    assert focused(chat.page) == "main"
+    expect(chat.page.locator("#main")).to_be_focused()
 
 
 def test_the_sheet_opens_and_gives_the_focus_back(chat: Chat) -> None:

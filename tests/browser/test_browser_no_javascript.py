@@ -116,7 +116,22 @@ def test_everything_works_by_links_and_plain_forms(plain: Chat, ollama: Scripted
     plain.open()
     script = ollama.script("Begun", silence)
     send(plain, "A question")
+    page.wait_for_url("**/streamed*", wait_until="commit")
     expect(plain.answers.last).to_contain_text("Begun")
+    # What cannot be sent yet stays where it is typed; what it waits for is stopped in another tab.
+    send(plain, "Another question")
+    expect(page.get_by_role("heading", name="The last answer is still being written.")).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the conversation in another tab").click(no_wait_after=True)
+    opened.value.wait_for_url("**/streamed*", wait_until="commit")
+    opened.value.get_by_role("button", name="Stop").click()
+    assert script.client_gone.wait(5)
+    opened.value.close()
+    expect(plain.message).to_have_value("Another question")
+    script = ollama.script("Begun again", silence)
+    page.get_by_role("button", name="Send").click(no_wait_after=True)
+    page.wait_for_url("**/streamed*", wait_until="commit")
+    expect(plain.answers.last).to_contain_text("Begun again")
     page.get_by_role("button", name="Stop").click()
     assert script.client_gone.wait(5)
     expect(plain.answers.last).to_have_attribute("data-state", "stopped")
@@ -139,13 +154,13 @@ def test_everything_works_by_links_and_plain_forms(plain: Chat, ollama: Scripted
     page.get_by_role("link", name="Previous").last.click()
     expect(plain.answers.last).to_contain_text("ended.")
 
-    page.get_by_role("link", name="Edit", exact=True).click()
+    page.get_by_role("link", name="Edit", exact=True).last.click()
     page.get_by_role("textbox", name="Edit your message").fill("A better question")
     ollama.script("A better answer.")
     page.get_by_role("button", name="Send again").click()
     expect(plain.answers.last).to_contain_text("A better answer.")
     expect(plain.answers.last).to_have_attribute("data-state", "done")
-    expect(page.locator(".bubble")).to_have_text(["A better question"])
+    expect(page.locator(".bubble")).to_have_text(["A question", "A better question"])
 
     page.locator(".conversations > li .edit").first.click()
     page.get_by_role("textbox", name="Name").fill("Named by hand")
@@ -159,6 +174,8 @@ def test_everything_works_by_links_and_plain_forms(plain: Chat, ollama: Scripted
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_role("link", name="Named by hand", exact=True)).to_have_count(0)
 
+    page.get_by_role("link", name="Keyboard shortcuts", exact=True).click()
+    expect(page.get_by_text("Without JavaScript, which this browser does not run, no key acts.")).to_be_visible()
     page.get_by_role("link", name="Settings").click()
     for tab in page.locator(".tabs a").all_inner_texts():
         page.locator(".tabs").get_by_role("link", name=tab, exact=True).click()

@@ -8,8 +8,11 @@ from pathlib import Path
 from chat_page import Chat
 from playwright.sync_api import expect
 from scripted_ollama import ScriptedOllama
+from test_chat_replies import until
 
 from insight_app.privacy.export import FORMAT
+
+DRAFTS = "Object.keys(sessionStorage).filter((key) => key.startsWith('draft '))"
 
 
 def told(chat: Chat, ollama: ScriptedOllama, prompt: str) -> None:
@@ -76,8 +79,7 @@ def test_everything_is_downloaded_and_then_deleted_here_and_in_every_tab(
     chat.page.get_by_role("button", name="Delete everything for good").click()
     expect(chat.page.get_by_text("Everything about you is deleted.")).to_be_visible()
     expect(chat.page.locator(".conversations > li[id]")).to_have_count(0)
-    for page in (chat.page, other):
-        left = page.evaluate("() => Object.keys(sessionStorage).filter((key) => key.startsWith('draft '))")
-        assert left == []
+    for page in (chat.page, other):  # the other one hears of it a moment later
+        until(lambda page=page: page.evaluate(f"!{DRAFTS}.length"))
     chat.open()
     expect(chat.message).to_have_value("")
