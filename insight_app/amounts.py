@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
+from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from babel.lists import format_list
 from babel.units import format_unit
@@ -86,8 +88,12 @@ def _counted(count: int, name: str) -> str:
 
 
 def _with_unit(number: float, digits: int, unit: str) -> str:
-    rounded = round(number, digits)
-    return format_unit(rounded, unit, length="short", format=number_pattern(digits), locale=locale())
+    return _measured(round(number, digits), unit, number_pattern(digits), locale())
+
+
+@lru_cache(maxsize=2000, typed=True)  # 1 and 1.0 may have other forms
+def _measured(number: float, unit: str, pattern: str, spoken: Locale) -> str:
+    return format_unit(number, unit, length="short", format=pattern, locale=spoken)
 
 
 def _told(seconds: int, name: str) -> str:

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask, Response, abort, current_app, request, url_for
+from flask import Flask, Response, abort, current_app, request
 
 from insight_app.accounts.guards import for_everybody
 from insight_app.config import PROJECT
@@ -92,7 +92,7 @@ def write(source: Path, folder: Path) -> None:
 
 def asset(name: str) -> str:
     """The address of that one of BUNDLES."""
-    return url_for("asset_file", name=current_app.extensions["assets"][name].name)
+    return f"{request.script_root}/assets/{current_app.extensions['assets'][name].name}"
 
 
 def register(app: Flask) -> None:

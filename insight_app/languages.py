@@ -16,6 +16,8 @@ from babel.messages.pofile import read_po
 from babel.support import Translations
 from flask import Flask, request
 from flask_babel import Babel, Domain, get_locale
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from insight_app import amounts, sentences
 from insight_app.accounts.guards import for_program
@@ -58,7 +60,13 @@ def _choose() -> str:
     if not request or for_program():
         return "en"
     chosen = request.cookies.get(COOKIE, "")
-    return chosen if chosen in languages() else request.accept_languages.best_match(languages()) or "en"
+    return chosen if chosen in languages() else _wished(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(maxsize=1000)
+def _wished(accepted: str) -> str:
+    """What a browser asks for, as nearly as we speak it; it says the same with each request."""
+    return parse_accept_header(accepted, LanguageAccept).best_match(languages()) or "en"
 
 
 def _own_name(code: str) -> str:

@@ -46,7 +46,14 @@ lazy = flask_babel.lazy_gettext  # for labels of forms, which are made before th
 
 def in_page(text: str, /, **names: object) -> Markup:
     """`_` in templates: safe whatever is given, with Markup for what is markup."""
-    return escape(_(text)) % {name: escape(each) for name, each in names.items()} if names else escape(_(text))
+    said = _as_markup(text, _spoken()[1]) if text else Markup()
+    return said % {name: escape(each) for name, each in names.items()} if names else said
+
+
+@lru_cache(maxsize=20_000)
+def _as_markup(text: str, spoken: NullTranslations) -> Markup:
+    """The same words stand on page after page."""
+    return escape(spoken.ugettext(text))
 
 
 def in_page_p(context: str, text: str, /) -> Markup:

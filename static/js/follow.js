@@ -36,16 +36,19 @@ addEventListener("scroll", () => {
   follows(!named || innerHeight + scrollY >= document.documentElement.scrollHeight - 80);
   keepAtEnd();
   const dock = document.querySelector(".dock");
-  const follow = new ResizeObserver(() => {
-    // Stop and whatever has the focus must stay above the dock, which grows with what is typed.
-    document.documentElement.style.setProperty("--dock", `${dock.offsetHeight}px`);
+  // Stop and whatever has the focus must stay above the dock, which grows with what is typed. It is said to those two alone:
+  // what the whole page inherits has each of its elements styled anew.
+  const makeRoom = () => {
+    const height = `${dock.offsetHeight}px`;
+    document.documentElement.style.scrollPaddingBlockEnd = `calc(${height} + 1rem)`;
+    document.getElementById("messages").lastElementChild?.querySelector(".live")?.style.setProperty("--dock", height);
     keepAtEnd();
-  });
+  };
   // Not the messages: each change of what is observed has all of the page's layout looked over twice.
-  follow.observe(dock);
+  new ResizeObserver(makeRoom).observe(dock);
   addEventListener("resize", keepAtEnd);
   // Before the frame is drawn: a scroll that the observer makes costs another one.
-  document.addEventListener("htmx:after:swap", keepAtEnd);
+  document.addEventListener("htmx:after:swap", makeRoom);
 }
 
 document.addEventListener("sent", () => {
