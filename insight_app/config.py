@@ -87,8 +87,8 @@ class Settings:
         "OLLAMA_MODELS",
         "",
         values.text,
-        "Where Ollama keeps its models, if it is told so by this variable of its own. Only to show how much room is "
-        "free there.",
+        "Where Ollama keeps its models, if it is told so by this variable of its own. To know how much room is free "
+        "there, so that nothing is fetched that does not fit.",
     )
     ollama_model: str = _variable(
         "OLLAMA_MODEL",

@@ -14,6 +14,7 @@ if __name__ == "__main__":
 from faults_of_databases import DATABASE_FAULTS, GONE
 from faults_of_engines import ENGINE_FAULTS
 from faults_of_moderation import MODERATION_FAULTS
+from faults_of_pulls import CANCELLED, PULL_FAULTS, SERVER_KILLED, TWICE
 from faults_of_servers import KILLED, KILLED_TWICE, REDIS, SET_BACK
 
 COLUMNS = ("fault", "what the person sees", "what is stored", "what the log and the metric say", "test")
@@ -26,6 +27,7 @@ def table() -> str:
     rows += [GONE.page_row()]
     rows += [row for fault in MODERATION_FAULTS for row in fault.rows()]
     rows += [fault.row() for fault in (REDIS, KILLED, KILLED_TWICE, SET_BACK)]
+    rows += [fault.row() for fault in (*PULL_FAULTS, SERVER_KILLED, TWICE, CANCELLED)]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 

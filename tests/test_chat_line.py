@@ -99,6 +99,16 @@ class Answer:
         self.over.set()
 
 
+def test_everybody_knows_which_models_write_or_are_to_write(make: Make) -> None:
+    one, other = make(1)
+    answers = [Answer(one, "Alice", "a"), Answer(other, "Bob", "b"), Answer(other, "Carol", "b")]
+    for each in (one, other):
+        until(lambda each=each: each.models() == {"a", "b"})  # type: ignore[misc]
+    for answer in answers:
+        answer.end()
+    until(lambda: not one.models() and not other.models())
+
+
 def test_so_many_go_and_the_next_when_one_leaves(make: Make) -> None:
     one, other = make(1)
     first = Answer(one, "Alice").settled()

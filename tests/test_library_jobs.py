@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from insight_app.engines.ollama_pulls import Step
 from insight_app.library.jobs import STALE_SECONDS, TOLD_SECONDS, Job, Pace, Pull, State
 
+WAIT = "pull_cut"
 PREPARING, CHECKING, DONE = Step("preparing"), Step("checking"), Step("done")
 ENDS = [state for state in State if not state.runs]
 
@@ -19,10 +21,11 @@ def fetching(part: str, total: int, completed: int) -> Step:
     return Step("fetching", part, total, completed)
 
 
-def job_after(*steps: Step) -> Job:
+def job_after(*steps: Step | str) -> Job:
+    """After steps, and codes of what it had to wait for."""
     job = Job()
     for step in steps:
-        job.feed(step)
+        job.wait(step) if isinstance(step, str) else job.feed(step)
     return job
 
 
@@ -36,12 +39,21 @@ def job_after(*steps: Step) -> Job:
         ([CHECKING], State.CHECKING),
         ([CHECKING, PREPARING], State.CHECKING),
         ([CHECKING, fetching("a", 10, 5)], State.CHECKING),
+        ([CHECKING, WAIT], State.WAITING),
+        ([WAIT, PREPARING], State.WAITING),
+        ([WAIT, fetching("a", 10, 5)], State.PULLING),
+        ([CHECKING, WAIT, fetching("a", 10, 5)], State.PULLING),
+        ([WAIT, CHECKING], State.CHECKING),
+        ([WAIT, DONE], State.DONE),
+        ([DONE, WAIT], State.DONE),
         ([DONE], State.DONE),
         ([fetching("a", 10, 5), CHECKING, DONE], State.DONE),
     ],
 )
-def test_lines_lead_from_state_to_state(steps: list[Step], expected: State) -> None:
-    assert job_after(*steps).state is expected
+def test_lines_lead_from_state_to_state(steps: list[Step | str], expected: State) -> None:
+    job = job_after(*steps)
+    assert job.state is expected
+    assert job.problem == ("pull_cut" if expected is State.WAITING else "")
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -72,16 +84,18 @@ PARTS = st.builds(
     st.integers(0, 2**53),
     st.integers(0, 2**53),
 )
-WHATEVER = st.one_of(PARTS, st.sampled_from([PREPARING, CHECKING, DONE]), st.sampled_from(ENDS))
+WHATEVER = st.one_of(PARTS, st.sampled_from([PREPARING, CHECKING, DONE, WAIT]), st.sampled_from(ENDS))
 
 
 @given(st.lists(WHATEVER, max_size=40))
-def test_for_any_lines_cuts_and_cancels_it_never_goes_back_and_ends_once(happens: list[Step | State]) -> None:
+def test_for_any_lines_cuts_and_cancels_it_never_goes_back_and_ends_once(happens: list[Step | State | str]) -> None:
     job, ended = Job(), None
     shown = (0, 0)
     for each in happens:
         if isinstance(each, State):
             job.end(each)
+        elif isinstance(each, str):
+            job.wait(each)
         else:
             job.feed(each)
         assert job.completed >= shown[0]
@@ -141,3 +155,8 @@ def test_a_pull_that_stands_still_has_no_end_in_sight() -> None:
     pace = Pace()
     pulls = [Pull("it", total=1000, completed=5, updated_at=second) for second in (1.0, 4.0)]
     assert [pace.left(each) for each in pulls] == [None, None]
+    pulls = [replace(pulls[0], updated_at=second, completed=6) for second in range(5, 17)]
+    lefts = [pace.left(each) for each in pulls]
+    assert lefts[-1] == math.inf
+    assert math.inf not in lefts[:-1]
+    assert pace.left(replace(pulls[0], updated_at=17.0, completed=7)) not in (None, math.inf)  # it goes on

@@ -15,15 +15,20 @@ from typing import Any
 import pytest
 from flask import Flask
 from own_app import running
+from own_redis import OwnRedis
 from scripted_ollama import WEIGHTS, ScriptedOllama, error, fetching, gate, pulled, status, telling
 from scripted_openai import ScriptedOpenAI
+from test_chat_line import Answer
 from test_chat_replies import until
 from visitor import Visitor
 
+from insight_app.chat.line_redis import LineInRedis
+from insight_app.chat.replies_redis import RepliesInRedis
 from insight_app.config import Settings
 from insight_app.engines import wire
 from insight_app.errors import DatabaseBusy
 from insight_app.library import library as library_module
+from insight_app.library import shelf
 from insight_app.library.machine import Machine
 from insight_app.limits.quotas import Allowance
 from insight_app.limits.store import RoleRules
@@ -36,9 +41,15 @@ HOSTILE = '<script>alert("x")</script>'
 @pytest.fixture(autouse=True)
 def roomy(monkeypatch: pytest.MonkeyPatch) -> list[Machine]:
     """What the machine is said to have; a test may put another one in."""
-    found = [Machine(16 * 10**9, 100 * 10**9, 8)]
+    found = [Machine(16 * 10**9, 100 * 10**9, 8, "/models")]
     monkeypatch.setattr(library_module, "this_machine", lambda folder: found[0])
     return found
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stalls for a moment has no page that knows nothing yet."""
+    monkeypatch.setattr(shelf, "PATIENCE_SECONDS", 5.0)
 
 
 def here(page: str) -> str:
@@ -57,7 +68,7 @@ def test_the_page_lists_what_is_here_with_all_that_is_known(visitor: Visitor, ol
         assert words in said
     assert "whatever" not in said
     assert "In memory" in said
-    assert "Free on the disk of the models: 100 GB." in said
+    assert "Free on the disk of the models (/models): 100 GB." in said
     assert "Memory of this machine: 16 GB." in said
 
 
@@ -268,11 +279,32 @@ def test_a_model_that_answers_a_program_is_not_removed(
     ollama.script("Once ", gate(goes_on))
     body = {"model": "llama3.2", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     response = visitor.client.post("/v1/chat/completions", json=body, buffered=False)
-    until(lambda: "llama3.2:latest" in services.passing.models())
+    until(lambda: "llama3.2:latest" in services.line.models())
     visitor.open("/models")
     assert visitor.send("/models/remove", name="llama3.2").status_code == 409
     goes_on.set()
     response.close()
+
+
+def test_a_model_that_answers_somebody_at_another_process_is_not_removed(
+    settings: Settings, ollama: ScriptedOllama, at_end: ExitStack
+) -> None:
+    redis = OwnRedis()
+    redis.start()
+    at_end.callback(redis.close)
+    other = RepliesInRedis(redis.url)
+    at_end.callback(other.leave)
+    line = LineInRedis(other.link, other.token, 1)
+    at_end.callback(line.leave)
+    answer = Answer(line, "somebody", "llama3.2:latest").settled()
+    app = at_end.enter_context(running(replace(settings, redis_url=redis.url)))
+    visitor = Visitor(app.test_client())
+    visitor.open("/models")
+    until(app.extensions["insight"].line.models)
+    assert visitor.send("/models/remove", name="llama3.2").status_code == 409
+    answer.end()
+    until(lambda: visitor.send("/models/remove", name="llama3.2:latest").status_code == 303)
+    assert ollama.models == []
 
 
 def test_a_page_keeps_what_it_shows_while_the_database_is_away(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insight_app.library import machine
-from insight_app.library.machine import Machine, free_room, memory
+from insight_app.library.machine import Machine, memory, room
 from insight_app.library.models_wanted import GB, WANTED, Fit, best, fit, size_of
 from insight_app.library.names import model_name
 
@@ -21,7 +21,7 @@ from insight_app.library.names import model_name
     [
         (Machine(2 * GB, 100 * GB, 8), "qwen2.5:0.5b"),
         (Machine(4 * GB, 100 * GB, 8), "llama3.2:1b"),
-        (Machine(8 * GB, 100 * GB, 8), "mistral"),
+        (Machine(8 * GB, 100 * GB, 8), "gemma3:4b"),
         (Machine(16 * GB, 100 * GB, 8), "llama3"),
         (Machine(16 * GB, 100 * GB, 2), "llama3.2"),
         (Machine(16 * GB, 2 * GB, 8), "qwen2.5:0.5b"),
@@ -47,6 +47,20 @@ def test_what_only_just_fits_is_best_where_nothing_else_does() -> None:
     assert found is not None
     tight = next(each for each in WANTED if fit(each, Machine(memory=5 * GB)) is Fit.TIGHT)
     assert best(Machine(memory=5 * GB), [tight]) is tight
+
+
+def test_a_machine_with_4_gb_is_told_what_runs_well_there_what_only_just_and_what_not() -> None:
+    """Such a machine says that it has a little less: 3.8 GB is what programs see of it."""
+    having = Machine(int(3.8 * GB), 100 * GB, 4)
+    found = {each.name: fit(each, having) for each in WANTED}
+    assert {name for name, word in found.items() if word is Fit.TOO_LARGE} == {
+        "gemma3:4b",
+        "codellama",
+        "mistral",
+        "llama3",
+    }
+    assert {name for name, word in found.items() if word is Fit.TIGHT} == {"llama3.2", "phi4-mini"}
+    assert getattr(best(having), "name", "") == "llama3.2:1b"
 
 
 @given(st.integers(0, 64 * GB), st.integers(0, 64 * GB))
@@ -106,8 +120,9 @@ def test_room_is_that_of_the_disk_of_the_models(
         return real(folder)
 
     monkeypatch.setattr(machine.shutil, "disk_usage", usage)
-    assert free_room(str(tmp_path))
-    assert free_room(str(tmp_path / "not there")) is None
-    assert free_room(usual=[tmp_path / "not there", tmp_path])
-    assert free_room(usual=[])  # where it will be made
+    folder, free = room(str(tmp_path))
+    assert (folder, bool(free)) == (str(tmp_path), True)
+    assert room(str(tmp_path / "not there")) == ("", None)
+    assert room(usual=[tmp_path / "not there", tmp_path])[0] == str(tmp_path)
+    assert room(usual=[])[0] == "~/.ollama/models"  # where it will be made
     assert asked == [tmp_path, tmp_path / "not there", tmp_path / "not there", tmp_path, Path.home()]

@@ -7,13 +7,27 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from scripted_ollama import LICENCE, WEIGHTS, Answer, ScriptedOllama, cut, error, fetching, gate, pulled, telling
+from scripted_ollama import (
+    LICENCE,
+    WEIGHTS,
+    Answer,
+    ScriptedOllama,
+    cut,
+    error,
+    fetching,
+    gate,
+    pulled,
+    reset,
+    status,
+    telling,
+)
 from sqlalchemy import select, update
 from test_chat_replies import until
 
 from insight_app.engines.ollama_library import OllamaLibrary
+from insight_app.library import carrying, patience
 from insight_app.library import pulling as pulling_module
-from insight_app.library.jobs import STALE_SECONDS, Pull, State
+from insight_app.library.jobs import STALE_SECONDS, Job, Pull, State
 from insight_app.library.machine import RESERVE, Machine
 from insight_app.library.pull_store import PullStore
 from insight_app.library.pulling import Pulling
@@ -28,6 +42,9 @@ Ended = list[tuple[str, str]]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulling_module, "TELL_SECONDS", 0.02)
+    monkeypatch.setattr(patience, "FIRST_SECONDS", 0.02)
+    monkeypatch.setattr(patience, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(carrying, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -146,7 +163,7 @@ def test_what_was_cancelled_goes_on_and_shows_meanwhile_what_there_was(
     [
         (error("pull model manifest: file does not exist"), State.FAILED, "pull_unknown"),
         (error("no space left on device"), State.FAILED, "pull_no_room"),
-        (cut, State.FAILED, "pull_cut"),
+        (error("digest mismatch, file must be downloaded again"), State.FAILED, "pull_damaged"),
     ],
 )
 def test_each_bad_end_has_its_name(
@@ -164,15 +181,59 @@ def test_each_bad_end_has_its_name(
     assert until(lambda: ended) == [(state.value, problem)]
 
 
-def test_an_ollama_that_is_away_is_told(
-    process: Callable[..., Pulling], store: PullStore, ollama: ScriptedOllama
+@pytest.mark.parametrize(
+    ("passes", "problem"),
+    [
+        ([telling("pulling manifest"), cut], "pull_cut"),
+        ([error("max retries exceeded: dial tcp: lookup x: no such host")], "pull_offline"),
+        ([status(502)], "engine_unreachable"),  # a proxy that finds no Ollama
+        ([reset], "engine_unreachable"),
+    ],
+)
+def test_what_passes_by_itself_is_waited_for_and_shown_meanwhile(
+    process: Callable[..., Pulling],
+    store: PullStore,
+    ollama: ScriptedOllama,
+    passes: list[Callable[[Answer], None]],
+    problem: str,
+    ended: Ended,
 ) -> None:
+    ollama.script(telling("pulling manifest"), fetching(WEIGHTS, 1000, 400), cut, path="/api/pull")
+    for _ in range(3):
+        ollama.script(*passes, path="/api/pull")
+    silent = threading.Event()
+    ollama.script(gate(silent), fetching(WEIGHTS, 1000, 1000), pulled, path="/api/pull")
+    process().begin(NAME)
+    waits = until(lambda: one(store) if one(store).problem == problem and len(ollama.requests) == 5 else None)
+    assert (waits.state, waits.completed, waits.percent) == (State.WAITING, 400, 40)
+    silent.set()
+    assert reaches(store, State.DONE).problem == ""
+    assert until(lambda: ended) == [("done", "")]
+
+
+def test_an_ollama_that_is_away_is_waited_for_until_somebody_cancels(
+    process: Callable[..., Pulling], store: PullStore, ollama: ScriptedOllama, ended: Ended
+) -> None:
+    ollama.close()
+    found = process()
+    found.begin(NAME)
+    assert reaches(store, State.WAITING).problem == "engine_unreachable"
+    assert not process().begin(NAME)  # somebody is at it
+    found.cancel(NAME)
+    assert until(lambda: ended) == [("cancelled", "")]
+    assert (one(store).state, one(store).problem) == (State.CANCELLED, "")
+
+
+def test_what_does_not_pass_for_a_day_fails(
+    process: Callable[..., Pulling], store: PullStore, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
     ollama.close()
     process().begin(NAME)
     assert reaches(store, State.FAILED).problem == "engine_unreachable"
 
 
-def test_a_server_that_ends_leaves_a_pull_that_can_go_on(
+def test_a_server_that_ends_leaves_a_pull_and_the_next_one_goes_on_by_itself(
     process: Callable[..., Pulling], store: PullStore, ollama: ScriptedOllama
 ) -> None:
     _, answer = held(ollama)
@@ -183,7 +244,81 @@ def test_a_server_that_ends_leaves_a_pull_that_can_go_on(
     assert answer.client_gone.wait(5)
     assert reaches(store, State.INTERRUPTED).completed == 400
     assert not ending.begin(NAME)
-    assert process().begin(NAME)
+    process()
+    reaches(store, State.DONE)
+
+
+@pytest.mark.parametrize("end", [State.CANCELLED, State.FAILED, State.DONE])
+def test_what_was_ended_stays_so_when_the_next_server_starts(
+    process: Callable[..., Pulling],
+    store: PullStore,
+    ollama: ScriptedOllama,
+    end: State,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(carrying, "STALE_SECONDS", 0.0)
+    pull = store.begin(NAME, time.time() - 60)
+    assert pull is not None
+    job = Job()
+    job.end(end, "pull_no_room" if end is State.FAILED else "")
+    store.keep(pull, job, time.time())
+    store.begin("other:latest", time.time() - 60)
+    held(ollama)[0].set()
+    process()
+    until(lambda: [each for each in ollama.requests if each.body == {"model": "other:latest"}])
+    until(lambda: {each.name: each for each in store.all(time.time())}["other:latest"].state is State.DONE)
+    assert len(ollama.requests) == 1
+
+
+def test_a_pull_of_a_killed_server_is_carried_on_by_one_process_and_that_of_a_living_one_by_none(
+    process: Callable[..., Pulling], store: PullStore, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches goes by how long the row stays as it is: the killed one's clock was an hour ahead."""
+    monkeypatch.setattr(carrying, "LOOK_SECONDS", 3600.0)  # they look when they are told to
+    goes_on, _ = held(ollama)
+    living, alive = process(), [process() for _ in range(3)]
+    living.begin(NAME)
+    assert store.begin("killed:latest", time.time() + 3600)
+    look(alive, 1000.0)
+    seen = living_since(store)
+    until(lambda: living_since(store) > seen)
+    look(alive, 1000.0 + STALE_SECONDS - 1)
+    assert len(ollama.requests) == 1
+    killed, _ = held(ollama)
+    seen = living_since(store)
+    until(lambda: living_since(store) > seen)
+    look(alive, 1000.0 + STALE_SECONDS)
+    goes_on.set()
+    killed.set()
+    until(lambda: [each.state for each in store.all(time.time())] == [State.DONE] * 2)
+    assert [each.body["model"] for each in ollama.requests] == [NAME, "killed:latest"]
+
+
+def look(processes: list[Pulling], now: float) -> None:
+    """All at once."""
+    threads = [threading.Thread(target=each._carrying.look, args=(now,)) for each in processes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def living_since(store: PullStore) -> float:
+    """When the run of NAME was last heard of."""
+    return max(each.updated_at for each in store.left(0) if each.name == NAME)
+
+
+def test_a_pull_that_nobody_was_at_for_days_begins_when_somebody_wants_it(
+    process: Callable[..., Pulling], store: PullStore, ollama: ScriptedOllama, database: Database
+) -> None:
+    store.begin(NAME, time.time())
+    with database.writing() as connection:
+        connection.execute(update(pulls).values(state="interrupted", updated_at=time.time() - 2 * 86_400))
+    found = process()
+    found._carrying.look(0.0)
+    assert one(store).state is State.INTERRUPTED
+    held(ollama)[0].set()
+    assert found.begin(NAME)
     reaches(store, State.DONE)
 
 

@@ -50,6 +50,10 @@ class Line(Protocol):
         """How many have their turn, at all processes together."""
         ...
 
+    def models(self) -> set[str]:
+        """Which of them write or are to write, at all processes together."""
+        ...
+
     def leave(self) -> None:
         """This process ends: its places are given to others."""
         ...
@@ -135,6 +139,10 @@ class LineInMemory:
     def running(self) -> int:
         with self._lock:
             return self._queue.running()
+
+    def models(self) -> set[str]:
+        with self._lock:
+            return self._queue.models()
 
     def leave(self) -> None:
         pass

@@ -78,10 +78,6 @@ class Passing:
         """How many are being written, or wait."""
         return len(self._live)
 
-    def models(self) -> list[str]:
-        """Which models write them, each as often as it does."""
-        return [reply.activity.model for reply in list(self._live)]
-
     def wake(self) -> None:
         """Has everybody who follows one look again."""
         for reply in list(self._live):

@@ -132,6 +132,10 @@ class Queue(msgspec.Struct):
     def running(self) -> int:
         return sum(ticket.since is not None for ticket in self.tickets)
 
+    def models(self) -> set[str]:
+        """Those that somebody has his turn at, or waits for."""
+        return {ticket.model for ticket in self.tickets}
+
     def _by_model(self) -> dict[str, list[Ticket]]:
         found = defaultdict[str, list[Ticket]](list)
         for ticket in self.tickets:

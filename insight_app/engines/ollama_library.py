@@ -70,6 +70,9 @@ class OllamaLibrary:
 
     def _pull(self, model: str, grip: Grip) -> Iterator[Step]:
         response = self._pulls.post("/api/pull", grip, json.dumps({"model": model}).encode())
+        if response.status_code in (502, 503, 504):  # a proxy in between that found no Ollama behind it
+            response.close()
+            raise errors.EngineUnreachable(url=self.url)
         if response.status_code != 200:
             raise meaning(self._pulls.refusal(response), response.status_code)
         lines = Lines()

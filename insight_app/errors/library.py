@@ -46,7 +46,9 @@ class NoRoomForModel(InsightError):
     status = 507
     code = "no_room_for_model"
     cause = Said("This model takes %(size)s, and %(free)s are free on the disk of the models.")
-    next_step = Said("Make room there, remove a model, or choose a smaller one.")
+    next_step = Said(
+        "Make room there, remove a model, or choose a smaller one. If Ollama keeps models elsewhere, set OLLAMA_MODELS."
+    )
 
 
 class PullFailed(InsightError):

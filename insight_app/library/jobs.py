@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,6 +15,8 @@ STALE_SECONDS = 15.0
 TOLD_SECONDS = 600.0
 # How much of the past tells how fast it goes, and how much is too little to tell.
 PACE_SECONDS, SHORTEST_SECONDS = 20.0, 2.0
+# Where so long nothing came, it stands still: Ollama tries for a minute and more before it says that it cannot.
+STILL_SECONDS = 10.0
 QUARTER = 25
 
 
@@ -22,6 +25,7 @@ class State(str, Enum):
 
     PULLING = "pulling"
     CHECKING = "checking"
+    WAITING = "waiting"  # for what keeps it from going on
     DONE = "done"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -29,12 +33,16 @@ class State(str, Enum):
 
     @property
     def runs(self) -> bool:
-        return self in (State.PULLING, State.CHECKING)
+        """Whether somebody is at it."""
+        return self in (State.PULLING, State.CHECKING, State.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """A row. `total` and `completed` are bytes of what Ollama has told of so far; `problem` is an error's code."""
+    """A row. `total` and `completed` are bytes of what Ollama has told of so far.
+
+    `problem` is the code of why it ended, or of what it waits for to be mended.
+    """
 
     name: str
     state: State = State.PULLING
@@ -70,8 +78,10 @@ class Job:
         self._parts: dict[str, tuple[int, int]] = {}  # of each part its size and how much of it is here
 
     def feed(self, step: Step) -> None:
-        if not self.state.runs:
+        if not self.state.runs or step.kind == "preparing":  # which Ollama says before it asks anybody
             return
+        if self.state is State.WAITING:
+            self.state, self.problem = State.PULLING, ""
         if step.kind == "fetching":
             self._fetched(step)
         elif step.kind == "checking":
@@ -79,6 +89,11 @@ class Job:
         elif step.kind == "done":
             self.completed = self.total
             self.state = State.DONE
+
+    def wait(self, problem: str) -> None:
+        """It cannot go on now, and does so later."""
+        if self.state.runs:
+            self.state, self.problem = State.WAITING, problem
 
     def end(self, state: State, problem: str = "") -> None:
         """Ends it so, unless it has ended before."""
@@ -101,7 +116,7 @@ class Pace:
         self._seen: dict[tuple[str, float], deque[tuple[float, int]]] = {}
 
     def left(self, pull: Pull) -> float | None:
-        """In seconds, None while nobody knows; notes where the pull is."""
+        """In seconds, None while nobody knows, infinite while nothing comes; notes where the pull is."""
         if pull.state is not State.PULLING or not pull.total:
             return None
         seen = self._of(pull)
@@ -109,6 +124,8 @@ class Pace:
             seen.append((pull.updated_at, pull.completed))
         while seen[-1][0] - seen[0][0] > PACE_SECONDS:
             seen.popleft()
+        if seen[-1][0] - next(second for second, completed in seen if completed == pull.completed) > STILL_SECONDS:
+            return math.inf
         lasted, came = seen[-1][0] - seen[0][0], seen[-1][1] - seen[0][1]
         if lasted < SHORTEST_SECONDS or came <= 0:
             return None

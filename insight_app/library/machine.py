@@ -21,11 +21,15 @@ RESERVE = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """In bytes, and a number of processors; None where nobody can say, or where Ollama runs elsewhere."""
+    """In bytes, and a number of processors; None where nobody can say, or where Ollama runs elsewhere.
+
+    `free` is the room where `folder` is, which is where Ollama keeps its models, as far as anybody here knows.
+    """
 
     memory: int | None = None
     free: int | None = None
     processors: int | None = None
+    folder: str = ""
 
     def has_room(self, size: int) -> bool:
         """Whether so much fits on the disk, as far as anybody knows."""
@@ -34,7 +38,8 @@ class Machine:
 
 def this_machine(models_folder: str = "") -> Machine:
     """`models_folder` is OLLAMA_MODELS, "" where it is not known."""
-    return Machine(memory(), free_room(models_folder), processors())
+    folder, free = room(models_folder)
+    return Machine(memory(), free, processors(), folder)
 
 
 def memory(limits: Iterable[Path] = LIMITS) -> int | None:
@@ -49,16 +54,15 @@ def memory(limits: Iterable[Path] = LIMITS) -> int | None:
     return found if found > 0 else None
 
 
-def free_room(models_folder: str = "", usual: Iterable[Path] = USUAL) -> int | None:
-    """On the disk where Ollama keeps its models, as far as it is known where that is."""
+def room(models_folder: str = "", usual: Iterable[Path] = USUAL) -> tuple[str, int | None]:
+    """Where Ollama keeps its models, as far as it is known, and how much is free there."""
     for folder in [Path(models_folder)] if models_folder else usual:
         with suppress(OSError, RuntimeError):  # not there, not to be read, or nobody's home
-            return shutil.disk_usage(folder.expanduser()).free
-    if models_folder:
-        return None
-    with suppress(OSError, RuntimeError):  # it will be made there
-        return shutil.disk_usage(Path.home()).free
-    return None
+            return str(folder), shutil.disk_usage(folder.expanduser()).free
+    if not models_folder:
+        with suppress(OSError, RuntimeError):  # it will be made there
+            return str(USUAL[0]), shutil.disk_usage(Path.home()).free
+    return "", None
 
 
 def processors() -> int | None:

@@ -76,11 +76,9 @@ def forget() -> ResponseReturnValue:
 @rates.sending
 def remove() -> ResponseReturnValue:
     def unless_in_use(name: str) -> None:
-        found = services()
-        kept = (reply.activity.model for reply in found.replies.here())
-        if any(same(model, name) for model in (*kept, *found.passing.models())):
+        if any(same(model, name) for model in services().line.models()):
             raise ModelInUse
-        found.models.remove(name)
+        services().models.remove(name)
 
     return _change(unless_in_use, "removed")
 
@@ -129,7 +127,10 @@ def _names() -> dict[str, Any]:
         "pulls": library.pulls() if person.is_admin else [],
         "may_change": person.is_admin and library.is_managed,
         "machine": machine,
-        "wanted": [(each, fit(each, machine), each is suits) for each in sorted(WANTED, key=lambda one: one.size)]
+        "wanted": [
+            (each, fit(each, machine), each is suits)
+            for each in sorted(WANTED, key=lambda one: (one is not suits, one.size))
+        ]
         if machine
         else [],
         "looked_up": LOOKED_UP,

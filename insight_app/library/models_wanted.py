@@ -59,7 +59,7 @@ WANTED = (
     Wanted("llama3.2", 2000 * MB, N_("A good all-rounder that most machines can run.")),
     Wanted("gemma3:4b", 3300 * MB, N_("Understands images too, in many languages.")),
     Wanted("codellama", 3800 * MB, N_("For programming: writes and explains code."), is_for_talk=False),
-    Wanted("mistral", 4100 * MB, N_("A good all-rounder, strong in European languages.")),
+    Wanted("mistral", 4400 * MB, N_("A good all-rounder, strong in European languages.")),
     Wanted("llama3", 4700 * MB, N_("Knows and writes most of these; wants a strong machine.")),
 )
 

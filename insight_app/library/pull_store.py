@@ -10,7 +10,7 @@ from insight_app.library.jobs import Job, Pull, State
 from insight_app.storage.database import Database
 from insight_app.storage.tables import pulls
 
-_RUNS = (State.PULLING.value, State.CHECKING.value)
+_RUNS = tuple(state.value for state in State if state.runs)
 _ALONE = "pulls"
 
 
@@ -31,17 +31,22 @@ class PullStore:
         with self._database.writing(_ALONE) as connection:
             connection.execute(delete(pulls).where(pulls.c.state == State.DONE.value, pulls.c.name != name))
             before = _find(connection, name)
-            if before is not None:
-                if before.as_of(now).state.runs:
-                    return None
-                connection.execute(delete(pulls).where(pulls.c.name == before.name))
-            is_new = before is None or before.state is State.DONE
-            had = (0, 0) if before is None or is_new else (before.total, before.completed)
-            # Later than the last run, also where the clock was set back: it names the run.
-            started = now if before is None else max(now, before.started_at + 1e-3)
-            pull = Pull(name, State.PULLING, had[0], had[1], started_at=started, updated_at=now)
-            connection.execute(insert(pulls).values(_values(pull)))
-        return pull
+            if before is not None and before.as_of(now).state.runs:
+                return None
+            return _begun(connection, name, before, now)
+
+    def left(self, since: float) -> list[Pull]:
+        """As their rows are, those written since then: runs of whoever lives or not, and what was interrupted."""
+        unended = pulls.c.state.in_((*_RUNS, State.INTERRUPTED.value))  # and no state of a newer version
+        with self._database.reading() as connection:
+            return [_pull(row) for row in connection.execute(select(pulls).where(unended, pulls.c.updated_at > since))]
+
+    def carry_on(self, pull: Pull, now: float) -> Pull | None:
+        """A new run instead of this one; None where somebody has said anything of it since, or goes on with it."""
+        with self._database.writing(_ALONE) as connection:
+            if _find(connection, pull.name) != pull:
+                return None
+            return _begun(connection, pull.name, pull, now)
 
     def keep(self, pull: Pull, job: Job, now: float) -> bool:
         """Writes where the run is, and that somebody sees to it; False where it is no longer to be fetched."""
@@ -67,6 +72,18 @@ class PullStore:
 
 def _is_run(pull: Pull) -> ColumnElement[bool]:
     return and_(pulls.c.name == pull.name, pulls.c.started_at == pull.started_at, pulls.c.state.in_(_RUNS))
+
+
+def _begun(connection: Connection, name: str, before: Pull | None, now: float) -> Pull:
+    if before is not None:
+        connection.execute(delete(pulls).where(pulls.c.name == before.name))
+    is_new = before is None or before.state is State.DONE
+    had = (0, 0) if before is None or is_new else (before.total, before.completed)
+    # Later than the last run, also where the clock was set back: it names the run.
+    started = now if before is None else max(now, before.started_at + 1e-3)
+    pull = Pull(name, State.PULLING, had[0], had[1], started_at=started, updated_at=now)
+    connection.execute(insert(pulls).values(_values(pull)))
+    return pull
 
 
 def _find(connection: Connection, name: str) -> Pull | None:

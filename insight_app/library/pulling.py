@@ -11,8 +11,10 @@ import structlog
 
 from insight_app.engines.base import Stop
 from insight_app.engines.ollama_pulls import Step
-from insight_app.errors import DatabaseError, EngineError, PullFailed, PullNoRoom
+from insight_app.errors import DatabaseError, EngineError, InsightError, PullCut, PullFailed, PullNoRoom
+from insight_app.library.carrying import Carrying
 from insight_app.library.jobs import Job, Pull, State
+from insight_app.library.patience import Patience
 from insight_app.library.pull_store import PullStore
 
 TELL_SECONDS = 1.0
@@ -56,18 +58,17 @@ class Pulling:
         self._lock = threading.Lock()
         self._closed = False
         self._log = structlog.get_logger("pull")
+        self._carrying = Carrying(store, self.carry_on)
 
     def begin(self, name: str) -> bool:
         """Fetches a model, or goes on with one; False where somebody is at it already. Raises DatabaseError."""
-        pull = None if self._closed else self._store.begin(name, time.time())
-        if pull is None:
-            return False
-        run = Run(pull)
+        return self._start(None if self._closed else self._store.begin(name, time.time()))
+
+    def carry_on(self, pull: Pull) -> bool:
+        """Goes on with what somebody left; False where anybody is at it. Raises DatabaseError."""
         with self._lock:
-            self._runs[name] = run
-        for work in (self._follow, self._tell):
-            threading.Thread(target=work, args=(run,), name="pull", daemon=True).start()
-        return True
+            is_here = pull.name in self._runs
+        return not is_here and self._start(self._store.carry_on(pull, time.time()))
 
     def cancel(self, name: str) -> None:
         """Whichever process is at it. What has come stays, for a while, with Ollama. Raises DatabaseError."""
@@ -79,14 +80,30 @@ class Pulling:
 
     def close(self) -> None:
         """Breaks off all that this process has fetched: somebody may go on with it later."""
-        self._closed = True
+        self._carrying.close()
         with self._lock:
+            self._closed = True
             runs = list(self._runs.values())
         for run in runs:
             run.why = State.INTERRUPTED
             run.stop.ask()
         for run in runs:
             run.over.wait(TELL_SECONDS)
+
+    def _start(self, pull: Pull | None) -> bool:
+        """False where there is none."""
+        if pull is None:
+            return False
+        run = Run(pull)
+        with self._lock:
+            self._runs[pull.name] = run
+            is_late = self._closed
+        if is_late:
+            run.why = State.INTERRUPTED
+            run.stop.ask()
+        for work in (self._follow, self._tell):
+            threading.Thread(target=work, args=(run,), name="pull", daemon=True).start()
+        return True
 
     def _follow(self, run: Run) -> None:
         try:
@@ -101,6 +118,20 @@ class Pulling:
         self._end(run)
 
     def _fetch(self, run: Run) -> None:
+        """Until it has ended, however often that takes."""
+        patience = Patience()
+        while (problem := self._try(run)) is not None and not run.stop.asked:
+            pause = patience.pause(problem, run.job.completed)
+            if pause is None:
+                run.job.end(State.FAILED, problem.code)
+                return
+            run.job.wait(problem.code)
+            run.stop.wait(pause)
+        if run.stop.asked:
+            run.job.end(run.why)
+
+    def _try(self, run: Run) -> InsightError | None:
+        """What kept it from its end, if anything."""
         checked = 0  # for how many bytes there was seen to be room
         try:
             for step in self._source.pull(run.pull.name, run.stop):
@@ -109,8 +140,8 @@ class Pulling:
                     checked = run.job.total
                     self._expect_room(run.job)
         except (PullFailed, EngineError) as error:
-            run.job.end(*((run.why, "") if run.stop.asked else (State.FAILED, error.code)))
-        run.job.end(run.why if run.stop.asked else State.INTERRUPTED)
+            return error
+        return None if run.stop.asked or not run.job.state.runs else PullCut()
 
     def _expect_room(self, job: Job) -> None:
         """Raises PullNoRoom where the rest cannot be had: better now than when the disk is full."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from insight_app.amounts import in_words
 from insight_app.amounts import on_disk as size
 from insight_app.engines.base import Model
@@ -32,6 +34,7 @@ FITS = {
 STATES = {
     State.PULLING: N_("On its way"),
     State.CHECKING: N_("Being checked"),
+    State.WAITING: N_("Waits"),
     State.DONE: N_("Here"),
     State.CANCELLED: N_("Stopped"),
     State.FAILED: N_("Failed"),
@@ -47,20 +50,24 @@ def progress(pull: Pull, left: float | None) -> str:
         return _("It is ready to answer.")
     if pull.state is State.CHECKING:
         return _("All of it is here, and Ollama checks it.")
+    waits = pull.state is State.WAITING
     if not pull.total:
-        return _("Ollama asks the library for it.") if pull.state.runs else _("Nothing of it has come yet.")
+        runs = pull.state.runs and not waits
+        return _("Ollama asks the library for it.") if runs else _("Nothing of it has come yet.")
     here = {"here": size(pull.completed), "total": size(pull.total)}
-    if not pull.state.runs:
+    if waits or not pull.state.runs:
         return _("%(here)s of %(total)s have come, and Ollama keeps them for a while.", **here)
     if left is None:
         return _("%(here)s of %(total)s", **here)
+    if left == math.inf:
+        return _("%(here)s of %(total)s. Nothing comes just now; Ollama tries again by itself.", **here)
     if left < 60:
         return _("%(here)s of %(total)s, less than a minute left", **here)
     return _("%(here)s of %(total)s, time left: about %(time)s", time=in_words(left), **here)
 
 
 def problem(pull: Pull, url: str) -> InsightError | None:
-    """Why it failed."""
+    """Why it failed, or what it waits for to be mended."""
     return explain(pull.problem, model=pull.name, url=url) if pull.problem else None
 
 
@@ -71,6 +78,7 @@ def news(pull: Pull, before: tuple[int, str] | None) -> str:
         said = {
             State.PULLING: N_("%(model)s is being fetched."),
             State.CHECKING: N_("All of %(model)s is here, and is being checked."),
+            State.WAITING: N_("Fetching %(model)s waits, and goes on by itself."),
             State.DONE: N_("%(model)s is here, and ready to answer."),
             State.CANCELLED: N_("Fetching %(model)s was stopped."),
             State.FAILED: N_("Fetching %(model)s failed."),
