@@ -38,6 +38,11 @@ window.measured = (() => {
       const isFree = there && (one.contains(there) || there.contains(one) || [...(one.labels ?? [])].some((label) => label.contains(there)));
       return isFree ? found : [...found, `is hidden by ${there && name(there)}: ${name(one)}`];
     }),
+    // As rules do that were meant for another page.
+    fallenApart: () => [
+      ...all("main .prose li").filter((one) => isShown(one) && getComputedStyle(one).display !== "list-item"),
+      ...all("main label > *").filter((one) => isShown(one) && one.getBoundingClientRect().right > one.parentElement.getBoundingClientRect().right + 1),
+    ].map(name),
     cutOff: () => {
       const apart = new CSSStyleSheet();
       apart.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }"

@@ -55,6 +55,11 @@ def badly_focused(page: Page) -> list[str]:
     return _measured(page, "badlyFocused")
 
 
+def fallen_apart(page: Page) -> list[str]:
+    """Items of a text that are none, and what sticks out of its label."""
+    return _measured(page, "fallenApart")
+
+
 def cut_off(page: Page) -> list[str]:
     """What loses text when letters, words and lines stand as far apart as WCAG 1.4.12 says."""
     return _measured(page, "cutOff")

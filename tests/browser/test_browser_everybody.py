@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from chat_page import chat_in
 from every_page import Pages, all_pages
-from measured import THEMES, badly_focused, cut_off, too_small, too_wide, violations
+from measured import THEMES, badly_focused, cut_off, fallen_apart, too_small, too_wide, violations
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 from scripted_ollama import ScriptedOllama, gate, status, thinking
 
@@ -44,7 +44,10 @@ def looked_at(context: BrowserContext, url: str, addresses: list[str]) -> Iterat
         problems += badly_focused(page)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
-            problems += [f"{width} px: {each}" for each in (*too_wide(page), *too_small(page), *cut_off(page))]
+            problems += [
+                f"{width} px: {each}"
+                for each in (*too_wide(page), *too_small(page), *fallen_apart(page), *cut_off(page))
+            ]
         page.set_viewport_size({"width": 320, "height": 800})
         page.evaluate("document.dir = 'rtl'")
         problems += [f"from right to left: {each}" for each in too_wide(page)]
