@@ -126,6 +126,7 @@ def test_everything_works_by_links_and_plain_forms(plain: Chat, ollama: Scripted
     opened.value.wait_for_url("**/streamed*", wait_until="commit")
     opened.value.get_by_role("button", name="Stop").click()
     assert script.client_gone.wait(5)
+    expect(opened.value.locator('article[data-state="stopped"]')).to_be_visible()  # it is kept, and the next may come
     opened.value.close()
     expect(plain.message).to_have_value("Another question")
     script = ollama.script("Begun again", silence)
