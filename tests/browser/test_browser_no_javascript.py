@@ -181,7 +181,7 @@ def test_everything_works_by_links_and_plain_forms(plain: Chat, ollama: Scripted
 
     page.get_by_role("link", name="Keyboard shortcuts", exact=True).click()
     expect(page.locator("noscript > .notice")).to_be_visible()  # that no key acts here
-    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Settings", exact=True).click()
     for tab in page.locator(".tabs a").all_inner_texts():
         page.locator(".tabs").get_by_role("link", name=tab, exact=True).click()
         expect(page.locator(".tabs [aria-current]")).to_have_text(tab)
