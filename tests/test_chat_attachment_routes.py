@@ -300,6 +300,26 @@ def test_a_rule_reads_files_too(visitor: Visitor, services: Services, ollama: Sc
     assert "bluebird" not in rows(services)[-1].text, "and what is kept is what was sent"
 
 
+def test_a_rule_reads_the_names_of_files_too(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
+    rule = Rule("rule-x", "Code name", Kind.WORDS, "bluebird", Scope.PROMPTS, Action.REFUSE, reason="That is secret.")
+    services.rules.change("test", {rule.id: Entry(rule.id, 9, as_json(rule))})
+    named = file("a.txt", "One"), file("bluebird begins.txt", "Two")
+    refused = sent(visitor, *named, message="")
+    assert refused.status_code == 422
+    assert "That is secret." in refused.text
+    assert not ollama.chats()
+    masks = replace(rule, action=Action.MASK)
+    services.rules.change("test", {rule.id: Entry(rule.id, 9, as_json(masks))})
+    visitor.page = refused.text
+    chosen = re.findall(r'data-id="([^"]+)"', visitor.page)
+    assert len(chosen) == 2, "they are still there, also with no words beside them"
+    asked(visitor, message="", attachment=chosen)
+    assert "bluebird" not in ollama.talks()[0][0]["content"]
+    assert "File “a.txt”" in ollama.talks()[0][0]["content"]
+    assert "bluebird" not in str(rows(services)), "and what is kept is what was sent"
+    assert "bluebird" not in visitor.page, "also in the title"
+
+
 @pytest.mark.parametrize(
     ("name", "data", "status", "words"),
     [

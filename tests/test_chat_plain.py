@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from insight_app.chat.plain import unmarked
-from insight_app.chat.searching import excerpt, parse
+from insight_app.chat.searching import LOOKED_THROUGH, excerpt, parse
 
 SAID = {
     "The **bold** and _slanted_ ***both*** ~~gone~~ word": "The bold and slanted both gone [word]",
@@ -67,3 +69,23 @@ def test_no_letter_that_was_found_is_lost_whatever_stands_around(text: str, data
         letters = [each for each in text[a:b] if each.isalnum()]
         assert [each for each in shown[start:stop] if each.isalnum()] == letters
         assert letters or not text[a:b].strip() or start <= stop
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "shown"),
+    [
+        ("a" + "\u0301" * LOOKED_THROUGH, '"a b"', ""),
+        ("a" + "\u0301" * (LOOKED_THROUGH - 10) + " c a, b", '"a b"', "[a, b]"),
+        ("~" * (LOOKED_THROUGH - 10) + "`\nword", "word", "[word]"),
+        ("a b" + " _" * LOOKED_THROUGH + " c", '"a b c"', ""),
+    ],
+    ids=["accents", "accents before it", "a row of tildes", "what is no word"],
+)
+def test_no_text_takes_long_to_look_through(text: str, typed: str, shown: str) -> None:
+    began = time.process_time()
+    found = "".join(
+        f"[{piece}]" if is_hit else piece for piece, is_hit in excerpt(text, parse(typed), is_markdown=True).pieces
+    )
+    assert time.process_time() - began < 5, "it grows with the text, and not with its square, which takes an hour"
+    assert shown in found
+    assert shown or "[" not in found

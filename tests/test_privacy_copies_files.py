@@ -6,9 +6,11 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from files import jpeg, pdf, png
 from flask import Flask
 from test_privacy_copies import bring, chatgpt, exported, open_webui, without_ids
@@ -16,6 +18,8 @@ from visitor import Visitor
 
 from insight_app.chat import reading
 from insight_app.chat.messages import Outcome, State
+from insight_app.privacy import imported_files
+from insight_app.privacy.packed import Packed
 from insight_app.services import Services
 
 ON_BOTH_DATABASES = True
@@ -151,3 +155,45 @@ def test_files_of_open_webui_come_along_as_far_as_its_export_has_them(visitor: V
     ]
     assert "1 file or picture was left out" in bring(visitor, json.dumps([found])).text
     assert files_of(visitor) == [("picture", "image", ""), ("paper.pdf", "pdf", "A paper")]
+
+
+def test_files_are_looked_into_where_one_may_wait_for_a_process(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gevent waits for processes in its first thread only: in others it raises TypeError."""
+    is_outside, really = [False], reading.read
+
+    def outside(work: Callable[[], object]) -> object:
+        is_outside[0] = True
+        try:
+            return work()
+        finally:
+            is_outside[0] = False
+
+    def read(*about: Any) -> reading.Read:
+        assert not is_outside[0]
+        return really(*about)
+
+    monkeypatch.setattr(services, "outside", outside)
+    monkeypatch.setattr(reading, "read", read)
+    archive = {"conversations.json": json.dumps([asked_with_files()]).encode(), "file_00ab-x.png": png(30, 20)}
+    assert "1 conversation is here" in bring(visitor, zipped(archive)).text
+    assert [kind for _, kind, _ in files_of(visitor)] == ["image"]
+
+
+def test_an_upload_with_ever_more_pictures_takes_no_longer_than_others_wait(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = talked_of_files(services)
+    own = exported(visitor)
+    services.conversations.delete(home)
+    monkeypatch.setattr(imported_files, "MOST_SECONDS", -1.0)
+    page = bring(visitor, json.dumps(own)).text
+    assert "1 conversation is here" in page
+    assert "2 files or pictures were left out" in page
+    assert [kind for _, kind, _ in files_of(visitor)] == ["text", "pdf"], "which need no process"
+
+
+def test_no_more_is_unpacked_of_a_file_than_it_may_hold_however_often_it_is_named(visitor: Visitor) -> None:
+    packed = Packed(zipped({"conversations.json": b"[]", "file_00ab-x": bytes(2**21)}), 2**20)
+    assert [len(packed.file("file_00ab", 2**22)) for _ in range(3)] == [2**21, 2**21, 0]

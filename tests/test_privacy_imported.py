@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_privacy_copies import without_ids
@@ -17,7 +20,7 @@ from insight_app.privacy.imported import Imported, ImportedMessage, alternating,
 from insight_app.privacy.imported_files import looked_into
 from insight_app.privacy.packed import Unreadable
 from insight_app.privacy.store import PersonalStore
-from insight_app.privacy.upload import opened
+from insight_app.privacy.upload import MOST_BROKEN, opened
 from insight_app.storage.database import Database, sqlite_url
 
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
@@ -91,7 +94,7 @@ def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     upload = opened(document.encode(), 2**20)
     (found,) = importing.some(upload)
     assert isinstance(found, Imported)
-    found = looked_into(found, upload, owner, 2**20, 100)
+    found = looked_into(found, upload.file, math.inf, owner, 2**20, 100)
     assert found.left_out == 0
     assert CopiesStore(database).add(found, owner, found.instructions)
     store = PersonalStore(database)
@@ -187,3 +190,24 @@ def test_a_list_is_cut_into_its_objects_wherever_it_ends(objects: list[dict[str,
     assert whole == objects[: len(whole)]
     if end == len(text):
         assert whole == objects
+
+
+def test_spaces_that_no_thought_ends_cost_no_more_than_other_text() -> None:
+    content = '<details type="reasoning">' * 3 + " " * 200_000
+    answer = {"id": "a", "role": "assistant", "content": content}
+    began = time.process_time()
+    [found] = importing.some(opened(json.dumps([{"chat": {"history": {"messages": {"a": answer}}}}]).encode(), 10**6))
+    assert time.process_time() - began < 5
+    assert isinstance(found, Imported)
+    assert found.messages[-1].text == content
+
+
+@pytest.mark.parametrize("item", ["x", "{x}", "nul", '{"a":}'])
+def test_a_list_of_which_all_is_broken_is_left_soon(item: str) -> None:
+    found, many = opened(f"[{f'{item},' * 200_000}]".encode(), 10**7), 0
+    began = time.process_time()
+    while some := importing.some(found):
+        many += len(some)
+    assert time.process_time() - began < 5
+    assert many == MOST_BROKEN
+    assert found.is_cut

@@ -16,7 +16,7 @@ from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
 from insight_app.api.pictures import Sent
 from insight_app.chat import prompts
 from insight_app.chat.attachment_routes import expect_eyes
-from insight_app.chat.attachments import Attachment
+from insight_app.chat.attachments import Attachment, expect_few
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import is_temporary
 from insight_app.chat.replies import Reply
@@ -126,6 +126,7 @@ def _asked() -> tuple[str, str | None, str, bool, list[Sent]]:
     images = given.get("images") or []
     if not isinstance(images, list) or not all(isinstance(each, str) for each in images):
         raise NotAPicture(param="images")
+    expect_few(len(images))
     names = [f"images[{number}]" for number in range(len(images))]
     sent = [Sent(name, pictures.from_base64(each, name)) for name, each in zip(names, images, strict=True)]
     text = prompts.check(given["message"], settings.max_prompt_chars, with_files=bool(sent))

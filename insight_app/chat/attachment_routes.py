@@ -127,12 +127,19 @@ def expect_eyes(model: str) -> None:
 
 
 def held(attached: Iterable[Attachment]) -> tuple[Attachment, ...]:
-    """Those with their texts as they may be sent. Raises PromptRefused, and as Moderation.prompt() does.
+    """Those with their names and texts as they may be sent. Raises PromptRefused, and as Moderation.prompt() does.
 
     Nobody looks into pictures: no rule knows them.
     """
-    hold = services().moderation.prompt
-    return tuple(replace(each, text=hold(each.text)) if each.text else each for each in attached)
+    hold, every = services().moderation.prompt, tuple(attached)
+    names = [each.name for each in every]
+    told = hold("\n".join(names)).split("\n") if every else []  # at once: a judge reads them all together
+    if len(told) != len(names):  # a rule found something over the end of one
+        told = [hold(name) for name in names]
+    return tuple(
+        replace(each, name=each.name if name == each.name else name_of(name), text=each.text and hold(each.text))
+        for name, each in zip(told, every, strict=True)
+    )
 
 
 def _added(file: FileStorage | None, *, temporary: bool) -> Attachment:

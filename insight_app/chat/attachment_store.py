@@ -159,13 +159,13 @@ def of_messages(
 def attach(
     connection: Connection, message_id: int, owner: str, attached: Sequence[Attachment]
 ) -> tuple[Attachment, ...]:
-    """Makes these, with the texts that they have here, a part of a message; of what another one has it gets copies.
+    """Makes these, with their names and texts of here, a part of a message; of what another one has it gets copies.
 
     Raises NotThere where one of them is gone, and FilesInMemory.
     """
     done = []
     for place, each in enumerate(attached):
-        values = {"message_id": message_id, "place": place, "text": each.text}
+        values = {"message_id": message_id, "place": place, "name": each.name, "text": each.text}
         mine = and_(attachments.c.id == each.id, attachments.c.owner == owner)
         unsent = update(attachments).where(mine, attachments.c.message_id.is_(None))
         new = each.id

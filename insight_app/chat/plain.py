@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 Span = tuple[int, int]
 AROUND = 400  # characters: a mark that begins or ends further away stays
-_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,})[^\n`]*$", re.MULTILINE)
+# All marks of a row belong to it: tried with fewer, a long one that a backtick ends would take hours.
+_FENCE = re.compile(r"^[ \t>]*(`{3,}|~{3,}(?!~))[^\n`]*$", re.MULTILINE)
 # The first that fits at a place holds. What is code is left as it is.
 _MARK = re.compile(
     r"""

@@ -27,6 +27,8 @@ _TERM = re.compile(r'"([^"]*)("|$)|([^\s"]+)')
 # Letters and digits, and signs that belong to letters: accents, Hebrew and Arabic vowels, the scripts of India.
 _LETTER = f"(?:[^\\W_]|[{MARKS}\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff])"
 _WORD = re.compile(f"{_LETTER}+")
+# The first is no accent: those belong to the word before, and which of a hundred thousand do would be tried for hours.
+_BETWEEN = f"(?:[^\\w{MARKS}]|_)(?:[^\\w]|_)*"
 _MARKS = re.compile(f"[{MARKS}]")
 _SPACES = re.compile(r"\s+")
 
@@ -67,7 +69,7 @@ class Term:
             return re.escape(folded(self.text))
         words = ["".join(f"{re.escape(each)}[{MARKS}]*" for each in word) for word in self.words]
         end = "" if self.is_prefix else f"(?!{_LETTER})"
-        return f"(?<!{_LETTER})" + "(?:[^\\w]|_)+".join(words) + end
+        return f"(?<!{_LETTER})" + _BETWEEN.join(words) + end
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,14 +77,16 @@ def _brought(found: upload.Upload) -> Result:
     result = Result()
     store, opening = CopiesStore(services().database), _(importing.OPENING)
     settings = services().settings
-    of_files = me().id, settings.max_attachment_mb * MB, settings.max_prompt_chars
+    until = time.monotonic() + imported_files.MOST_SECONDS
+    of_files = until, me().id, settings.max_attachment_mb * MB, settings.max_prompt_chars
 
-    def some() -> list[Imported | str]:
-        made = importing.some(found, opening)
-        return [each if isinstance(each, str) else imported_files.looked_into(each, found, *of_files) for each in made]
+    def inside(name: str, most: int) -> bytes:
+        unpacked = services().outside(lambda: found.file(name, most))
+        assert isinstance(unpacked, bytes)
+        return unpacked
 
     number = 0
-    while made := services().outside(some):
+    while made := services().outside(lambda: importing.some(found, opening)):
         assert isinstance(made, list)
         for each in made:
             number += 1
@@ -93,7 +95,7 @@ def _brought(found: upload.Upload) -> Result:
                 if result.skipped[each] <= MOST_TOLD:
                     result.numbers.setdefault(each, []).append(number)
             else:
-                _keep(store, each, result)
+                _keep(store, imported_files.looked_into(each, inside, *of_files), result)
     result.is_cut = found.is_cut
     return result
 

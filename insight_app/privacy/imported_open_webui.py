@@ -25,8 +25,8 @@ from insight_app.privacy.imported import (
 
 SOURCE = "Open WebUI"
 _PICTURE = "picture"  # what has no name
-THOUGHTS = re.compile(r'<details type="reasoning"[^>]*>\s*(?:<summary>[^<]*</summary>)?(.*?)</details>\s*', re.DOTALL)
-# Of unclosed ones each would be looked for to the end.
+THOUGHTS = re.compile(r'<details type="reasoning"[^>]*>(?:\s*<summary>[^<]*</summary>)?(.*?)</details>\s*', re.DOTALL)
+# Of unclosed ones each would be looked for to the end, once: spaces that could be before it or in it, once for each.
 MOST_THOUGHTS = 100
 QUOTED = re.compile(r"^(?:> ?|&gt; ?)", re.MULTILINE)
 

@@ -77,7 +77,7 @@ class Packed:
 
     def file(self, name: str, most: int) -> bytes:
         """What a message calls so; b"" for what is not there, cannot be unpacked, or is larger than `most`."""
-        if name not in self._files:
+        if name not in self._files or self._left <= 0:
             return b""
         try:
             return self._unpacked(self._files[name], min(most, self._left)) or b""

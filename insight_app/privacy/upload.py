@@ -12,6 +12,8 @@ from insight_app.privacy.packed import Packed, Unreadable
 from insight_app.words import N_
 
 AT_ONCE = 2**20
+# Of a list; to say where one is broken takes as long as all that stands before it. What follows counts as cut off.
+MOST_BROKEN = 1000
 MARK = re.compile(r'["{}\[\]]')
 NAME = '"conversations"'
 COLON = re.compile(r"\s*:\s*\[")
@@ -55,7 +57,7 @@ class Upload:
 
     def _read(self, text: str, at: int) -> Iterator[tuple[dict[str, Any] | None, int]]:
         """Each, with the length of its text. One that is broken costs the others nothing."""
-        is_list = text[at] == "["
+        is_list, broken = text[at] == "[", 0
         at += is_list
         while True:
             begun = at = BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches anything
@@ -66,7 +68,8 @@ class Upload:
                 value, at = DECODER.raw_decode(text, at)
             except (ValueError, RecursionError):
                 value, at = None, _end_of_item(text, at)
-                if at < 0 and is_list:
+                broken += 1
+                if is_list and (at < 0 or broken > MOST_BROKEN):
                     self.is_cut = True
                     return
             yield (value if isinstance(value, dict) or value is None else {}), max(at, begun) - begun
