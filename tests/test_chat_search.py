@@ -23,6 +23,7 @@ from insight_app.chat.store import ConversationStore
 from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.storage.database import Database
+from insight_app.storage.tables import attachments
 
 ON_BOTH_DATABASES = True
 
@@ -254,7 +255,8 @@ def test_what_stands_in_a_file_is_found_with_its_message_and_says_which_file(
     assert found(search, "xylophage") == [second]
     index = database.product.file_words
     with database.reading() as connection:  # bob's
-        there = select(func.count()).select_from(index.table).where(index.has([("xylophage", False)]))
+        whose = index.table.join(attachments, index.is_of)
+        there = select(func.count()).select_from(whose).where(index.has([("xylophage", False)]))
         assert connection.execute(there).scalar() == 1
 
 
