@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_privacy_copies import without_ids
 
+from insight_app.chat.prompts import clean
 from insight_app.privacy import export, importing
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
@@ -28,7 +29,7 @@ files = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["notes.txt", "Ü.pdf"]),
         "size": st.integers(1, 10**9),
-        "text": words.map(lambda text: f"a{text}z"),
+        "text": words.map(lambda text: clean(f"a{text}z")),
         "created_at": st.floats(0, 1.7e9),
     }
 ).flatmap(
@@ -91,7 +92,7 @@ def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     upload = opened(document.encode(), 2**20)
     (found,) = importing.some(upload)
     assert isinstance(found, Imported)
-    found = looked_into(found, upload, owner, 2**20, 100)
+    found = looked_into(found, upload.file, owner, 2**20, 100)
     assert found.left_out == 0
     assert CopiesStore(database).add(found, owner, found.instructions)
     store = PersonalStore(database)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
@@ -79,12 +79,11 @@ def _brought(found: upload.Upload) -> Result:
     settings = services().settings
     of_files = me().id, settings.max_attachment_mb * MB, settings.max_prompt_chars
 
-    def some() -> list[Imported | str]:
-        made = importing.some(found, opening)
-        return [each if isinstance(each, str) else imported_files.looked_into(each, found, *of_files) for each in made]
+    def unpack(name: str, most: int) -> bytes:
+        return cast(bytes, services().outside(lambda: found.file(name, most)))
 
     number = 0
-    while made := services().outside(some):
+    while made := services().outside(lambda: importing.some(found, opening)):
         assert isinstance(made, list)
         for each in made:
             number += 1
@@ -93,7 +92,8 @@ def _brought(found: upload.Upload) -> Result:
                 if result.skipped[each] <= MOST_TOLD:
                     result.numbers.setdefault(each, []).append(number)
             else:
-                _keep(store, each, result)
+                # Not outside: where threads are greenlets, only they can begin the process that reads a file.
+                _keep(store, imported_files.looked_into(each, unpack, *of_files), result)
     result.is_cut = found.is_cut
     return result
 

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from insight_app.chat import prompts, reading
 from insight_app.chat.attachments import MOST_FILES, name_of
 from insight_app.errors import FileRefused, FileWaits
 from insight_app.privacy.imported import Imported, ImportedFile
-from insight_app.privacy.upload import Upload
 
 TRIES = 5
 KINDS = {"text": "text/plain", "pdf": "application/pdf"}
+# What the upload has under a name inside of it; b"" for nothing, or for more than so many bytes.
+Unpack = Callable[[str, int], bytes]
 
 
-def looked_into(found: Imported, upload: Upload, person: str, most: int, longest: int) -> Imported:
+def looked_into(found: Imported, unpack: Unpack, person: str, most: int, longest: int) -> Imported:
     """The person's conversation with what can be kept of its files; others count as left out.
 
-    A file may have `most` bytes, and its text be as long as `longest` characters.
+    A file may have `most` bytes, and its text be as long as `longest` characters. A prompt that was files alone,
+    of which none can be kept, is called by their names.
     """
     left_out = found.left_out
     for message in found.messages:
         kept: list[ImportedFile] = []
         for each in message.files:
-            looked = _looked_into(each, upload, person, most, longest) if len(kept) < MOST_FILES else None
+            looked = _looked_into(each, unpack, person, most, longest) if len(kept) < MOST_FILES else None
             if looked is None or message.role != "user":
                 left_out += 1
             else:
                 kept.append(looked)
+        if message.role == "user" and not (message.text or kept):
+            message.text = ", ".join(name_of(each.name) for each in message.files)
         message.files = kept
     return replace(found, left_out=left_out)
 
 
-def _looked_into(file: ImportedFile, upload: Upload, person: str, most: int, longest: int) -> ImportedFile | None:
+def _looked_into(file: ImportedFile, unpack: Unpack, person: str, most: int, longest: int) -> ImportedFile | None:
     name = name_of(file.name)
     if file.kind in KINDS:  # it is text already, as it was read where it was attached
         text = prompts.clean(file.text)
         if not text.strip() or len(text) > longest or not most:
             return None
         return replace(file, name=name, text=text, body=b"", media_type=KINDS[file.kind])
-    data = file.body or (upload.file(file.inside, most) if file.inside else b"")
+    data = file.body or (unpack(file.inside, most) if file.inside else b"")
     if not data or len(data) > most:
         return None
     read = _read(name, data, longest, person)

@@ -64,8 +64,7 @@ def _message(found: dict[str, Any], place: int, created: float) -> ImportedMessa
         key=_key(found.get("id", f"place {place}")),
         parent=None if parent is None else _key(parent),
         role=found["role"],
-        # A prompt that was files alone is called by their names, since files stay behind.
-        text=found["text"] or ", ".join(name_of(each.get("name")) for each in dicts_of(found.get("attachments"))),
+        text=found["text"],
         thinking=text_of(found.get("thinking")),
         model=name_of(found.get("model")),
         state=_state(found.get("state")) if is_answer else State.DONE.value,
