@@ -13,7 +13,7 @@ from scripted_ollama import ScriptedOllama, gate, silence, thinking
 from test_chat_replies import until
 from visitor import Visitor
 
-from insight_app.chat import streamed
+from insight_app.chat import streamed, streamed_routes
 from insight_app.chat.messages import State
 from insight_app.chat.replies import Activity, Reply
 from insight_app.chat.streamed import Frame
@@ -225,20 +225,24 @@ def test_an_error_comes_at_the_end(visitor: Visitor, ollama: ScriptedOllama) -> 
     assert 'class="notice"' in page
 
 
-def test_a_server_that_closes_ends_the_page_with_a_way_on(
-    visitor: Visitor, ollama: ScriptedOllama, services: Services
+@pytest.mark.parametrize("end", ["closing", "draining"])
+def test_a_server_that_ends_ends_the_page_with_a_way_on(
+    visitor: Visitor, ollama: ScriptedOllama, services: Services, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     ollama.script("Begun", silence)
-    visitor.ask("Hi")
+    reply = services.replies.get(visitor.ask("Hi"))
+    assert reply
     page = lines(visitor, way_on(visitor))
     while "Begun" not in next(page):
         pass
-    services.closing = True
-    services.replies.wake()
+    if end == "draining":  # as if another process wrote the answer
+        monkeypatch.setattr(services.replies, "here", list)
+    monkeypatch.setattr(streamed_routes, "LEFT_SECONDS", 1e9)
+    monkeypatch.setattr(services, end, True)
+    reply.wake()
     rest = "".join(page)
     assert f'<meta http-equiv="refresh" content="3; url={visitor.url}/streamed">' in rest
     assert "the answer goes on" in rest
-    services.closing = False
 
 
 def test_who_is_signed_out_meanwhile_sees_no_more(shared: Flask, bob: Visitor, ollama: ScriptedOllama) -> None:

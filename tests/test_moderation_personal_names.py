@@ -80,6 +80,28 @@ def test_in_every_language_each_name_means_what_it_means_in_english(app: Flask) 
             assert all(begun_with(as_said(name), here())[0] == name for name in NAMES)
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "typed", "kept"),
+    [
+        ("fr", {}, "TÉLÉPHONE FR\ncle privee", "telephone FR\nprivate key"),
+        ("fr", {"IP": "numéro d'IP"}, "numero d’ip", "IP"),
+        ("fr", {"IP": "numéro d’IP"}, "numéro d'IP", "IP"),
+        ("es", {"telephone": "teléfono"}, "tele\u0301fono, TELEFONO ES", "telephone, telephone ES"),
+        ("hi", {"telephone": "टेलीफ\u093cोन"}, "टेलीफोन, टेली\u095eोन", "telephone, telephone"),
+        ("hi", {"telephone": "टेलीफोन"}, "टेलीफ\u093cोन", "telephone"),
+        ("ar", {"secrets": "أسرار"}, "اسرار", "secrets"),
+    ],
+)
+def test_a_name_is_found_however_it_is_typed(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, language: str, said: dict[str, str], typed: str, kept: str
+) -> None:
+    """Without accents, with either apostrophe, with the nukta and without."""
+    catalog = languages._catalog(language)
+    monkeypatch.setattr(catalog, "_catalog", {**catalog._catalog, **said})
+    with app.test_request_context(headers={"Accept-Language": language}):
+        assert as_kept(typed) == kept
+
+
 def test_a_long_text_takes_no_long_time() -> None:
     started = time.process_time()
     assert as_kept("ip " * 100_000) == "ip " * 100_000

@@ -26,12 +26,12 @@ ON_BOTH_DATABASES = True
 FILES = {"a photo.jpg": jpeg(60, 40), "drawn.png": png(30, 20), "notes.txt": b"My notes", "paper.pdf": pdf("A paper")}
 
 
-def talked_of_files(services: Services) -> str:
-    """The id of a conversation with a prompt that all of these went with."""
+def talked_of_files(services: Services, text: str = "Look") -> str:
+    """The id of a conversation with a prompt of this text that all of these went with."""
     attached = [
         services.attachments.add("", name, len(data), reading.read(name, data, 1000)) for name, data in FILES.items()
     ]
-    asked, answer = services.conversations.ask("Look", model="", attached=attached)
+    asked, answer = services.conversations.ask(text, model="", attached=attached)
     assert answer is not None
     services.conversations.finish(answer.id, Outcome(State.DONE, "Fine"))
     return asked.conversation_id
@@ -56,10 +56,11 @@ def files_of(visitor: Visitor, title: str = "") -> list[tuple[str, str, str]]:
     ]
 
 
+@pytest.mark.parametrize("text", ["Look", ""])
 def test_an_export_brings_its_files_back_byte_by_byte_and_as_often_as_one_likes(
-    visitor: Visitor, services: Services
+    visitor: Visitor, services: Services, text: str
 ) -> None:
-    home = talked_of_files(services)
+    home = talked_of_files(services, text)
     before = exported(visitor)
     first = before["conversations"][0]["messages"][0]["attachments"]
     assert [each["kind"] for each in first] == ["image", "image", "text", "pdf"]
@@ -76,6 +77,43 @@ def test_an_export_brings_its_files_back_byte_by_byte_and_as_often_as_one_likes(
     page = visitor.open(f"/c/{home}")
     assert all(f"/attachments/{picture}" in page for picture in pictures)
     assert "In a file: <bdi><mark>paper</mark>.pdf" in visitor.open("/search?q=paper")
+
+
+def test_a_prompt_whose_files_cannot_be_kept_is_called_by_their_names(visitor: Visitor, services: Services) -> None:
+    home = talked_of_files(services, "")
+    before = json.dumps(exported(visitor))
+    services.conversations.delete(home)
+    services.settings = replace(services.settings, max_attachment_mb=0)
+    assert "4 files or pictures were left out" in bring(visitor, before).text
+    (after,) = exported(visitor)["conversations"]
+    assert after["messages"][0]["text"] == ", ".join(FILES)
+
+
+def test_a_file_is_read_where_a_process_can_be_begun(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gevent begins none in the threads in which it runs what would hold up everybody."""
+    home = talked_of_files(services)
+    files = {"conversations.json": json.dumps(exported(visitor)).encode()}
+    services.conversations.delete(home)
+    read, is_outside = reading.read, False
+
+    def outside(work: Callable[[], object]) -> object:
+        nonlocal is_outside
+        is_outside = True
+        try:
+            return work()
+        finally:
+            is_outside = False
+
+    def read_here(*given: Any) -> reading.Read:
+        assert not is_outside
+        return read(*given)
+
+    monkeypatch.setattr(services, "outside", outside)
+    monkeypatch.setattr(reading, "read", read_here)
+    bring(visitor, zipped(files))
+    assert [name for name, _, _ in files_of(visitor)] == list(FILES)
 
 
 def test_what_cannot_be_kept_of_files_is_counted_and_costs_nothing_else(visitor: Visitor, app: Flask) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_privacy_copies import without_ids
 
+from insight_app.chat.prompts import clean
 from insight_app.privacy import export, importing
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
@@ -31,7 +32,7 @@ files = st.fixed_dictionaries(
     {
         "name": st.sampled_from(["notes.txt", "Ü.pdf"]),
         "size": st.integers(1, 10**9),
-        "text": words.map(lambda text: f"a{text}z"),
+        "text": words.map(lambda text: clean(f"a{text}z")),
         "created_at": st.floats(0, 1.7e9),
     }
 ).flatmap(

@@ -66,7 +66,7 @@ def _followed(reply: Reply, growing: Article) -> Iterator[str]:
         yield draw("chat/_again.html", url="", seconds=0)
         until = time.monotonic() + LEFT_SECONDS
         while not (found := _next_of(reply)):
-            if services().closing or time.monotonic() > until:
+            if live_pages.is_left(reply) or time.monotonic() > until:
                 yield draw("chat/_again.html", url=request.full_path.rstrip("?"), seconds=AGAIN_SECONDS)
                 return
             yield STILL_THERE

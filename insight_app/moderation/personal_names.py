@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 
 from insight_app.words import N_, _
@@ -38,7 +39,7 @@ def said() -> list[str]:
 
 def here() -> dict[str, str]:
     """The names of the page's language, with what rules call them."""
-    return {_plain(_(name)).lower(): name for name in NAMES}
+    return {_folded(_plain(_(name))): name for name in NAMES}
 
 
 def begun_with(part: str, here: Mapping[str, str]) -> tuple[str, bool, list[str]]:
@@ -49,11 +50,11 @@ def begun_with(part: str, here: Mapping[str, str]) -> tuple[str, bool, list[str]
     words = _plain(part).split()
     for many in range(min(len(words), _MOST_WORDS), 0, -1):
         said = " ".join(words[:many]).lower()
-        for each in (said, said.removesuffix("s"), said.removesuffix("es")):
+        if said not in _ENGLISH and (folded := _folded(said)) in here:
+            return here[folded], False, words[many:]
+        for each in (said, said.removesuffix("s"), said.removesuffix("es")):  # German “alles” is no plural of “all”
             if each in _ENGLISH:
                 return _ENGLISH[each], True, words[many:]
-        if said in here:
-            return here[said], False, words[many:]
     return "", False, words
 
 
@@ -81,3 +82,9 @@ def _part_renamed(part: str, known: Mapping[str, str], anew: Callable[[str, bool
 
 def _plain(text: str) -> str:
     return re.sub(r"[\s_-]+", " ", text).strip()
+
+
+def _folded(text: str) -> str:
+    """As names are compared: case, accents, the Hindi nukta and the shape of an apostrophe are typed in many ways."""
+    parts = unicodedata.normalize("NFKD", text.casefold().replace("’", "'"))
+    return "".join(part for part in parts if not unicodedata.combining(part))

@@ -95,6 +95,7 @@ def _brought(found: upload.Upload) -> Result:
                 if result.skipped[each] <= MOST_TOLD:
                     result.numbers.setdefault(each, []).append(number)
             else:
+                # Not outside: where threads are greenlets, only they can begin the process that reads a file.
                 _keep(store, imported_files.looked_into(each, inside, *of_files), result)
     result.is_cut = found.is_cut
     return result

@@ -14,8 +14,9 @@ from insight_app.privacy.imported import Imported, ImportedFile
 TRIES = 5
 # Of one upload, and all others wait for it: a small one can name a hundred thousand pictures, each a process.
 MOST_SECONDS = 300.0
-Inside = Callable[[str, int], bytes]
 KINDS = {"text": "text/plain", "pdf": "application/pdf"}
+# What the upload has under a name inside of it; b"" for nothing, or for more than so many bytes.
+Inside = Callable[[str, int], bytes]
 
 
 def looked_into(found: Imported, inside: Inside, until: float, person: str, most: int, longest: int) -> Imported:
@@ -33,7 +34,7 @@ def looked_into(found: Imported, inside: Inside, until: float, person: str, most
                 left_out += 1
             else:
                 kept.append(looked)
-        if not (message.text or kept):  # a prompt that was files alone is called by those that stay behind
+        if message.role == "user" and not (message.text or kept):
             message.text = ", ".join(name_of(each.name) for each in message.files)
         message.files = kept
     return replace(found, left_out=left_out)
