@@ -22,7 +22,8 @@ from werkzeug.test import TestResponse
 
 from insight_app.chat.context_store import last_context
 from insight_app.config import Settings
-from insight_app.privacy import copies_routes, upload
+from insight_app.privacy import copies_routes, importing, upload
+from insight_app.privacy.imported import Imported
 from insight_app.services import Services
 
 ON_BOTH_DATABASES = True
@@ -157,6 +158,31 @@ def test_a_file_of_chatgpt_is_taken(visitor: Visitor) -> None:
     assert "<b>question" not in page
     assert "Old <script>" not in page
     assert "2 of 2" in page
+
+
+def test_what_is_brought_opens_where_it_was_left(visitor: Visitor) -> None:
+    webui = open_webui()
+    again = {"id": "3", "parentId": "1", "role": "assistant", "content": "Hello again", "timestamp": 1_700_000_009}
+    webui["chat"]["history"]["messages"]["3"] = again
+    for found, shown, other in (
+        (chatgpt(current_node="a"), "<em>answer</em>", "Another"),
+        (webui, "Hi", "Hello again"),
+    ):
+        assert "1 conversation is here" in bring(visitor, json.dumps([found])).text
+        (home,) = [each["id"] for each in exported(visitor)["conversations"] if each["title"] == found["title"]]
+        page = visitor.open(f"/c/{home}")
+        assert shown in page.partition("<main")[2]
+        assert other not in page
+        assert "2 of 2" in page
+    # What goes on below is shown to its end, and what is no message shows the newest as ever.
+    for number, (left, shown) in enumerate(
+        [("u", "Another"), ("r", "Another"), ("nowhere", "Another"), (["a"], "Another")]
+    ):
+        found = chatgpt(current_node=left, conversation_id=str(number), title=f"Number {number}")
+        (made,) = [importing.conversation(found)]
+        assert isinstance(made, Imported)
+        assert made.in_turn()[-1].text == shown
+        assert sorted(each.key for each in made.in_turn()) == sorted(each.key for each in made.messages)
 
 
 def test_a_zip_file_of_chatgpt_is_taken(visitor: Visitor) -> None:

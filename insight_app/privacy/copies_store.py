@@ -52,7 +52,7 @@ class CopiesStore:
                 connection.execute(insert(conversations), row)
                 ids: dict[str, int] = {}
                 add = insert(messages).returning(messages.c.id)
-                for each in found.messages:
+                for each in found.in_turn():
                     ids[each.key] = connection.execute(add, _row(each, ids, new, owner)).scalar_one()
                     if each.files:
                         connection.execute(insert(attachments), _files(each, ids[each.key], owner))

@@ -51,7 +51,10 @@ class ImportedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`origin` is what it was called there, "" where it had no name; `messages` come after those they follow."""
+    """`origin` is what it was called there, "" where it had no name; `messages` come after those they follow.
+
+    `left_at` is the message that its page there showed last, None where that is not known.
+    """
 
     source: str
     origin: str
@@ -65,6 +68,7 @@ class Imported:
     options: str = ""
     titled_by: str = "person"
     left_out: int = 0  # files and pictures that are not among those of its messages
+    left_at: str | None = None
 
     def id_for(self, owner: str) -> str:
         """The same for the same conversation, whenever one person brings it; another where anything was added."""
@@ -73,6 +77,18 @@ class Imported:
         known += [f"file {file.name}" for each in self.messages for file in each.files]
         digest = hashlib.sha256("\0".join(known).encode("utf-8", "surrogatepass")).hexdigest()
         return f"i{digest[:23]}"
+
+    def in_turn(self) -> list[ImportedMessage]:
+        """Its messages in the order to keep them in: a page shows what leads to the last one, so where it was left."""
+        below: set[str] = set()
+        last: ImportedMessage | None = None
+        for each in self.messages:
+            if each.key == self.left_at or each.parent in below:
+                below.add(each.key)
+                last = each
+        if last is None:
+            return list(self.messages)
+        return [*(each for each in self.messages if each is not last), last]
 
 
 def text_of(value: object) -> str:
@@ -122,6 +138,17 @@ def nearest(parents: Mapping[str, str | None], kept: Mapping[str, Any]) -> dict[
         found.update(dict.fromkeys(way, end))  # the same way is gone but once
         found[key] = end
     return {key: found[key] for key in kept}
+
+
+def taken_as(key: object, parents: Mapping[str, str | None], messages: Iterable[ImportedMessage]) -> str | None:
+    """The message that has what a message of the file said, or else the nearest one before it."""
+    keys = {each.key for each in messages}
+    seen: set[str] = set()
+    at = text_of(key) or None
+    while at is not None and at not in keys and at not in seen:
+        seen.add(at)
+        at = parents.get(at)
+    return at if at in keys else None
 
 
 def in_order(messages: Iterable[ImportedMessage], *, by_time: bool) -> list[ImportedMessage]:

@@ -15,6 +15,7 @@ from insight_app.privacy.imported import (
     in_order,
     name_of,
     nearest,
+    taken_as,
     text_of,
     time_of,
     title_of,
@@ -41,15 +42,17 @@ def read(found: dict[str, Any], opening: str) -> Imported:
     parents = {key: parent for key, node in nodes.items() if isinstance(parent := node.get("parent"), str)}
     for key, parent in nearest(parents, kept).items():
         kept[key].parent = parent
+    messages = alternating(in_order(kept.values(), by_time=True), opening)
     return Imported(
         source=SOURCE,
         origin=name_of(found.get("conversation_id") or found.get("id")),
         title=title_of(found.get("title")),
         created_at=created,
         updated_at=max([time_of(found.get("update_time"), created), *(each.created_at for each in kept.values())]),
-        messages=alternating(in_order(kept.values(), by_time=True), opening),
+        messages=messages,
         is_archived=found.get("is_archived") is True,
         left_out=left_out,
+        left_at=taken_as(found.get("current_node"), parents, messages),
     )
 
 

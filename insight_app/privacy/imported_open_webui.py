@@ -18,6 +18,7 @@ from insight_app.privacy.imported import (
     in_order,
     name_of,
     nearest,
+    taken_as,
     text_of,
     time_of,
     title_of,
@@ -50,16 +51,18 @@ def read(found: dict[str, Any], opening: str) -> Imported:
         kept[key].parent = parent
     params = chat.get("params")
     system = text_of(params.get("system")) if isinstance(params, dict) else ""
+    messages = alternating(in_order(kept.values(), by_time=True), opening)
     return Imported(
         source=SOURCE,
         origin=name_of(found.get("id")),
         title=title_of(found.get("title")) or title_of(chat.get("title")),
         created_at=created,
         updated_at=max([_time(found.get("updated_at"), created), *(each.created_at for each in kept.values())]),
-        messages=alternating(in_order(kept.values(), by_time=True), opening),
+        messages=messages,
         is_pinned=found.get("pinned") is True,
         is_archived=found.get("archived") is True,
         instructions=system,
+        left_at=taken_as(_dict(history).get("currentId"), parents, messages),
     )
 
 

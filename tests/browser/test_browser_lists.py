@@ -59,3 +59,37 @@ def test_without_javascript_and_on_a_phone_a_deletion_is_undone(browser: Browser
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     finally:
         context.close()
+
+
+def test_a_line_and_a_hit_are_in_order_in_every_language(chat: Chat, server: str) -> None:
+    page, list_ = chat.page, chat.page.locator(".conversations")
+    page.set_input_files("#attach", {"name": "zurf.txt", "mimeType": "text/plain", "buffer": b"Of quaggas."})
+    expect(page.locator("#files [data-id]")).to_have_count(1)
+    expect(chat.ask("Who knows them?")).to_have_attribute("data-state", "done")
+    mine = "#c-" + page.url.rpartition("/")[2]
+    for language in ("de", "ar", "en"):
+        page.context.add_cookies([{"name": "language", "value": language, "url": server}])
+        page.reload()
+        page.locator(mine).hover()
+        page.locator(f"{mine} .edit").click()
+        does = list_.locator(".editing .does")
+        expect(does).to_be_visible()
+        assert does.evaluate("it => it.scrollWidth <= it.clientWidth"), language
+        archive, delete = does.locator("form").nth(1).locator("button"), does.locator("summary")
+        above, below = archive.bounding_box(), delete.bounding_box()
+        assert above
+        assert below
+        assert above["y"] == below["y"] or below["y"] > above["y"] + above["height"], (language, above, below)
+
+    # What a screen reader is told of a pin does not turn the name round.
+    list_.get_by_role("button", name="Pin").click()
+    page.context.add_cookies([{"name": "language", "value": "ar", "url": server}])
+    page.reload()
+    assert page.locator(f"{mine} .title").evaluate("it => getComputedStyle(it).direction") == "ltr"
+
+    page.context.add_cookies([{"name": "language", "value": "en", "url": server}])
+    page.goto(f"{server}/search?q=quaggas")
+    title, file = page.locator("#found .shelf p").nth(0).bounding_box(), page.get_by_text("In a file:").bounding_box()
+    assert title
+    assert file
+    assert file["y"] >= title["y"] + title["height"], "a file's name stands beside the title"

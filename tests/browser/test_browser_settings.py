@@ -140,3 +140,15 @@ def test_from_a_tablet_on_all_settings_are_there_at_once(chat: Chat) -> None:
     expect(chat.page.get_by_role("button", name="Settings")).to_be_hidden()
     tabs = chat.page.locator(".tabs a").evaluate_all("all => all.map((tab) => tab.offsetTop)")
     assert len(set(tabs)) <= 2
+
+
+def test_the_button_that_chooses_a_file_looks_like_the_others(chat: Chat) -> None:
+    looks = """(it, part) => {
+      const {borderRadius, color, fontSize} = getComputedStyle(it, part);
+      return {borderRadius, color, fontSize};
+    }"""
+    chat.open("/settings/copies")
+    beside = chat.page.get_by_role("link", name="Download JSON").evaluate(looks)
+    for path in ("/settings/copies", RULES + "/import"):
+        chat.open(path)
+        assert chat.page.locator("main input[type=file]").evaluate(looks, "::file-selector-button") == beside, path
