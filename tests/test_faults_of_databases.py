@@ -139,8 +139,8 @@ def test_a_server_starts_and_shows_what_there_is_although_nothing_can_be_kept(
             raise explain(fault.problem)
 
         monkeypatch.setattr(ConversationStore, "left_behind", refuse)
-    services.replies.leave()  # as if that server had died: the next one goes on with what it left
     with fault.broken(services.database):
+        services.replies.leave()  # as if that server had died: the next one goes on with what it left
         again = create_app(settings)
         assert again.test_client().get(f"/c/{prompt.conversation_id}").status_code == 200
         again.extensions["insight"].close()

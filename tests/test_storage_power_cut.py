@@ -20,6 +20,12 @@ from insight_app.errors import DatabaseFull
 from insight_app.services import Services
 
 
+@pytest.fixture(autouse=True)
+def no_file(settings: Settings, tmp_path: Path) -> None:
+    """The record has only what is written while it looks, so that has to be the whole file."""
+    (tmp_path / "insight.db").unlink()
+
+
 def kept(file: Path) -> list[str]:
     """The texts of all messages, of a database that must be whole."""
     with closing(sqlite3.connect(file)) as database:

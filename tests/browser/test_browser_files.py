@@ -269,7 +269,7 @@ def test_without_javascript_files_go_with_the_form_and_fifty_megabytes_are_refus
     expect(chat.message).to_have_value("Read it")
     expect(chat.page.get_by_role("checkbox", name="Send a.txt")).to_be_checked()
     chat.page.get_by_role("button", name="Send").click()
-    expect(chat.page.get_by_role("link", name="a.txt")).to_be_visible()
+    expect(chat.page.get_by_role("link", name="a.txt Text")).to_be_visible()
     expect(chat.page.get_by_role("button", name="Try again")).to_be_visible()  # it has been answered
     assert "alpha" in seeing.talks()[-1][-1]["content"]
     chat.open()

@@ -48,8 +48,9 @@ def test_a_whole_conversation_by_keyboard_never_loses_the_focus(chat: Chat, olla
     expect(page.get_by_role("textbox", name="Edit your message")).to_be_focused()
     keys.press("Control+A")
     keys.type("What else?")
-    keys.press("Tab")
-    assert focused(page) == "Send again"
+    while focused(page) != "Send again":  # past the way to attach files
+        keys.press("Tab")
+        assert focused(page)
     keys.press("Enter")
     expect(page.get_by_text("2 of 2")).to_be_visible()
     expect(chat.answers.first).to_have_attribute("data-state", "done")
