@@ -121,6 +121,8 @@ def test_without_javascript_it_is_forms_and_links(browser: Browser, ollama: Scri
             page.reload()
         page.get_by_role("button", name=f"Take off this list: {NAME}").click()
         expect(page.locator(".pull")).to_have_count(0)
+        while not page.locator("summary").filter(has_text="Remove").count():
+            page.reload()  # the page does not wait for an engine that is slow to say what it has
         page.locator("summary").filter(has_text="Remove").click()
         page.get_by_role("button", name=f"Remove for good: {NAME}").click()
         expect(page.get_by_text("The model is removed.")).to_be_visible()
