@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = 15.0
 # same with one word and with a line.
 MERGE_SECONDS = 0.08
 MERGE_SECONDS_PER_CHARACTER = 0.003
-MOST_MERGE_SECONDS = 0.2
+MOST_MERGE_SECONDS = 0.25
 # After this much silence a reader gets all there is, also what was not yet worth sending. Longer than the pauses
 # between two reads of an answer where a thousand are written, or each would be taken for silence.
 SETTLE_SECONDS = 0.5
