@@ -285,15 +285,19 @@ def test_the_first_admin_has_the_files_of_who_was_alone_before(settings: Setting
                     found.attachments.find(other, one)
 
 
-def test_a_rule_reads_files_too(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
-    rule = Rule("rule-x", "Code name", Kind.WORDS, "bluebird", Scope.PROMPTS, Action.REFUSE, reason="That is secret.")
+def of_bluebirds(services: Services, action: Action) -> None:
+    """A rule does this to a word in messages from now on."""
+    rule = Rule("rule-x", "Code name", Kind.WORDS, "bluebird", Scope.PROMPTS, action, reason="That is secret.")
     services.rules.change("test", {rule.id: Entry(rule.id, 9, as_json(rule))})
+
+
+def test_a_rule_reads_files_too(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
+    of_bluebirds(services, Action.REFUSE)
     refused = sent(visitor, file("plan.txt", "Operation bluebird begins"), message="Sum it up")
     assert refused.status_code == 422
     assert "That is secret." in refused.text
     assert not ollama.chats()
-    masks = replace(rule, action=Action.MASK)
-    services.rules.change("test", {rule.id: Entry(rule.id, 9, as_json(masks))})
+    of_bluebirds(services, Action.MASK)
     visitor.page = refused.text
     asked(visitor, file("plan.txt", "Operation bluebird begins"), message="Sum it up")
     assert "bluebird" not in ollama.talks()[0][0]["content"]
@@ -301,15 +305,13 @@ def test_a_rule_reads_files_too(visitor: Visitor, services: Services, ollama: Sc
 
 
 def test_a_rule_reads_the_names_of_files_too(visitor: Visitor, services: Services, ollama: ScriptedOllama) -> None:
-    rule = Rule("rule-x", "Code name", Kind.WORDS, "bluebird", Scope.PROMPTS, Action.REFUSE, reason="That is secret.")
-    services.rules.change("test", {rule.id: Entry(rule.id, 9, as_json(rule))})
+    of_bluebirds(services, Action.REFUSE)
     named = file("a.txt", "One"), file("bluebird begins.txt", "Two")
     refused = sent(visitor, *named, message="")
     assert refused.status_code == 422
     assert "That is secret." in refused.text
     assert not ollama.chats()
-    masks = replace(rule, action=Action.MASK)
-    services.rules.change("test", {rule.id: Entry(rule.id, 9, as_json(masks))})
+    of_bluebirds(services, Action.MASK)
     visitor.page = refused.text
     chosen = re.findall(r'data-id="([^"]+)"', visitor.page)
     assert len(chosen) == 2, "they are still there, also with no words beside them"
