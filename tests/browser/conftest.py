@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from chat_page import CHROMIUM, FLAGS, Chat, chat_in, running
@@ -32,9 +35,23 @@ def ollama(shared_ollama: ScriptedOllama) -> ScriptedOllama:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, shared_ollama: ScriptedOllama) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("server"), OLLAMA_BASE_URL=shared_ollama.url) as url:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def shared_server(server_folder: Path, shared_ollama: ScriptedOllama) -> Iterator[str]:
+    with running(server_folder, OLLAMA_BASE_URL=shared_ollama.url) as url:
         yield url
+
+
+@pytest.fixture
+def server(shared_server: str, server_folder: Path) -> str:
+    """The server with nothing in its list, whatever the tests before have left there: which ran here is chance."""
+    with closing(sqlite3.connect(server_folder / "insight.db", timeout=30)) as database, database:
+        database.execute("PRAGMA foreign_keys = ON")
+        database.execute("DELETE FROM conversations")
+    return shared_server
 
 
 @pytest.fixture
