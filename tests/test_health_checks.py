@@ -147,6 +147,18 @@ def test_an_engine_away_silent_empty_or_without_the_chosen_model(settings: Setti
     assert checks.engine(ollama_at(f"http://127.0.0.1:{port}"), settings).state is State.WRONG
 
 
+def test_an_engine_away_is_a_warning_where_another_answers_meanwhile(
+    settings: Settings, database: Database, ollama: ScriptedOllama
+) -> None:
+    away = ollama_at("http://127.0.0.1:9")
+    answers = ollama_at(ollama.url)
+    looked_at = [checks.engine(away, settings, others) for others in ([], [answers], [away])]
+    assert [found.state for found in looked_at] == [State.WRONG, State.WARNING, State.WRONG]
+    assert "Meanwhile another engine answers." in looked_at[1].said
+    both = checks.all_checks(replace(parts(settings, database), engines=[away, answers]))
+    assert [each.look().state for each in both if "Engine" in each.name] == [State.WARNING, State.GOOD]
+
+
 def test_another_model_server_is_looked_at_in_its_own_words(settings: Settings) -> None:
     with ScriptedOpenAI(models=["a/model"]) as server:
         engine = OpenAICompatible(server.url, silence_seconds=5)

@@ -101,12 +101,14 @@ def test_settings_that_cannot_be_used_can_be_set_anew(visitor: Visitor, services
     visitor.asks_and_waits("Hello")
 
 
-def test_where_no_model_can_judge_it_is_said_how_to_get_one(
+def test_where_no_model_can_judge_one_is_fetched_with_a_button(
     visitor: Visitor, services: Services, ollama: ScriptedOllama
 ) -> None:
     ollama.models = ["llama3.2:latest"]
     services.engine.look()
-    assert "ollama pull llama-guard3:1b" in visitor.open(PAGE)
+    assert 'aria-label="Fetch: llama-guard3:1b"' in visitor.open(PAGE)
+    assert visitor.send("/models/pull", name="llama-guard3:1b").status_code == 303
+    assert "llama-guard3:1b" in visitor.open("/models")
 
 
 def test_how_often_each_category_acted_is_shown(visitor: Visitor, services: Services) -> None:

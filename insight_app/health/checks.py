@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,7 +45,9 @@ def all_checks(parts: Parts) -> list[Check]:
     found = [Check(_("Database"), lambda: database(parts)), Check(_("Disk"), lambda: disk(settings.data_dir))]
     found.append(Check(_("Redis"), lambda: redis(settings)))
     for each in parts.engines:
-        found.append(Check(_("Engine %(name)s", name=each.name), lambda each=each: engine(each, settings)))  # type: ignore[misc]
+        others = [other for other in parts.engines if other is not each]
+        look = partial(engine, each, settings, others)
+        found.append(Check(_("Engine %(name)s", name=each.name), look))
     found.append(Check(_("Clock"), lambda: clock(parts)))
     found.append(Check(_("Streaming"), lambda: stream(parts)))
     found.append(Check(_("Secure settings"), lambda: secure(settings, parts.url)))
@@ -105,10 +108,14 @@ def redis(settings: Settings) -> Finding:
     return good(said)
 
 
-def engine(each: Engine, settings: Settings) -> Finding:
+def engine(each: Engine, settings: Settings, others: Sequence[Engine] = ()) -> Finding:
+    """`others`: those that answer where this one does not."""
     try:
         models = each.models()
     except EngineError as error:
+        if any(map(_answers, others)):
+            meanwhile = _("Meanwhile another engine answers.")
+            return warning(f"{error.cause} {meanwhile}", error.next_step)
         return wrong(error.cause, error.next_step)
     number = http_view.version(each.url)
     said = (
@@ -134,6 +141,12 @@ def engine(each: Engine, settings: Settings) -> Finding:
         set_there = _("It is set in OLLAMA_MODEL.")
         return warning(f"{said} {lacks}", f"{get} {set_there}")
     return good(said)
+
+
+def _answers(engine: Engine) -> bool:
+    with suppress(EngineError):
+        return bool(engine.models())
+    return False
 
 
 def disk(folder: Path) -> Finding:

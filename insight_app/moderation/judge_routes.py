@@ -69,6 +69,7 @@ def _page(form: JudgeForm, *, saved: bool = False) -> str:
         "moderation/judge.html",
         saved=saved,
         families=FAMILIES,
+        can_fetch=services().models.is_managed,
         is_on=services().settings.enable_moderation,
         unreadable=_settings() is None,
         **_names(form),
