@@ -12,6 +12,7 @@ from faults_seen import written
 from flask import Flask
 from own_app import running
 from scripted_ollama import ScriptedOllama, gate, silence
+from test_chat_replies import until
 from visitor import Visitor
 
 from insight_app.chat import answering
@@ -136,8 +137,7 @@ def test_an_answer_that_nobody_writes_is_found_also_where_its_process_ended_late
     _, left = services.conversations.ask("Hi", model="llama3.2")
     assert left is not None
     ollama.script("Found.")
-    while services.conversations.message(left.id).state is not State.DONE:
-        services.answering.carry_on()
+    until(lambda: services.conversations.message(left.id).state is State.DONE, seconds=60)
     assert services.conversations.message(left.id).text == "Found."
 
 

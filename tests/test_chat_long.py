@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from scripted_ollama import ScriptedOllama
 from sqlalchemy import update
+from test_chat_queries import counted
 from visitor import Visitor
 
 from insight_app.chat.messages import Outcome, State
@@ -122,14 +123,9 @@ def test_a_place_that_is_not_there_is_said_so_and_nonsense_is_the_end(visitor: V
     assert link(visitor, "Later messages") == f"{long}?before=31"
 
 
-def test_the_page_asks_the_database_as_often_as_for_a_short_one(
-    visitor: Visitor, long: str, services: Services
-) -> None:
-    from sqlalchemy import event
-
-    asked: list[str] = []
-    event.listen(services.database.product.reader, "before_cursor_execute", lambda *what: asked.append(what[2]))
-    visitor.open(long)
+def test_the_page_asks_the_database_as_often_as_for_a_short_one(visitor: Visitor, long: str) -> None:
+    with counted() as asked:
+        visitor.open(long)
     # The conversation, its tree, the messages, the list; and what the model sees, since no answer here says it.
     assert len(asked) == 5, asked
 

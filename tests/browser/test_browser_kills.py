@@ -137,10 +137,10 @@ def test_an_answer_outlives_its_whole_server(context: BrowserContext, fleet: Fle
     assert story.reached.wait(20)
     os.killpg(fleet.master.pid, signal.SIGKILL)
     fleet.master.wait()
-    killed = time.monotonic()
     fleet.start()
+    answers = time.monotonic()
     while len(story.writers) < 2:
-        assert time.monotonic() - killed < AT_MOST_SECONDS + 5  # with the start
+        assert time.monotonic() - answers < AT_MOST_SECONDS
     expect_whole(chat, other, story, fleet)
 
 

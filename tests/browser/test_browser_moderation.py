@@ -233,6 +233,6 @@ def test_a_text_of_a_megabyte_holds_nobody_up_and_comes_back(chat: Chat) -> None
     text = chat.page.locator("#new-text")
     text.evaluate("(field) => { field.value = 'word sun\\n'.repeat(116_508) }")
     chat.page.locator("#new form").evaluate("(form) => form.requestSubmit()")
-    expect(chat.page.locator("#new .problem")).to_contain_text("It has 1,048,572 characters")
+    expect(chat.page.locator("#new .problem")).to_contain_text("It has 1,048,572 characters", timeout=60_000)
     assert text.evaluate("(field) => field.value.length") == 1_048_572
     chat.complaints.clear()  # Chromium notes the 422
