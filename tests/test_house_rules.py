@@ -127,7 +127,7 @@ LAYERS = (
     ("storage",),
     ("config",),
     ("errors",),
-    ("amounts", "sentences", "traceparent", "values"),
+    ("amounts", "forms", "sentences", "traceparent", "values"),
     ("words",),
 )
 # Above the layers: what puts the product together, and what all routes share.
