@@ -126,6 +126,7 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
+    ("env_files",),
     ("errors",),
     ("amounts", "forms", "sentences", "traceparent", "values"),
     ("words",),

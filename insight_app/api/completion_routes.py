@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from flask import Blueprint, Flask, Response, jsonify, request, stream_with_context
+from flask import Blueprint, Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
@@ -27,7 +27,7 @@ from insight_app.errors import InsightError, ModelMissing, NotJson, ServerStoppe
 from insight_app.limits import rates
 from insight_app.limits.guards import allowed, an_answer
 from insight_app.rendering import sse
-from insight_app.web import allow_large, csrf, guarded, largest_request, largest_with_pictures, services
+from insight_app.web import EVENTS, allow_large, csrf, largest_request, largest_with_pictures, services, streamed
 
 # So long a stream waits with its headers: what goes wrong until then has a status.
 HEADERS_SECONDS = 5.0
@@ -67,9 +67,7 @@ def complete() -> ResponseReturnValue:
         raise
     about = Completion(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), reply.activity.model or asked.task.model)
     if asked.stream:
-        events = stream_with_context(guarded(_events(about, reply, door, asked.with_usage)))
-        response = Response(events, content_type="text/event-stream; charset=utf-8")
-        response.headers["X-Accel-Buffering"] = "no"
+        response = streamed(_events(about, reply, door, asked.with_usage), EVENTS)
         response.call_on_close(reply.stop.ask)  # also where nobody took the first byte
         return response
     text, thinking = reply.answer.since(0), reply.thinking.since(0)

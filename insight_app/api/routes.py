@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from flask import Blueprint, Flask, Response, after_this_request, jsonify, request, stream_with_context
+from flask import Blueprint, Flask, Response, after_this_request, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
@@ -25,7 +25,16 @@ from insight_app.errors import NotAChat, NotAPicture
 from insight_app.limits import rates
 from insight_app.limits.guards import an_answer
 from insight_app.rendering import sse
-from insight_app.web import allow_large, csrf, guarded, largest_request, largest_with_pictures, services
+from insight_app.web import (
+    EVENTS,
+    NOT_HELD_BACK,
+    allow_large,
+    csrf,
+    largest_request,
+    largest_with_pictures,
+    services,
+    streamed,
+)
 from insight_app.words import _, said_number
 
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -68,22 +77,15 @@ def chat() -> ResponseReturnValue:
     assert answer is not None  # without a form key every request is its own
     door = Door()
     reply = answering.start(answer, [*before, prompt], patient=False)
-    headers = {
-        "X-Conversation-Id": answer.conversation_id,
-        "X-Answer-Id": str(answer.id),
-        "X-Accel-Buffering": "no",
-    }
+    headers = {"X-Conversation-Id": answer.conversation_id, "X-Answer-Id": str(answer.id), **NOT_HELD_BACK}
     if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
-        events = stream_with_context(guarded(_events(reply, door)))
-        return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
+        return streamed(_events(reply, door), EVENTS, headers)
     wait_for(reply, lambda: len(reply.answer), door.is_shut, seconds=None)
     if not len(reply.answer) and (problem := door.problem_of(reply)):
         # Also to who is told an error, and may ask again: the prompt is stored.
         after_this_request(lambda told: (told.headers.update(headers), told)[1])
         raise problem
-    return Response(
-        stream_with_context(guarded(_text(reply, door))), content_type="text/plain; charset=utf-8", headers=headers
-    )
+    return streamed(_text(reply, door), "text/plain; charset=utf-8", headers)
 
 
 @api.get("/answers/<int:answer_id>")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, g, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
@@ -21,7 +21,7 @@ from insight_app.chat.presets import Preset
 from insight_app.errors import DatabaseError, NotThere
 from insight_app.limits import rates
 from insight_app.limits.guards import Taken, allowed, an_answer
-from insight_app.web import from_htmx, services
+from insight_app.web import EVENTS, from_htmx, services, streamed
 from insight_app.words import _
 
 chat = Blueprint("chat", __name__)
@@ -131,11 +131,7 @@ def stream(answer_id: int) -> Response:
     reply = services().replies.get(answer_id)
     is_mine = reply is not None and reply.owner == me().id
     events = live_pages.follow(reply, place) if reply and is_mine else live_pages.ended(answer_id)
-    return Response(
-        stream_with_context(live_pages.counted(events, reply.trace if reply and is_mine else "")),
-        content_type="text/event-stream; charset=utf-8",
-        headers={"X-Accel-Buffering": "no"},
-    )
+    return streamed(live_pages.counted(events, reply.trace if reply and is_mine else ""), EVENTS)
 
 
 @chat.post("/answers/<int:answer_id>/stop")
