@@ -14,6 +14,7 @@ from insight_app.accounts.people import Account
 from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.answering import Answering
 from insight_app.chat.attachment_store import AttachmentStore
+from insight_app.chat.conversing import Conversing
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.kept_store import PresetStore, SavedPromptStore
 from insight_app.chat.line import Line
@@ -24,6 +25,7 @@ from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.titling import Titling
 from insight_app.chat.traced import TracedModeration
+from insight_app.chat.writing import Writing
 from insight_app.config import Settings
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import ENGINE_WORDS
@@ -182,33 +184,46 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     titling = Titling(engine, conversations, moderation, is_idle=lambda: not (line.waiting() or line.running()))
     if settings.titles == "auto":
         titling.start()
+    writing = Writing(
+        engine=engine,
+        moderation=moderation,
+        line=line,
+        report=metrics.answer_ended,
+        count=tally.ended,
+        tracing=tracing,
+    )
+    conversing = Conversing(
+        writing=writing,
+        engine=engine,
+        store=conversations,
+        moderation=moderation,
+        instructions=instructions,
+        asked_for=AskedFor(options, conversations.tries),
+        watching=diagnostics.watching,
+        picture=attachments.picture,
+    )
     answering = Answering(
+        writing=writing,
+        conversing=conversing,
         engine=engine,
         store=conversations,
         replies=replies,
         moderation=moderation,
-        instructions=instructions,
-        asked_for=AskedFor(options, conversations.tries),
         line=line,
         patience_seconds=settings.engine_wait_seconds,
-        report=metrics.answer_ended,
         refused=metrics.too_many_waiting.inc,
-        count=tally.ended,
-        watching=diagnostics.watching,
         write_through=database.write_through,
         living=metrics.live.inc,
         ended=titling.consider,
-        tracing=tracing,
-        picture=attachments.picture,
     )
     passing = Passing(
-        writing=answering.writing,
+        writing=writing,
         moderation=moderation,
         instructions=instructions,
         options=implementations.options_of(settings),
         living=metrics.live.inc,
     )
-    answering.carry_on()
+    answering.left_behind.carry_on()
     pruning = Pruning(database, retention, is_idle=lambda: not replies.count(), also=attachments.prune)
     pruning.start()
     return Services(

@@ -43,7 +43,7 @@ class Passing:
         moderation: Moderation,
         instructions: Instructions,
         options: Options,
-        living: Living = lambda more: None,
+        living: Living,
     ) -> None:
         self._writing = writing
         self._moderation = moderation
