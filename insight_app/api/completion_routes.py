@@ -20,8 +20,8 @@ from insight_app.api.following import pieces, wait_for
 from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
 from insight_app.chat.attachment_routes import expect_eyes
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Reply
-from insight_app.engines.base import Model, full_name
+from insight_app.chat.reply import Reply
+from insight_app.engines.base import Model, key_of
 from insight_app.engines.tools import ToolCall
 from insight_app.errors import InsightError, ModelMissing, NotJson, ServerStopped
 from insight_app.limits import rates
@@ -86,7 +86,7 @@ def model(model: str) -> ResponseReturnValue:
     """One of them."""
     expect_scope(Scope.MODELS)
     for each in _offered():
-        if full_name(each.name).casefold() == full_name(model).casefold():
+        if key_of(each.name) == key_of(model):
             return jsonify(_about(each))
     raise ModelMissing(model=model)
 

@@ -19,7 +19,7 @@ from insight_app.chat.attachment_routes import expect_eyes
 from insight_app.chat.attachments import Attachment, expect_few
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import is_temporary
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.engines.base import Piece
 from insight_app.errors import NotAChat, NotAPicture
 from insight_app.limits import rates

@@ -18,7 +18,8 @@ from insight_app.chat.left_behind import LeftBehind
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
-from insight_app.chat.replies import Replies, Reply
+from insight_app.chat.replies import Replies
+from insight_app.chat.reply import Reply
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.writing import Living, Writing, broken
 from insight_app.engines.fallback import Fallback

@@ -11,7 +11,7 @@ from insight_app.chat import memory
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.writing import Writing, broken, last_prompt
 from insight_app.engines.base import Options, Task, Turn

@@ -8,7 +8,7 @@ from insight_app.accounts.guards import still_in
 from insight_app.chat import pages, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Message, State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.errors import InsightError, NotThere, explain
 from insight_app.refusals import signed_out
 from insight_app.rendering import sse

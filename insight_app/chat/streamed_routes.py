@@ -15,7 +15,7 @@ from insight_app.chat import live_pages, pages
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import Message, State
 from insight_app.chat.pages import Article
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.chat.stream import Snapshot
 from insight_app.chat.streamed import STILL_THERE, Frame, follow
 from insight_app.errors import InsightError, NotThere

@@ -11,7 +11,7 @@ from insight_app.chat import memory
 from insight_app.chat.attachments import IMAGE_TOKENS
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Figures, Outcome, State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.engines.base import Done, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.tools import ToolCall, each_text
