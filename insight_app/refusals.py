@@ -55,6 +55,7 @@ from insight_app.web import EVENTS, draw, from_htmx, large_request, services, st
 # What is typed there stays on the page.
 _WHERE_ONE_TYPES = {
     "chat",
+    "sending",
     "streamed",
     "library",
     "models",
@@ -180,7 +181,7 @@ def _begun(error: InsightError) -> dict[str, object]:
     """What the composer needs to know of a text that could not be sent."""
     is_over = isinstance(error, TemporaryOver)
     return {
-        "action": url_for("chat.begin_temporary") if is_over else request.path,
+        "action": url_for("sending.begin_temporary") if is_over else request.path,
         "draft": _typed("message"),
         "chosen": [] if is_over else _attached(),
         "model": _typed("model"),

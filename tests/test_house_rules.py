@@ -75,6 +75,7 @@ LICENCES: dict[str, set[str]] = {
     "chat/preset_routes.py": WEB,
     "chat/kept_store.py": SQL,
     "chat/saved_prompt_routes.py": WEB,
+    "chat/sending_routes.py": WEB,
     "chat/streamed_routes.py": WEB,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
