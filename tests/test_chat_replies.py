@@ -21,10 +21,8 @@ Found = TypeVar("Found")
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
+    with OwnRedis() as found:
+        yield found
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -39,10 +39,8 @@ from insight_app.storage.database import Database
 @pytest.fixture(scope="module")
 def own() -> Iterator[OwnPostgres]:
     """One that may be stopped."""
-    found = OwnPostgres()
-    found.start()
-    yield found
-    found.close()
+    with OwnPostgres() as found:
+        yield found
 
 
 @pytest.fixture
