@@ -54,7 +54,8 @@ LONGEST_COOKIE_SECONDS = 365 * 86_400
 # In bytes: an address, a password in any script, and the way to go on with.
 LARGEST_OF_STRANGERS = 2**16
 # For proxies: each piece is for somebody who waits for it.
-NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
+NOT_HELD_BACK = {"X-Accel-Buffering": "no"}
+NOR_PACKED = {**NOT_HELD_BACK, "Cache-Control": "no-store, no-transform"}
 EVENTS = "text/event-stream; charset=utf-8"
 Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()

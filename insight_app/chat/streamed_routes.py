@@ -53,7 +53,9 @@ def page(conversation_id: str) -> ResponseReturnValue:
         yield from middle
         yield f'{end}<hr class="whole" hidden>{after}'
 
-    return web.streamed(live_pages.counted(parts(), reply.trace if reply else ""), "text/html; charset=utf-8")
+    return web.streamed(
+        live_pages.counted(parts(), reply.trace if reply else ""), "text/html; charset=utf-8", web.NOR_PACKED
+    )
 
 
 def _followed(reply: Reply, growing: Article) -> Iterator[str]:

@@ -12,7 +12,7 @@ from insight_app.accounts.guards import expect_admin, for_everybody
 from insight_app.errors import NotThere
 from insight_app.health import findings, streaming
 from insight_app.health.checks import Parts, all_checks
-from insight_app.web import EVENTS, add_settings_page, services, streamed
+from insight_app.web import EVENTS, NOR_PACKED, add_settings_page, services, streamed
 from insight_app.words import N_, _
 
 health = Blueprint("health", __name__)
@@ -45,7 +45,7 @@ def seen() -> Response:
             yield f"<li>{escape(said)}</li>\n"
         yield after
 
-    return streamed(parts(), "text/html; charset=utf-8")
+    return streamed(parts(), "text/html; charset=utf-8", NOR_PACKED)
 
 
 @health.get(streaming.PATH)
@@ -55,7 +55,7 @@ def stream() -> Response:
     secret = services().settings.secret_key
     if not streaming.is_allowed(secret, request.args.get("at", ""), request.args.get("by", "")):
         raise NotThere
-    return streamed(streaming.pieces(), EVENTS)
+    return streamed(streaming.pieces(), EVENTS, NOR_PACKED)
 
 
 def register(app: Flask) -> None:
