@@ -24,7 +24,6 @@ from insight_app.chat.replies import Replies
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.titling import Titling
-from insight_app.chat.traced import TracedModeration
 from insight_app.chat.writing import Writing
 from insight_app.config import Settings
 from insight_app.engines.fallback import Fallback
@@ -34,7 +33,7 @@ from insight_app.limits.counting import Counting
 from insight_app.limits.store import LimitStore
 from insight_app.limits.usage_store import UsageStore
 from insight_app.moderation import rule_list
-from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
+from insight_app.moderation.moderating import Moderation
 from insight_app.moderation.store import ModerationStore
 from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.pruning import Pruning
@@ -164,13 +163,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     engine.start()
     rules = ModerationStore(database)
     rule_list.begin(rules)
-    moderation: Moderation = (
-        Moderating(rules, implementations.asking(engine, settings), metrics.rules_acted)
-        if settings.enable_moderation
-        else Unmoderated()
-    )
-    if tracing.is_on:
-        moderation = TracedModeration(moderation, tracing)
+    moderation = implementations.moderation_of(settings, rules, engine, metrics, tracing)
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)
     diagnostics = Records(
