@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Response, after_this_request, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -53,31 +54,9 @@ def chat() -> ResponseReturnValue:
     named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
     """
     expect_scope(Scope.CHAT)
-    text, conversation_id, model, temporary, sent = _asked()
-    store, answering = services().conversations, services().answering
-    before = []
-    if conversation_id:
-        own_conversation(conversation_id)
-        before = store.history(conversation_id)
-    parent_id = before[-1].id if before else None
-    with an_answer(model) as taken:
-        services().engine.expect(taken.model)
-        text = services().moderation.prompt(text)
-        answering.expect_room(me().id, taken.model, stays=True)
-        attached = _attached(sent, taken.model, temporary=temporary or is_temporary(conversation_id or ""))
-        prompt, answer = store.ask(
-            text,
-            model=taken.model,
-            owner=me().id,
-            conversation_id=conversation_id,
-            parent_id=parent_id,
-            attached=attached,
-            temporary=temporary,
-        )
-    assert answer is not None  # without a form key every request is its own
-    door = Door()
-    reply = answering.start(answer, [*before, prompt], patient=False)
-    headers = {"X-Conversation-Id": answer.conversation_id, "X-Answer-Id": str(answer.id), **NOT_HELD_BACK}
+    asked, door = _asked(), Door()
+    reply = _begun(asked)
+    headers = {"X-Conversation-Id": reply.conversation_id, "X-Answer-Id": str(reply.id), **NOT_HELD_BACK}
     if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
         return streamed(_events(reply, door), EVENTS, headers)
     wait_for(reply, lambda: len(reply.answer), door.is_shut, seconds=None)
@@ -110,7 +89,43 @@ def register(app: Flask) -> None:
     csrf.exempt(api)  # no cookie gives any right here, so there is none to abuse
 
 
-def _asked() -> tuple[str, str | None, str, bool, list[Sent]]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a program asks. `conversation_id` None: in a new conversation, which may be a `temporary` one."""
+
+    text: str
+    conversation_id: str | None
+    model: str
+    temporary: bool
+    pictures: list[Sent]
+
+
+def _begun(asked: Asked) -> Reply:
+    """The answer, which is being written; the prompt is stored."""
+    store, answering, home = services().conversations, services().answering, asked.conversation_id
+    before = []
+    if home:
+        own_conversation(home)
+        before = store.history(home)
+    with an_answer(asked.model) as taken:
+        services().engine.expect(taken.model)
+        text = services().moderation.prompt(asked.text)
+        answering.expect_room(me().id, taken.model, stays=True)
+        temporary = asked.temporary or is_temporary(home or "")
+        prompt, answer = store.ask(
+            text,
+            model=taken.model,
+            owner=me().id,
+            conversation_id=home,
+            parent_id=before[-1].id if before else None,
+            attached=_attached(asked.pictures, taken.model, temporary=temporary),
+            temporary=temporary,
+        )
+    assert answer is not None  # without a form key every request is its own
+    return answering.start(answer, [*before, prompt], patient=False)
+
+
+def _asked() -> Asked:
     settings = services().settings
     pictures.expect_little_else(request.get_data(), largest_request(settings))
     try:
@@ -132,7 +147,7 @@ def _asked() -> tuple[str, str | None, str, bool, list[Sent]]:
     names = [f"images[{number}]" for number in range(len(images))]
     sent = [Sent(name, pictures.from_base64(each, name)) for name, each in zip(names, images, strict=True)]
     text = prompts.check(given["message"], settings.max_prompt_chars, with_files=bool(sent))
-    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary, sent
+    return Asked(text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary, sent)
 
 
 def _attached(sent: list[Sent], model: str, *, temporary: bool) -> list[Attachment]:
