@@ -23,6 +23,13 @@ from insight_app.chat.replies_redis import CLAIM_SECONDS, RepliesInRedis
 from insight_app.errors import ConfigError
 
 
+@pytest.fixture(scope="module")
+def steady() -> Iterator[OwnRedis]:
+    """One that no test stops."""
+    with OwnRedis() as found:
+        yield found
+
+
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "RENEW_SECONDS", 0.2)
@@ -46,10 +53,10 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=40))
-def test_whatever_is_lost_a_mirror_becomes_the_original(shared: OwnRedis, steps: list[object]) -> None:
+def test_whatever_is_lost_a_mirror_becomes_the_original(steady: OwnRedis, steps: list[object]) -> None:
     """Notices do not come at all here: looking without one must be enough."""
-    shared.client.flushall()
-    link = Link(shared.url)
+    steady.client.flushall()
+    link = Link(steady.url)
     outbox, mirrors = Outbox(link, "writer"), Mirrors(link, lambda answer_id: None)
     original = outbox.open(1, "c", "m", 0)
     outbox.send()
@@ -62,9 +69,9 @@ def test_whatever_is_lost_a_mirror_becomes_the_original(shared: OwnRedis, steps:
         elif step == "look":
             mirrors.look()
         elif step == "empty":
-            shared.client.flushall()
+            steady.client.flushall()
         else:
-            shared.client.delete(keys.answer(1))
+            steady.client.delete(keys.answer(1))
         if mirror is None or mirror.lost:
             mirror = mirrors.get(1)
         if mirror is not None:
