@@ -85,14 +85,11 @@ def standing(setting: Setting, engine: str) -> Iterator[Standing]:
         environ = {"WEB_CONCURRENCY": str(setting.workers)}
         roots: dict[str, int] = {}
         if "Redis" in setting.parts:
-            redis = OwnRedis()
-            redis.start()
-            stack.callback(redis.close)
+            redis = stack.enter_context(OwnRedis())
             environ["REDIS_URL"], roots["Redis"] = redis.url, redis.pid
         if "Postgres" in setting.parts:
-            postgres = OwnPostgres({})  # as it comes, with all that it does to keep what is written
-            postgres.start()
-            stack.callback(postgres.close)
+            # As it comes, with all that it does to keep what is written.
+            postgres = stack.enter_context(OwnPostgres({}))
             environ["DATABASE_URL"], roots["Postgres"] = postgres.url(postgres.create()), postgres.pid
         environ |= {"ALLOWED_HOSTS": "127.0.0.1", "TRUSTED_PROXIES": "127.0.0.1"} if "Nginx" in setting.parts else {}
         core = SERVER_CORE if setting.workers == 1 else None

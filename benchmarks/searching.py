@@ -89,8 +89,7 @@ def addresses(postgres: bool, folder: Path) -> Iterator[str]:
         return
     from own_postgres import OwnPostgres
 
-    with closing(OwnPostgres()) as server:
-        server.start()
+    with OwnPostgres() as server:
         yield server.url(server.create())
 
 

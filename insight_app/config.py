@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,9 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
-
-from insight_app import values
+from insight_app import env_files, values
 from insight_app.errors import ConfigError
 from insight_app.values import Check
 
@@ -35,8 +32,9 @@ class Variable(NamedTuple):
     help: str
 
 
-def _variable(name: str, default: str | None, check: Check, help: str, *, secret: bool = False) -> Any:
-    about = {"variable": Variable(name, default, check, help)}
+def _variable(default: str | None, check: Check, help: str, *, secret: bool = False) -> Any:
+    """A field of Settings whose variable has its name, in capitals."""
+    about = {"default": default, "check": check, "help": help}
     if default is None:
         return field(repr=not secret, metadata=about)
     return field(default=check(default), repr=not secret, metadata=about)
@@ -54,236 +52,186 @@ class Settings:
     """What a person can set. Values are checked by `load`; a Settings made in code is taken as it is."""
 
     app_host: str = _variable(
-        "APP_HOST", "127.0.0.1", values.host, "The address to listen on. Only this machine can reach 127.0.0.1."
+        "127.0.0.1", values.host, "The address to listen on. Only this machine can reach 127.0.0.1."
     )
-    app_port: int = _variable("APP_PORT", "8000", values.whole(1, 65535), "The port to listen on.")
+    app_port: int = _variable("8000", values.whole(1, 65535), "The port to listen on.")
     allowed_hosts: tuple[str, ...] = _variable(
-        "ALLOWED_HOSTS",
         "",
         values.hosts,
         "Other names or addresses by which browsers may call this server, separated by commas. "
         "APP_HOST, localhost and 127.0.0.1 always work.",
     )
     engine: str = _variable(
-        "ENGINE",
         "ollama",
         values.one_of("ollama", "openai"),
         "What writes the answers. ollama: Ollama. openai: another model server that speaks OpenAI's protocol (vLLM, "
         "llama.cpp's server, LM Studio).",
     )
     openai_base_url: str = _variable(
-        "OPENAI_BASE_URL",
         "",
         values.server_url,
         "With ENGINE=openai: where that server answers, such as http://127.0.0.1:8080. It reads what is written here.",
     )
-    openai_api_key: str = _variable(
-        "OPENAI_API_KEY", "", values.header_value, "The key that it wants, if it wants one.", secret=True
-    )
-    ollama_base_url: str = _variable(
-        "OLLAMA_BASE_URL", "http://127.0.0.1:11434", values.ollama_url, "Where Ollama answers."
-    )
+    openai_api_key: str = _variable("", values.header_value, "The key that it wants, if it wants one.", secret=True)
+    ollama_base_url: str = _variable("http://127.0.0.1:11434", values.ollama_url, "Where Ollama answers.")
     ollama_models: str = _variable(
-        "OLLAMA_MODELS",
         "",
         values.text,
         "Where Ollama keeps its models, if it is told so by this variable of its own. To know how much room is free "
         "there, so that nothing is fetched that does not fit.",
     )
     ollama_model: str = _variable(
-        "OLLAMA_MODEL",
-        "",
-        values.text,
-        "The model to start with, whatever ENGINE is. Empty: the first one that is there.",
+        "", values.text, "The model to start with, whatever ENGINE is. Empty: the first one that is there."
     )
     embedded_engine: str = _variable(
-        "EMBEDDED_ENGINE",
         "auto",
         values.one_of("auto", "on", "off"),
         "The small built-in model. auto: where ENGINE does not answer or has no model; on: always; off: never.",
     )
     embedded_base_url: str = _variable(
-        "EMBEDDED_BASE_URL",
         "",
         values.engine_url,
         "Where the built-in engine answers. launch.py sets it when it has started one; leave it empty.",
     )
-    max_token_limit: int = _variable(
-        "MAX_TOKEN_LIMIT", "2048", values.whole(0, 1_000_000), "The longest answer, in tokens. 0: no limit."
-    )
+    max_token_limit: int = _variable("2048", values.whole(0, 1_000_000), "The longest answer, in tokens. 0: no limit.")
     num_ctx: int = _variable(
-        "NUM_CTX",
         "0",
         values.whole(0, 10_000_000),
         "How many tokens the model can see at once; more takes more memory. 0: as the engine decides. With "
         "ENGINE=openai no more than the server has.",
     )
     keep_alive: str = _variable(
-        "KEEP_ALIVE",
         "",
         values.keep_alive,
         "How long Ollama keeps a model in memory: 10m, 1h, -1 for good. Empty: as Ollama decides.",
     )
     thinking: str = _variable(
-        "THINKING",
         "auto",
         values.one_of("auto", "on", "off"),
         "Whether a reasoning model thinks before it answers. auto: as the model does by itself.",
     )
     titles: str = _variable(
-        "TITLES",
         "auto",
         values.one_of("auto", "words"),
         "What a conversation is called. auto: by its model, after the first answer, when nobody waits for anything and "
         "the model is in memory anyway; never by the built-in one. words: always by its first words.",
     )
     request_timeout_seconds: int = _variable(
-        "REQUEST_TIMEOUT_SECONDS",
         "120",
         values.whole(1, 86_400),
         "How many seconds the engine may be silent, while it loads a model too, before an answer has failed.",
     )
     engine_wait_seconds: int = _variable(
-        "ENGINE_WAIT_SECONDS",
         "600",
         values.whole(0, 86_400),
         "How many seconds an answer waits for an engine that is away or busy. 0: it fails at once.",
     )
     max_concurrent_answers: int = _variable(
-        "MAX_CONCURRENT_ANSWERS",
         "1",
         values.whole(1, 1_000),
         "How many answers a model writes at a time, over all server processes; as many as OLLAMA_NUM_PARALLEL. "
         "Others wait in line.",
     )
     max_waiting_answers: int = _variable(
-        "MAX_WAITING_ANSWERS",
         "100",
         values.whole(1, 10_000),
         "How many answers may wait in line for a model. Whoever comes then is asked to try again later.",
     )
     max_import_mb: int = _variable(
-        "MAX_IMPORT_MB",
         "40",
         values.whole(1, 2_000),
         "The largest file with conversations that somebody can bring, in MB. It is read into memory.",
     )
-    max_prompt_chars: int = _variable(
-        "MAX_PROMPT_CHARS", "100000", values.whole(1, 10_000_000), "The longest message, in characters."
-    )
+    max_prompt_chars: int = _variable("100000", values.whole(1, 10_000_000), "The longest message, in characters.")
     max_attachment_mb: int = _variable(
-        "MAX_ATTACHMENT_MB",
         "10",
         values.whole(0, 100),
         "The largest file that may go with a message, in MB; all files of one message may have twice as much. 0: no "
         "files. A proxy in front must let as much through.",
     )
     enable_moderation: bool = _variable(
-        "ENABLE_MODERATION",
         "true",
         values.yes_or_no,
         "Whether prompts and answers are checked against the rules that are set under Settings, Moderation.",
     )
     allow_remote_models: bool = _variable(
-        "ALLOW_REMOTE_MODELS",
         "false",
         values.yes_or_no,
         "Whether models may be used that Ollama runs on other machines (its cloud). They read what is written here.",
     )
     history_retention_days: int = _variable(
-        "HISTORY_RETENTION_DAYS",
         "0",
         values.whole(0, 36_500),
         "After how many days without a new message a conversation that is not pinned is deleted. 0: never.",
     )
-    ratelimit_enabled: bool = _variable(
-        "RATELIMIT_ENABLED", "true", values.yes_or_no, "Whether the five limits below count."
-    )
+    ratelimit_enabled: bool = _variable("true", values.yes_or_no, "Whether the five limits below count.")
     send_rate_limit: str = _variable(
-        "SEND_RATE_LIMIT",
         "30 per minute",
         values.rate,
         "How many messages one person may send, by pages and programs together, and how many files before them.",
     )
     key_rate_limit: str = _variable(
-        "KEY_RATE_LIMIT",
         "20 per minute",
         values.rate,
         "How many messages may be sent with one key, so that a program leaves its owner some.",
     )
     address_rate_limit: str = _variable(
-        "ADDRESS_RATE_LIMIT",
         "300 per minute",
         values.rate,
         "How many messages all people behind one address may send together, where people sign in.",
     )
     search_rate_limit: str = _variable(
-        "SEARCH_RATE_LIMIT",
         "120 per minute",
         values.rate,
         "How often one person may search. Where there is JavaScript it is done with each pause while they type.",
     )
     sign_in_rate_limit: str = _variable(
-        "SIGN_IN_RATE_LIMIT",
         "10 per 5 minutes",
         values.rate,
         "How often signing in may be tried with one account from one address; with one account from everywhere, and "
         "from one address with all accounts, ten times as often.",
     )
     auth_mode: str = _variable(
-        "AUTH_MODE",
         "local",
         values.one_of("local", "accounts", "proxy", "oidc"),
         "local: one person, on this machine only, without signing in. accounts: people sign in with e-mail and "
         "password. proxy: a reverse proxy says who they are. oidc: an OpenID provider does.",
     )
     sign_up: str = _variable(
-        "SIGN_UP",
         "invitation",
         values.one_of("open", "invitation", "closed"),
         "Who may make an account. open: anybody; invitation: who has a link from an admin; closed: nobody. Where a "
         "proxy or a provider vouches for people, open and invitation are the same.",
     )
     admin_emails: tuple[str, ...] = _variable(
-        "ADMIN_EMAILS",
         "",
         values.emails,
         "Who is an admin as soon as a proxy or a provider vouches for them: e-mail addresses, separated by commas.",
     )
     trusted_proxies: tuple[str, ...] = _variable(
-        "TRUSTED_PROXIES",
         "",
         values.networks,
         "The addresses of the reverse proxies in front, separated by commas: only they are believed who asks "
         "(X-Forwarded-For, -Proto, -Host).",
     )
     proxy_user_header: str = _variable(
-        "PROXY_USER_HEADER",
         "X-Forwarded-Email",
         values.header,
         "With AUTH_MODE=proxy: the header in which the proxy gives the e-mail address of who asks.",
     )
-    oidc_issuer: str = _variable(
-        "OIDC_ISSUER", "", values.issuer, "With AUTH_MODE=oidc: the address of the OpenID provider."
-    )
-    oidc_client_id: str = _variable(
-        "OIDC_CLIENT_ID", "", values.text, "The name by which the provider knows this server."
-    )
-    oidc_client_secret: str = _variable(
-        "OIDC_CLIENT_SECRET", "", values.text, "The secret that goes with that name.", secret=True
-    )
+    oidc_issuer: str = _variable("", values.issuer, "With AUTH_MODE=oidc: the address of the OpenID provider.")
+    oidc_client_id: str = _variable("", values.text, "The name by which the provider knows this server.")
+    oidc_client_secret: str = _variable("", values.text, "The secret that goes with that name.", secret=True)
     secret_key: str = _variable(
-        "SECRET_KEY",
         None,
         values.secret_key,
         "Signs cookies and forms; at least 16 characters that nobody knows. launch.py writes one into .env.",
         secret=True,
     )
     data_dir: Path = _variable(  # noqa: RUF009 - a Path never changes
-        "DATA_DIR", "data", _folder, "The folder for all that is stored, seen from the project's folder."
+        "data", _folder, "The folder for all that is stored, seen from the project's folder."
     )
     database_url: str = _variable(
-        "DATABASE_URL",
         "",
         values.database,
         "Postgres 13 or newer, as postgresql://user:password@host/name, or an SQLite file, as "
@@ -291,7 +239,6 @@ class Settings:
         secret=True,
     )
     redis_url: str = _variable(
-        "REDIS_URL",
         "",
         values.redis,
         "A Redis of your own (redis://, rediss:// or unix://) through which several server processes know what each is "
@@ -300,27 +247,21 @@ class Settings:
         secret=True,
     )
     web_concurrency: int = _variable(
-        "WEB_CONCURRENCY",
-        "1",
-        values.whole(1, 64),
-        "How many server processes share the work. More than one need REDIS_URL.",
+        "1", values.whole(1, 64), "How many server processes share the work. More than one need REDIS_URL."
     )
     graceful_seconds: int = _variable(
-        "GRACEFUL_SECONDS",
         "30",
         values.whole(0, 3_600),
         "How many seconds answers get to end when the server is asked to stop (SIGTERM). What is not ready then is "
         "kept, and another process, or the next start, goes on with it. Ctrl-C gives none.",
     )
     public_url: str = _variable(
-        "PUBLIC_URL",
         "",
         values.address("https://chat.example.org"),
         "The address by which people reach this server, such as https://chat.example.org. Settings, Health and "
         "“flask doctor” then look whether answers stream through it.",
     )
     metrics_token: str = _variable(
-        "METRICS_TOKEN",
         "",
         values.metrics_token,
         "What Prometheus sends to read /metrics (Authorization: Bearer …), from wherever it asks; at least 16 "
@@ -328,17 +269,13 @@ class Settings:
         secret=True,
     )
     otel_exporter_otlp_endpoint: str = _variable(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
         values.address("http://127.0.0.1:4318"),
         "Where an OpenTelemetry collector takes traces, such as http://127.0.0.1:4318. Never what people write. Needs "
         "requirements-tracing.txt. Empty: none.",
     )
     log_level: str = _variable(
-        "LOG_LEVEL",
-        "info",
-        values.one_of("debug", "info", "warning", "error"),
-        "How much is logged. Prompts and answers never are.",
+        "info", values.one_of("debug", "info", "warning", "error"), "How much is logged. Prompts and answers never are."
     )
 
     @property
@@ -361,12 +298,13 @@ class Settings:
 
 def variables() -> dict[str, Variable]:
     """Every variable by the name of its field in Settings."""
-    return {each.name: each.metadata["variable"] for each in fields(Settings)}
+    return {each.name: Variable(each.name.upper(), **each.metadata) for each in fields(Settings)}
 
 
 def load(environ: Mapping[str, str] = os.environ, env_file: Path | None = PROJECT / ".env") -> Settings:
     """The settings of this start. Raises ConfigError; a file that is not there counts as empty."""
-    written = _read(env_file) if env_file else {}
+    known = {variable.name for variable in variables().values()}
+    written = env_files.read(env_file, known) if env_file else {}
     checked: dict[str, Any] = {}
     for attribute, variable in variables().items():
         text, place = environ.get(variable.name, "").strip(), "environment"
@@ -425,34 +363,6 @@ def _checked(variable: Variable, text: str, place: str) -> Any:
         raise ConfigError(
             f"{variable.name} ({place}) must be {allowed}.", "Correct it there and start again."
         ) from None  # the cause would show the value
-
-
-def _read(file: Path) -> dict[str, tuple[str, str]]:
-    """Each name in `file` with its value and its place; the last one counts where a name is written twice."""
-    try:
-        with file.open(encoding="utf-8-sig") as stream:
-            bindings = list(parse_stream(stream))
-    except FileNotFoundError:
-        return {}
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file} is not UTF-8 text.", "Save it as UTF-8 and start again.") from None
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read ({error.strerror}).", "Check who may read it.") from None
-    known = {variable.name for variable in variables().values()}
-    found: dict[str, tuple[str, str]] = {}
-    for binding in bindings:
-        # The parser counts from the blank lines above; universal newlines leave only \n.
-        blank = re.match(r"\s*", binding.original.string)
-        line = binding.original.line + (blank.group().count("\n") if blank else 0)
-        place = f"{file.name} line {line}"
-        if binding.error or (binding.key in known and binding.value is None):
-            raise ConfigError(
-                f"{place} cannot be read.",
-                "Write it as NAME=value, with both quotation marks or none, and start again.",
-            )
-        if binding.key:
-            found[binding.key] = ((binding.value or "").strip(), place)
-    return found
 
 
 def _is_loopback(host: str) -> bool:

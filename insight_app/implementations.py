@@ -13,7 +13,7 @@ from insight_app.chat.option_store import OptionStore
 from insight_app.chat.options import limits
 from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.temporary import Conversations
-from insight_app.chat.traced import TracedEngine
+from insight_app.chat.traced import TracedEngine, TracedModeration
 from insight_app.config import Settings
 from insight_app.engines.asking import Asking
 from insight_app.engines.base import Engine, Options, Stop, Turn
@@ -27,6 +27,8 @@ from insight_app.library.pull_store import PullStore
 from insight_app.limits import rates
 from insight_app.moderation.judge import Ask
 from insight_app.moderation.judge_families import Question
+from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
+from insight_app.moderation.store import ModerationStore
 from insight_app.storage.database import NEWEST, Database
 from insight_app.storage.temporary import InMemory, InSharedMemory, folder_in_memory
 from insight_app.telemetry.metrics import Metrics
@@ -124,7 +126,18 @@ def traced(engines: list[Engine], tracing: Tracing) -> list[Engine]:
     return [TracedEngine(each, tracing) for each in engines] if tracing.is_on else engines
 
 
-def asking(engine: Fallback, settings: Settings) -> Ask:
+def moderation_of(
+    settings: Settings, rules: ModerationStore, engine: Fallback, metrics: Metrics, tracing: Tracing
+) -> Moderation:
+    """What holds prompts and answers to the rules, or lets everything through."""
+    if not settings.enable_moderation:
+        moderation: Moderation = Unmoderated()
+    else:
+        moderation = Moderating(rules, _asking(engine, settings), metrics.rules_acted)
+    return TracedModeration(moderation, tracing) if tracing.is_on else moderation
+
+
+def _asking(engine: Fallback, settings: Settings) -> Ask:
     """How a judge is asked: past the line of answers, for a verdict is none."""
     asked = Asking(engine, settings.keep_alive or None)
 

@@ -28,6 +28,7 @@ from insight_app.api.error_objects import error_object, status_of
 from insight_app.chat.attachment_routes import typed_along
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY
+from insight_app.chat.stream import last_events
 from insight_app.errors import (
     AccountOff,
     AddressUnknown,
@@ -47,13 +48,23 @@ from insight_app.errors import (
     WrongMethod,
 )
 from insight_app.limits.rates import too_often
-from insight_app.rendering import sse
 from insight_app.rendering.swaps import swap
 from insight_app.telemetry.request_ids import REQUEST_ID
-from insight_app.web import draw, from_htmx, large_request, services
+from insight_app.web import EVENTS, draw, from_htmx, large_request, services, streamed
 
 # What is typed there stays on the page.
-_WHERE_ONE_TYPES = {"chat", "streamed", "library", "models", "shelf", "search", "options", "saved"}
+_WHERE_ONE_TYPES = {
+    "chat",
+    "sending",
+    "streamed",
+    "library",
+    "models",
+    "shelf",
+    "search",
+    "options",
+    "saved",
+    "attachments",
+}
 
 
 def register(app: Flask) -> None:
@@ -133,21 +144,10 @@ def _way_in() -> ResponseReturnValue | None:
     """Where who must sign in is led; None where that would lose what they typed: they are told instead."""
     if request.endpoint == "chat.stream":  # htmx repeats a connection that gets anything else for ever
         told = signed_out((request.view_args or {})["answer_id"])
-        return Response((sse.event(told), sse.event("", name="done")), content_type="text/event-stream; charset=utf-8")
+        return streamed(last_events(told), EVENTS)
     if request.method not in ("GET", "HEAD") or current_app.extensions["insight"].settings.auth_mode == "proxy":
         return None
-    if from_htmx() and request.blueprint in (
-        "chat",
-        "streamed",
-        "library",
-        "models",
-        "shelf",
-        "search",
-        "options",
-        "saved",
-        "attachments",
-    ):
-        # what is typed there stays
+    if from_htmx() and request.blueprint in _WHERE_ONE_TYPES:
         return Response(notice(SignInNeeded()), 401, {"HX-Reswap": "none"})
     if from_htmx():
         return Response(headers={"HX-Redirect": url_for("accounts.sign_in")})
@@ -158,9 +158,13 @@ def _way_in() -> ResponseReturnValue | None:
 
 def signed_out(answer_id: int) -> str:
     """The last that a page hears of an answer that grows on it: what has it connect again every two seconds is gone."""
-    # Whom a proxy names is out only by their account.
-    error = AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
-    return swap("#notice", "innerHTML", draw("_notice.html", error=error)) + swap(f"#a{answer_id}-stream", "delete", "")
+    told = swap("#notice", "innerHTML", draw("_notice.html", error=out()))
+    return told + swap(f"#a{answer_id}-stream", "delete", "")
+
+
+def out() -> InsightError:
+    """What is told to who may not be here any more; whom a proxy names is out only by their account."""
+    return AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
 
 
 def notice(error: InsightError) -> str:
@@ -177,7 +181,7 @@ def _begun(error: InsightError) -> dict[str, object]:
     """What the composer needs to know of a text that could not be sent."""
     is_over = isinstance(error, TemporaryOver)
     return {
-        "action": url_for("chat.begin_temporary") if is_over else request.path,
+        "action": url_for("sending.begin_temporary") if is_over else request.path,
         "draft": _typed("message"),
         "chosen": [] if is_over else _attached(),
         "model": _typed("model"),

@@ -14,6 +14,7 @@ from insight_app.accounts.people import Account
 from insight_app.accounts.signing_in import Accounts
 from insight_app.chat.answering import Answering
 from insight_app.chat.attachment_store import AttachmentStore
+from insight_app.chat.conversing import Conversing
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.kept_store import PresetStore, SavedPromptStore
 from insight_app.chat.line import Line
@@ -23,7 +24,7 @@ from insight_app.chat.replies import Replies
 from insight_app.chat.search_store import SearchStore
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.titling import Titling
-from insight_app.chat.traced import TracedModeration
+from insight_app.chat.writing import Writing
 from insight_app.config import Settings
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import ENGINE_WORDS
@@ -32,7 +33,7 @@ from insight_app.limits.counting import Counting
 from insight_app.limits.store import LimitStore
 from insight_app.limits.usage_store import UsageStore
 from insight_app.moderation import rule_list
-from insight_app.moderation.moderating import Moderating, Moderation, Unmoderated
+from insight_app.moderation.moderating import Moderation
 from insight_app.moderation.store import ModerationStore
 from insight_app.privacy.diagnostics import Records
 from insight_app.privacy.pruning import Pruning
@@ -162,13 +163,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     engine.start()
     rules = ModerationStore(database)
     rule_list.begin(rules)
-    moderation: Moderation = (
-        Moderating(rules, implementations.asking(engine, settings), metrics.rules_acted)
-        if settings.enable_moderation
-        else Unmoderated()
-    )
-    if tracing.is_on:
-        moderation = TracedModeration(moderation, tracing)
+    moderation = implementations.moderation_of(settings, rules, engine, metrics, tracing)
     instructions = Instructions(rules, conversations)
     personal = PersonalStore(database)
     diagnostics = Records(
@@ -182,33 +177,46 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
     titling = Titling(engine, conversations, moderation, is_idle=lambda: not (line.waiting() or line.running()))
     if settings.titles == "auto":
         titling.start()
+    writing = Writing(
+        engine=engine,
+        moderation=moderation,
+        line=line,
+        report=metrics.answer_ended,
+        count=tally.ended,
+        tracing=tracing,
+    )
+    conversing = Conversing(
+        writing=writing,
+        engine=engine,
+        store=conversations,
+        moderation=moderation,
+        instructions=instructions,
+        asked_for=AskedFor(options, conversations.tries),
+        watching=diagnostics.watching,
+        picture=attachments.picture,
+    )
     answering = Answering(
+        writing=writing,
+        conversing=conversing,
         engine=engine,
         store=conversations,
         replies=replies,
         moderation=moderation,
-        instructions=instructions,
-        asked_for=AskedFor(options, conversations.tries),
         line=line,
         patience_seconds=settings.engine_wait_seconds,
-        report=metrics.answer_ended,
         refused=metrics.too_many_waiting.inc,
-        count=tally.ended,
-        watching=diagnostics.watching,
         write_through=database.write_through,
         living=metrics.live.inc,
         ended=titling.consider,
-        tracing=tracing,
-        picture=attachments.picture,
     )
     passing = Passing(
-        writing=answering.writing,
+        writing=writing,
         moderation=moderation,
         instructions=instructions,
         options=implementations.options_of(settings),
         living=metrics.live.inc,
     )
-    answering.carry_on()
+    answering.left_behind.carry_on()
     pruning = Pruning(database, retention, is_idle=lambda: not replies.count(), also=attachments.prune)
     pruning.start()
     return Services(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TypeVar, cast
 
@@ -12,6 +12,7 @@ from flask import (
     current_app,
     request,
     session,
+    stream_with_context,
 )
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import StrictUndefined
@@ -52,17 +53,31 @@ HEADERS = {
 LONGEST_COOKIE_SECONDS = 365 * 86_400
 # In bytes: an address, a password in any script, and the way to go on with.
 LARGEST_OF_STRANGERS = 2**16
+# For proxies: each piece is for somebody who waits for it.
+NOT_HELD_BACK = {"X-Accel-Buffering": "no"}
+NOR_PACKED = {**NOT_HELD_BACK, "Cache-Control": "no-store, no-transform"}
+EVENTS = "text/event-stream; charset=utf-8"
 Chunk = TypeVar("Chunk", bytes, str)
 csrf = CSRFProtect()
 
 
-def guarded(events: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The same stream; a fault of ours ends it and is logged like any other, not by the server with its message."""
+def streamed(pieces: Iterator[Chunk], kind: str, headers: Mapping[str, str] = NOT_HELD_BACK) -> Response:
+    """A response that is sent as it is made. A fault of ours ends it, and is logged like any other."""
+    return Response(stream_with_context(_guarded(pieces)), content_type=kind, headers=dict(headers))
+
+
+def _guarded(pieces: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The server itself would log a fault with its message."""
     try:
-        yield from events
+        yield from pieces
     except Exception as error:
         services().metrics.faults.inc()
         current_app.extensions["log"].error("stream broke", endpoint=request.endpoint, exc_info=error)
+
+
+def attachment(pieces: Iterator[Chunk], kind: str, name: str) -> Response:
+    """A file for the browser to keep."""
+    return streamed(pieces, kind, {"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def services() -> Services:

@@ -79,13 +79,11 @@ def ollama() -> Iterator[ScriptedOllama]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[OwnPostgres]:
     """One for all tests, with a database EMPTY whose copies are ready for use."""
-    found = OwnPostgres()
-    found.start()
-    found.run(f"CREATE DATABASE {EMPTY}")
-    with closing(Database(found.url(EMPTY))) as database:
-        database.bring_up_to_date()
-    yield found
-    found.close()
+    with OwnPostgres() as found:
+        found.run(f"CREATE DATABASE {EMPTY}")
+        with closing(Database(found.url(EMPTY))) as database:
+            database.bring_up_to_date()
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -206,10 +204,8 @@ def bob(shared: Flask) -> Visitor:
 
 @pytest.fixture
 def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
+    with OwnRedis() as found:
+        yield found
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
 import pytest
+from own_server import OwnServer
 
 # Nothing here has to be there after a power cut.
 FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -28,8 +28,11 @@ def has_room(folder: Path) -> bool:
     return folder.is_dir() and shutil.disk_usage(folder).free > ROOM
 
 
-class OwnPostgres:
-    """Started by `start()`, which may be called again after `stop()`: then it has what it had."""
+class OwnPostgres(OwnServer):
+    """Has at each start what it had."""
+
+    start_seconds = 20
+    ends_at = signal.SIGQUIT
 
     def __init__(self, settings: dict[str, str] = FAST) -> None:
         self._settings = settings | SMALL
@@ -43,7 +46,6 @@ class OwnPostgres:
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         self.folder.chmod(0o755)
-        self._process: subprocess.Popen[bytes] | None = None
         self._run("initdb", "-D", self.data, "-U", "insight", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
     @property
@@ -53,27 +55,14 @@ class OwnPostgres:
     def url(self, database: str) -> str:
         return f"postgresql://insight:never-shown@/{database}?host={self.folder}"
 
-    def start(self) -> None:
+    def _begun(self) -> subprocess.Popen[bytes]:
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._programs / "postgres"), "-D", self.data, "-k", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user)
-        until = time.monotonic() + 20
-        while not self._answers():
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < until, "postgres does not answer"
+            return subprocess.Popen(command, stdout=log, stderr=log, user=self._user)
 
-    def stop(self) -> None:
-        """At once, and every connection with it."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait()
-            self._process = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+    def _said(self) -> str:
+        return (self.folder / "log").read_text()
 
     def create(self, template: str = "template0") -> str:
         """A new database, as a copy; returns its name."""
@@ -87,10 +76,6 @@ class OwnPostgres:
     def run(self, statement: str, database: str = "postgres") -> None:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(statement)
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self.folder)
 
     def _somebody(self) -> str | None:
         """Postgres does not run as root."""

@@ -6,16 +6,16 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from own_server import OwnServer
 from redis import Redis
 from redis.exceptions import RedisError
 
 
-class OwnRedis:
-    """Started by `start()`, which may be called again after `stop()`: then it is empty."""
+class OwnRedis(OwnServer):
+    """Empty at each start."""
 
     def __init__(self) -> None:
         program = shutil.which("redis-server")
@@ -27,27 +27,11 @@ class OwnRedis:
         self.socket = self.folder / "socket"
         self.url = f"unix://{self.socket}"
         self.client = Redis.from_url(self.url)
-        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def _begun(self) -> subprocess.Popen[bytes]:
         options = {"port": "0", "unixsocket": str(self.socket), "save": "", "appendonly": "no", "dir": str(self.folder)}
         command = [self._program, *(word for name, value in options.items() for word in (f"--{name}", value))]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
-        while not self._answers():
-            assert self._process.poll() is None, f"redis-server ended with {self._process.returncode}"
-            assert time.monotonic() < until, "redis-server does not answer"
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def pause(self) -> None:
         """It takes connections and says nothing."""
@@ -59,9 +43,8 @@ class OwnRedis:
         self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        self.stop()
+        super().close()
         self.client.close()
-        shutil.rmtree(self.folder)
 
     def _answers(self) -> bool:
         try:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insight_app.api.completions import MOST_MESSAGES, MOST_STOPS, Asked, read
+from insight_app.api.completion_request import MOST_MESSAGES, MOST_STOPS
+from insight_app.api.completions import Asked, read
 from insight_app.engines.base import Options, Turn
 from insight_app.engines.tools import ToolCall
 from insight_app.errors import InputError, NotACompletion, NotJson, PromptTooLarge

@@ -118,9 +118,9 @@ def test_answers_of_a_dead_process_go_on_later_where_they_could_not_at_once(
 
     monkeypatch.setattr(services.replies, "orphans", orphans)
     monkeypatch.setattr(services.conversations, "left_behind", full)
-    services.answering.carry_on()
+    services.answering.left_behind.carry_on()
     assert broken.is_set()
-    services.answering.carry_on()
+    services.answering.left_behind.carry_on()
     for answer_id in asked:
         reply = services.replies.get(answer_id)
         while reply is not None and not reply.ended:

@@ -15,7 +15,7 @@ from scripted_ollama import ScriptedOllama, gate, silence
 from test_chat_replies import until
 from visitor import Visitor
 
-from insight_app.chat import answering
+from insight_app.chat import answering, left_behind
 from insight_app.chat.messages import State
 from insight_app.config import Settings
 from insight_app.errors import ServerEnding
@@ -133,7 +133,7 @@ def test_a_program_is_told_that_its_server_ended_and_the_answer_goes_on(
 def test_an_answer_that_nobody_writes_is_found_also_where_its_process_ended_later_than_this_one_began(
     services: Services, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "SUSPECT_SECONDS", 0.0)
+    monkeypatch.setattr(left_behind, "SUSPECT_SECONDS", 0.0)
     _, left = services.conversations.ask("Hi", model="llama3.2")
     assert left is not None
     ollama.script("Found.")

@@ -26,10 +26,8 @@ Make = Callable[..., list[Line]]
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
+    with OwnRedis() as found:
+        yield found
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -20,21 +20,6 @@ from insight_app.chat.replies_redis import RepliesInRedis
 from insight_app.engines.base import Stop
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def redis(shared: OwnRedis) -> OwnRedis:
-    shared.stop()
-    shared.start()
-    return shared
-
-
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "RENEW_SECONDS", 0.2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from insight_app.chat import prompts
 from insight_app.chat.messages import Message, State, title_of
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.errors import EmptyPrompt, PromptTooLarge
 
 

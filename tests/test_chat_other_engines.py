@@ -15,7 +15,7 @@ from scripted_ollama import ScriptedOllama, status
 from scripted_openai import ScriptedOpenAI
 from visitor import Visitor
 
-from insight_app.chat.answering import GO_ON
+from insight_app.chat.conversing import GO_ON
 from insight_app.chat.messages import State
 from insight_app.config import Settings
 from insight_app.errors import ServerStopped

@@ -112,8 +112,8 @@ def test_an_answer_that_is_continued_or_carried_on_has_it_too(
     sends_and_waits(visitor, f"/answers/{answer_id}/continue")
     _, left = services.conversations.ask("Hello", model="")
     assert left is not None
-    services.answering._suspects.add(left.id)
-    services.answering.carry_on()
+    services.answering.left_behind.suspects.add(left.id)
+    services.answering.left_behind.carry_on()
     reply = services.replies.get(left.id)
     while reply is not None and not reply.ended:
         assert reply.wait(reply.version, 5)

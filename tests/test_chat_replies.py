@@ -12,18 +12,17 @@ import pytest
 from own_redis import OwnRedis
 
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Activity, Replies, RepliesInMemory, Reply
+from insight_app.chat.replies import Replies, RepliesInMemory
 from insight_app.chat.replies_redis import RepliesInRedis
+from insight_app.chat.reply import Activity, Reply
 
 Found = TypeVar("Found")
 
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
+    with OwnRedis() as found:
+        yield found
 
 
 @pytest.fixture(params=["memory", "redis"])

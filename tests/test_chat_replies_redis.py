@@ -24,18 +24,10 @@ from insight_app.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[OwnRedis]:
-    found = OwnRedis()
-    found.start()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def redis(shared: OwnRedis) -> OwnRedis:
-    shared.stop()
-    shared.start()
-    return shared
+def steady() -> Iterator[OwnRedis]:
+    """One that no test stops."""
+    with OwnRedis() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +53,10 @@ STEPS = st.one_of(
 
 
 @given(st.lists(STEPS, max_size=40))
-def test_whatever_is_lost_a_mirror_becomes_the_original(shared: OwnRedis, steps: list[object]) -> None:
+def test_whatever_is_lost_a_mirror_becomes_the_original(steady: OwnRedis, steps: list[object]) -> None:
     """Notices do not come at all here: looking without one must be enough."""
-    shared.client.flushall()
-    link = Link(shared.url)
+    steady.client.flushall()
+    link = Link(steady.url)
     outbox, mirrors = Outbox(link, "writer"), Mirrors(link, lambda answer_id: None)
     original = outbox.open(1, "c", "m", 0)
     outbox.send()
@@ -77,9 +69,9 @@ def test_whatever_is_lost_a_mirror_becomes_the_original(shared: OwnRedis, steps:
         elif step == "look":
             mirrors.look()
         elif step == "empty":
-            shared.client.flushall()
+            steady.client.flushall()
         else:
-            shared.client.delete(keys.answer(1))
+            steady.client.delete(keys.answer(1))
         if mirror is None or mirror.lost:
             mirror = mirrors.get(1)
         if mirror is not None:

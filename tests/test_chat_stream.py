@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from insight_app.chat import stream
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.chat.stream import MERGE_SECONDS, MOST_MERGE_SECONDS, Reader, follow, merge_seconds
 from insight_app.rendering.markdown import render
 

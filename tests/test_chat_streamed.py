@@ -15,7 +15,7 @@ from visitor import Visitor
 
 from insight_app.chat import streamed, streamed_routes
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.chat.streamed import Frame
 from insight_app.errors import EngineBusy
 from insight_app.services import Services

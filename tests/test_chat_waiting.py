@@ -16,7 +16,7 @@ from visitor import Visitor
 from insight_app import create_app
 from insight_app.chat import pages, patience, stream
 from insight_app.chat.messages import Figures, Outcome, State
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.config import Settings
 from insight_app.engines import fallback
 from insight_app.errors import EngineBusy, EngineUnreachable, ModelMissing, OutOfMemory

@@ -296,10 +296,6 @@ def test_the_readme_lists_every_variable_with_its_default() -> None:
     assert [v.name for v in variables().values() if v.default and f"`{v.default}`" not in rows[v.name]] == []
 
 
-def test_every_variable_has_the_name_of_its_field() -> None:
-    assert {name: v.name.lower() for name, v in variables().items()} == {name: name for name in variables()}
-
-
 def _run(**environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "insight_app.config"]
     kept = {name: value for name, value in os.environ.items() if name not in {v.name for v in variables().values()}}

@@ -39,10 +39,8 @@ from insight_app.storage.database import Database
 @pytest.fixture(scope="module")
 def own() -> Iterator[OwnPostgres]:
     """One that may be stopped."""
-    found = OwnPostgres()
-    found.start()
-    yield found
-    found.close()
+    with OwnPostgres() as found:
+        yield found
 
 
 @pytest.fixture
@@ -116,7 +114,7 @@ def test_an_answer_that_cannot_begin_without_the_database_begins_when_it_is_back
 ) -> None:
     services, bob = services_of(there), signed_in(there, BOB)
     place, name = (services.rules, "version") if at == "rules" else (services.conversations, "instructions")
-    asked, begun = getattr(place, name), services.answering._take
+    asked, begun = getattr(place, name), services.answering.conversing._take
 
     def stopped_before(*of: object) -> object:
         monkeypatch.setattr(place, name, asked)
@@ -124,11 +122,11 @@ def test_an_answer_that_cannot_begin_without_the_database_begins_when_it_is_back
         return asked(*of)
 
     def begin(*of: Any) -> Any:
-        monkeypatch.setattr(services.answering, "_take", begun)
+        monkeypatch.setattr(services.answering.conversing, "_take", begun)
         monkeypatch.setattr(place, name, stopped_before)
         return begun(*of)
 
-    monkeypatch.setattr(services.answering, "_take", begin)
+    monkeypatch.setattr(services.answering.conversing, "_take", begin)
     ollama.script("Here it is.")
     assert bob.send("/messages", message="Hi", key=bob.field("key")).status_code == 303
     (reply,) = services.replies.here()

@@ -111,9 +111,7 @@ def test_an_answer_goes_on_while_redis_is_gone(
 ) -> None:
     for switch in ("_storage_dead", "_in_memory_fallback_enabled"):  # of an object that all apps of a process share
         monkeypatch.setattr(limiter, switch, False)
-    redis, go_on = OwnRedis(), threading.Event()
-    at_end.callback(redis.close)
-    redis.start()
+    redis, go_on = at_end.enter_context(OwnRedis()), threading.Event()
     here, there = (Visitor(app(settings, redis, at_end).test_client()) for _ in range(2))
     here.open("/")
     ollama.script(BEGUN, gate(go_on), REDIS.kept.removeprefix(BEGUN))

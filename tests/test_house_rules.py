@@ -75,6 +75,7 @@ LICENCES: dict[str, set[str]] = {
     "chat/preset_routes.py": WEB,
     "chat/kept_store.py": SQL,
     "chat/saved_prompt_routes.py": WEB,
+    "chat/sending_routes.py": WEB,
     "chat/streamed_routes.py": WEB,
     "accounts/account_routes.py": WEB,
     "accounts/door_routes.py": WEB,
@@ -126,8 +127,9 @@ LAYERS = (
     ("rendering", "engines", "telemetry"),
     ("storage",),
     ("config",),
+    ("env_files",),
     ("errors",),
-    ("amounts", "sentences", "traceparent", "values"),
+    ("amounts", "forms", "sentences", "traceparent", "values"),
     ("words",),
 )
 # Above the layers: what puts the product together, and what all routes share.

@@ -291,9 +291,7 @@ def test_a_model_that_answers_a_program_is_not_removed(
 def test_a_model_that_answers_somebody_at_another_process_is_not_removed(
     settings: Settings, ollama: ScriptedOllama, at_end: ExitStack
 ) -> None:
-    redis = OwnRedis()
-    redis.start()
-    at_end.callback(redis.close)
+    redis = at_end.enter_context(OwnRedis())
     other = RepliesInRedis(redis.url)
     at_end.callback(other.leave)
     line = LineInRedis(other.link, other.token, 1)

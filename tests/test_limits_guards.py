@@ -197,8 +197,8 @@ def test_an_answer_that_is_carried_on_is_counted_once_with_what_its_last_run_too
     assert answer is not None
     found.conversations.checkpoint([(answer.id, 0, "", "so far. " * 1000)])
     ollama.script("and on", silence)
-    found.answering._suspects.add(answer.id)
-    found.answering.carry_on()
+    found.answering.left_behind.suspects.add(answer.id)
+    found.answering.left_behind.carry_on()
     while (reply := found.replies.get(answer.id)) is None or reply.position <= 8000:
         pass
     found.answering.stop(answer.id)

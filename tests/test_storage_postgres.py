@@ -35,10 +35,8 @@ def database(new_database: New) -> Database:
 @pytest.fixture
 def own() -> Iterator[OwnPostgres]:
     """One that may be stopped."""
-    found = OwnPostgres()
-    found.start()
-    yield found
-    found.close()
+    with OwnPostgres() as found:
+        yield found
 
 
 UNDER_GEVENT = """

@@ -98,10 +98,16 @@ def test_steady_chunks_are_a_stream() -> None:
     assert verify(STEADY, "x", "x" * 10).startswith("streams: 10 chunks in order, first after 1000 ms")
 
 
+def test_an_answer_that_ended_early_is_a_stream_whose_note_is_no_part_of_it() -> None:
+    note = b"\n\n[The answer reached its longest length. Ask for the rest.]\n"
+    assert verify([*STEADY, (11.0, note)], "x", "x" * 10).startswith("streams: 11 chunks")
+
+
 @pytest.mark.parametrize(
     ("found", "at_first", "kept", "reason"),
     [
         (STEADY, "x", "y" * 10, "out of order"),
+        ([*STEADY, (11.0, b" and more")], "x", "x" * 10, "out of order"),
         (STEADY, "x" * 10, "x" * 10, "complete"),
         ([(1.0, b"xx"), (2.0, b"xx")], "x", "xxxx", "holds it back"),
         ([(9.0 + number / 100, b"x") for number in range(10)], "x", "x" * 10, "held back"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.forms import ChangePasswordForm, KeyForm
@@ -94,10 +94,8 @@ def _page(
 SCOPES = {Scope.CHAT: lazy("Asks"), Scope.MODELS: lazy("Lists models"), Scope.ADMIN: lazy("Sees everybody’s use")}
 
 
-def _back(done: str) -> Response:
-    response = redirect(url_for("account.page", done=done), 303)
-    assert isinstance(response, Response)
-    return response
+def _back(done: str) -> ResponseReturnValue:
+    return redirect(url_for("account.page", done=done), 303)
 
 
 def register(app: Flask) -> None:

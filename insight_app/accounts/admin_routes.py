@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.forms import ROLES, InvitationForm
@@ -169,16 +169,12 @@ def _hints(account: Account) -> dict[str, str]:
     return hints
 
 
-def _back(done: str) -> Response:
-    response = redirect(url_for("people.page", done=done), 303)
-    assert isinstance(response, Response)
-    return response
+def _back(done: str) -> ResponseReturnValue:
+    return redirect(url_for("people.page", done=done), 303)
 
 
-def _back_to(account_id: str, done: str) -> Response:
-    response = redirect(url_for("people.one", account_id=account_id, done=done), 303)
-    assert isinstance(response, Response)
-    return response
+def _back_to(account_id: str, done: str) -> ResponseReturnValue:
+    return redirect(url_for("people.one", account_id=account_id, done=done), 303)
 
 
 def register(app: Flask) -> None:

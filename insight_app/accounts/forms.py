@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, HiddenField, PasswordField, SelectField, StringField
 from wtforms.validators import ValidationError
 
 from insight_app.accounts import passwords
 from insight_app.accounts.people import Role, clean_email
 from insight_app.accounts.tokens import Scope
+from insight_app.forms import Form
 from insight_app.words import N_, _, lazy
 
 NO_EMAIL = N_("Write an e-mail address, such as name@example.org.")
 ROLES = {Role.MEMBER.value: N_("Member"), Role.ADMIN.value: N_("Admin")}
 
 
-class _Form(FlaskForm):  # type: ignore[misc]
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
-
-
-class SignInForm(_Form):
+class SignInForm(Form):
     """`next` is the page to go on with, "" for the first one."""
 
     email = StringField(lazy("E-mail"))
@@ -41,7 +36,7 @@ class SignInForm(_Form):
         return given if is_ours else "/"
 
 
-class _NewPasswordForm(_Form):
+class _NewPasswordForm(Form):
     """What has a field for a new password; `address` says whose."""
 
     new_password = PasswordField(lazy("New password"))
@@ -87,7 +82,7 @@ class ChangePasswordForm(_NewPasswordForm):
     new_password = PasswordField(lazy("New password"))
 
 
-class KeyForm(_Form):
+class KeyForm(Form):
     """A new key."""
 
     label = StringField(lazy("Name"))
@@ -134,7 +129,7 @@ class KeyForm(_Form):
             return None
 
 
-class InvitationForm(_Form):
+class InvitationForm(Form):
     """A link for somebody new; with an address it serves that one only."""
 
     email = StringField(lazy("E-mail"))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from flask import Blueprint, Flask, Response, jsonify, request, stream_with_context
+from flask import Blueprint, Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
@@ -20,14 +20,14 @@ from insight_app.api.following import pieces, wait_for
 from insight_app.api.guards import Door, refuse_compressed, refuse_foreign_pages
 from insight_app.chat.attachment_routes import expect_eyes
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Reply
-from insight_app.engines.base import Model, full_name
+from insight_app.chat.reply import Reply
+from insight_app.engines.base import Model, key_of
 from insight_app.engines.tools import ToolCall
 from insight_app.errors import InsightError, ModelMissing, NotJson, ServerStopped
 from insight_app.limits import rates
 from insight_app.limits.guards import allowed, an_answer
 from insight_app.rendering import sse
-from insight_app.web import allow_large, csrf, guarded, largest_request, largest_with_pictures, services
+from insight_app.web import EVENTS, allow_large, csrf, largest_request, largest_with_pictures, services, streamed
 
 # So long a stream waits with its headers: what goes wrong until then has a status.
 HEADERS_SECONDS = 5.0
@@ -67,9 +67,7 @@ def complete() -> ResponseReturnValue:
         raise
     about = Completion(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), reply.activity.model or asked.task.model)
     if asked.stream:
-        events = stream_with_context(guarded(_events(about, reply, door, asked.with_usage)))
-        response = Response(events, content_type="text/event-stream; charset=utf-8")
-        response.headers["X-Accel-Buffering"] = "no"
+        response = streamed(_events(about, reply, door, asked.with_usage), EVENTS)
         response.call_on_close(reply.stop.ask)  # also where nobody took the first byte
         return response
     text, thinking = reply.answer.since(0), reply.thinking.since(0)
@@ -88,7 +86,7 @@ def model(model: str) -> ResponseReturnValue:
     """One of them."""
     expect_scope(Scope.MODELS)
     for each in _offered():
-        if full_name(each.name).casefold() == full_name(model).casefold():
+        if key_of(each.name) == key_of(model):
             return jsonify(_about(each))
     raise ModelMissing(model=model)
 

@@ -1,4 +1,4 @@
-"""What a program asks for at /v1/chat/completions: JSON in OpenAI's words becomes a task, or a field is wrong."""
+"""What a program asks for at /v1/chat/completions: OpenAI's words become a task, or a field is wrong."""
 
 from __future__ import annotations
 
@@ -7,109 +7,26 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Any, Literal
 
-import msgspec
-from msgspec import Meta, Struct
-
+from insight_app.api import completion_request
+from insight_app.api.completion_request import (
+    Call,
+    CompletionRequest,
+    Function,
+    Part,
+    ResponseFormat,
+    SentMessage,
+    json_of,
+    wrong,
+)
 from insight_app.api.pictures import Sent, from_address
 from insight_app.chat.prompts import clean
-from insight_app.engines.base import MOST_TOKENS, Options, Task, Turn
+from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.tools import DEEPEST, ToolCall, each_text
-from insight_app.errors import NotACompletion, NotJson, PromptTooLarge
+from insight_app.errors import NotJson, PromptTooLarge
 
-MOST_MESSAGES, MOST_TOOLS, MOST_STOPS = 2_000, 128, 16
-LONGEST_NAME = 255
 LONGEST_KEPT_SECONDS = 10**9
-_SEED = 2**63
-_WHOLE_NUMBERS = frozenset({"n", "max_tokens", "max_completion_tokens", "seed", "num_ctx"})
-
-Tokens = Annotated[int, Meta(ge=1, le=MOST_TOKENS)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
-
-
-class ImageUrl(Struct):
-    url: Annotated[str, Meta(description="A data: address with base64; nothing is fetched")]
-
-
-class Part(Struct):
-    """A part of a message's content: "text", or "image_url" in what a user says."""
-
-    type: str
-    text: str | None = None
-    image_url: ImageUrl | None = None
-
-
-class CalledFunction(Struct):
-    name: Name
-    arguments: str  # JSON, as a text
-
-
-class Call(Struct):
-    """A call of a tool that an answer made."""
-
-    function: CalledFunction
-    id: str | None = None
-
-
-class SentMessage(Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part] | None = None
-    tool_calls: Annotated[list[Call], Meta(max_length=MOST_TOOLS)] | None = None
-    tool_call_id: str | None = None
-
-
-class Function(Struct):
-    name: Name
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-
-
-class Tool(Struct):
-    type: Literal["function"]
-    function: Function
-
-
-class JsonSchema(Struct):
-    schema: dict[str, Any]
-
-
-class ResponseFormat(Struct):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchema | None = None
-
-
-class StreamOptions(Struct):
-    include_usage: bool | None = None
-
-
-class CompletionRequest(Struct):
-    """The fields that mean something here; all others are passed over."""
-
-    messages: Annotated[list[SentMessage], Meta(min_length=1, max_length=MOST_MESSAGES)]
-    model: Annotated[str, Meta(max_length=LONGEST_NAME)] | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: Annotated[int, Meta(ge=1, le=1)] | None = None
-    max_tokens: Tokens | None = None
-    max_completion_tokens: Tokens | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    seed: Annotated[int, Meta(ge=-_SEED, le=_SEED - 1)] | None = None
-    stop: str | Annotated[list[str], Meta(max_length=MOST_STOPS)] | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    response_format: ResponseFormat | None = None
-    tools: Annotated[list[Tool], Meta(max_length=MOST_TOOLS)] | None = None
-    tool_choice: Annotated[str | dict[str, Any] | None, Meta(description="Only “auto” and “none” are possible")] = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-    # Ollama's own, which OpenAI does not have.
-    num_ctx: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    keep_alive: Annotated[
-        int | float | str | None, Meta(description="Seconds, or a duration such as “10m”; -1 is for good")
-    ] = None
-    think: bool | Literal["low", "medium", "high"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +54,7 @@ def read(body: bytes, longest: int) -> Asked:
 
     Raises NotJson, NotACompletion, NotAPicture or PromptTooLarge.
     """
-    given = _json(body)
-    if not isinstance(given, dict):
-        raise NotJson
-    try:
-        request = msgspec.convert({name: _whole(name, value) for name, value in given.items()}, CompletionRequest)
-    except msgspec.ValidationError as error:
-        raise _in_words(str(error)) from None  # without its cause: that one can quote what was sent
+    request = completion_request.read(body)
     turns = _turns(request.messages)
     tools = _tools(request)
     format = _format(request.response_format)
@@ -151,62 +62,6 @@ def read(body: bytes, longest: int) -> Asked:
     usage = request.stream_options is not None and bool(request.stream_options.include_usage)
     task = Task(clean(request.model or ""), turns, _options(request), format=format, tools=tools)
     return Asked(task, bool(request.stream), usage, _pictures(request.messages))
-
-
-def _whole(name: str, value: Any) -> Any:
-    """37.0 is a whole number too: JSON has only one kind."""
-    return int(value) if name in _WHOLE_NUMBERS and isinstance(value, float) and value.is_integer() else value
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body, parse_constant=_never, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise NotJson from None
-
-
-def _never(_: str) -> NoReturn:
-    raise ValueError("JSON has no such number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _never(text)
-
-
-def _wrong(param: str, problem: str) -> NotACompletion:
-    return NotACompletion(param=param, problem=problem)
-
-
-_KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
-
-
-def _in_words(said: str) -> NotACompletion:
-    """What msgspec says of a value, without the value: it quotes some."""
-    what, _, where = said.rpartition(" - at `$")
-    what, param = (what, where.rstrip("`").lstrip(".")) if what else (said, "")
-    if missing := re.fullmatch(r"Object missing required field `(\w+)`", what):
-        return _wrong(f"{param}.{missing[1]}".lstrip("."), "is missing")
-    expected = re.match(r"Expected `([a-z |]+)`( of length)?(?: ([<>]=) (-?[\d.]+))?", what)
-    if not expected:
-        return _wrong(param, "has a value that is not possible")
-    kinds, length, sign, number = expected.groups()
-    if not sign:
-        return _wrong(param, "must be " + " or ".join(_KINDS.get(kind, kind) for kind in kinds.split(" | ")))
-    bound = "at least" if sign == ">=" else "at most"
-    if not length:
-        return _wrong(param, f"must be {bound} {number.removesuffix('.0')}")
-    if (sign, number) == (">=", "1"):
-        return _wrong(param, "must not be empty")
-    return _wrong(param, f"must have {bound} {number} {'characters' if kinds == 'str' else 'entries'}")
 
 
 def _turns(messages: Sequence[SentMessage]) -> tuple[Turn, ...]:
@@ -232,7 +87,7 @@ def _text(content: str | Sequence[Part] | None, where: str) -> str:
         return clean(content or "")
     for number, part in enumerate(content):
         if (part.text if part.type == "text" else part.image_url if part.type == "image_url" else None) is None:
-            raise _wrong(f"{where}.content[{number}]", "is neither text nor a picture, and nothing else can be sent")
+            raise wrong(f"{where}.content[{number}]", "is neither text nor a picture, and nothing else can be sent")
     return clean("".join(part.text or "" for part in content if part.type == "text"))
 
 
@@ -243,25 +98,25 @@ def _pictures(messages: Sequence[SentMessage]) -> tuple[Sent, ...]:
             if part.type == "image_url" and part.image_url is not None:
                 where = f"messages[{number}].content[{place}].image_url.url"
                 if message.role != "user":
-                    raise _wrong(where, "can only be in what a user says")
+                    raise wrong(where, "can only be in what a user says")
                 found.append(Sent(where, from_address(part.image_url.url, where), number))
     return tuple(found)
 
 
 def _call(call: Call, where: str) -> ToolCall:
     try:
-        arguments = _json((call.function.arguments.strip() or "{}").encode("utf-8", "surrogatepass"))
+        arguments = json_of((call.function.arguments.strip() or "{}").encode("utf-8", "surrogatepass"))
     except NotJson:
         arguments = None
     if not isinstance(arguments, dict):
-        raise _wrong(f"{where}.function.arguments", "must be a JSON object, as text")
+        raise wrong(f"{where}.function.arguments", "must be a JSON object, as text")
     return ToolCall(clean(call.function.name), _cleaned(arguments, f"{where}.function.arguments"), clean(call.id or ""))
 
 
 def _tools(request: CompletionRequest) -> tuple[dict[str, Any], ...]:
     """The tools as Ollama takes them, which is as OpenAI has them."""
     if request.tool_choice not in (None, "auto", "none"):
-        raise _wrong("tool_choice", "can only be “auto” or “none”: the model itself decides whether it calls a tool")
+        raise wrong("tool_choice", "can only be “auto” or “none”: the model itself decides whether it calls a tool")
     if request.tool_choice == "none":
         return ()
     return tuple(_tool(tool.function, f"tools[{number}].function") for number, tool in enumerate(request.tools or ()))
@@ -283,7 +138,7 @@ def _format(wanted: ResponseFormat | None) -> str | dict[str, Any] | None:
     if wanted.type == "json_object":
         return "json"
     if wanted.json_schema is None:
-        raise _wrong("response_format.json_schema", "is missing")
+        raise wrong("response_format.json_schema", "is missing")
     where = "response_format.json_schema.schema"
     return _cleaned(wanted.json_schema.schema, where) or "json"
 
@@ -293,7 +148,7 @@ def _cleaned(value: dict[str, Any], where: str) -> dict[str, Any]:
         cleaned: dict[str, Any] = each_text(value, clean)
         return cleaned
     except ValueError:
-        raise _wrong(where, f"has more than {DEEPEST} objects or lists in each other") from None
+        raise wrong(where, f"has more than {DEEPEST} objects or lists in each other") from None
 
 
 def _expect_no_more(longest: int, turns: Sequence[Turn], schemas: Sequence[Any]) -> None:
@@ -341,8 +196,8 @@ def _keep_alive(given: int | float | str | None) -> str | None:
         return None
     if isinstance(given, str):
         if not re.fullmatch(r"-?(?=.)(\d{1,5}h)?(\d{1,6}m)?(\d{1,9}s)?(\d{1,9}ms)?|-?\d{1,9}", given, re.ASCII):
-            raise _wrong("keep_alive", "must be seconds or a duration such as “10m”; -1 is for good, 0 not at all")
+            raise wrong("keep_alive", "must be seconds or a duration such as “10m”; -1 is for good, 0 not at all")
         return given
     if not -LONGEST_KEPT_SECONDS <= given <= LONGEST_KEPT_SECONDS:
-        raise _wrong("keep_alive", f"must be at most {LONGEST_KEPT_SECONDS:,} seconds")
+        raise wrong("keep_alive", f"must be at most {LONGEST_KEPT_SECONDS:,} seconds")
     return str(math.floor(given))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.engines.base import Piece
 from insight_app.engines.tools import ToolCall
 

@@ -10,7 +10,7 @@ from flask import request
 
 from insight_app.accounts.guards import still_in
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.errors import BodyCompressed, ForeignPage, InsightError, KeyRefused, ServerStopped, explain
 from insight_app.web import services
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from insight_app.api.completions import CompletionRequest
+from insight_app.api.completion_request import CompletionRequest
 from insight_app.chat.attachments import MOST_FILES
 from insight_app.chat.messages import State
 
@@ -175,7 +175,7 @@ def _open(summary: str, schema: dict[str, Any], kind: str = JSON) -> dict[str, A
 
 
 def _requests() -> dict[str, Any]:
-    """What completions.py takes, as it says itself; and what /api/chat takes."""
+    """What completion_request.py takes, as it says itself; and what /api/chat takes."""
     _, schemas = msgspec.json.schema_components([CompletionRequest], ref_template="#/components/schemas/{name}")
     text = {"type": "string"}
     known: dict[str, Any] = {"message": text}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, after_this_request, jsonify, request, stream_with_context
+from flask import Blueprint, Flask, Response, after_this_request, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_scope, me
@@ -19,13 +20,22 @@ from insight_app.chat.attachment_routes import expect_eyes
 from insight_app.chat.attachments import Attachment, expect_few
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import is_temporary
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.engines.base import Piece
 from insight_app.errors import NotAChat, NotAPicture
 from insight_app.limits import rates
 from insight_app.limits.guards import an_answer
 from insight_app.rendering import sse
-from insight_app.web import allow_large, csrf, guarded, largest_request, largest_with_pictures, services
+from insight_app.web import (
+    EVENTS,
+    NOT_HELD_BACK,
+    allow_large,
+    csrf,
+    largest_request,
+    largest_with_pictures,
+    services,
+    streamed,
+)
 from insight_app.words import _, said_number
 
 api = Blueprint("api", __name__, url_prefix="/api")
@@ -44,46 +54,17 @@ def chat() -> ResponseReturnValue:
     named "done", holds how it ended. X-Conversation-Id and X-Answer-Id name what was stored.
     """
     expect_scope(Scope.CHAT)
-    text, conversation_id, model, temporary, sent = _asked()
-    store, answering = services().conversations, services().answering
-    before = []
-    if conversation_id:
-        own_conversation(conversation_id)
-        before = store.history(conversation_id)
-    parent_id = before[-1].id if before else None
-    with an_answer(model) as taken:
-        services().engine.expect(taken.model)
-        text = services().moderation.prompt(text)
-        answering.expect_room(me().id, taken.model, stays=True)
-        attached = _attached(sent, taken.model, temporary=temporary or is_temporary(conversation_id or ""))
-        prompt, answer = store.ask(
-            text,
-            model=taken.model,
-            owner=me().id,
-            conversation_id=conversation_id,
-            parent_id=parent_id,
-            attached=attached,
-            temporary=temporary,
-        )
-    assert answer is not None  # without a form key every request is its own
-    door = Door()
-    reply = answering.start(answer, [*before, prompt], patient=False)
-    headers = {
-        "X-Conversation-Id": answer.conversation_id,
-        "X-Answer-Id": str(answer.id),
-        "X-Accel-Buffering": "no",
-    }
+    asked, door = _asked(), Door()
+    reply = _begun(asked)
+    headers = {"X-Conversation-Id": reply.conversation_id, "X-Answer-Id": str(reply.id), **NOT_HELD_BACK}
     if request.accept_mimetypes.best_match(["text/plain", "text/event-stream"]) == "text/event-stream":
-        events = stream_with_context(guarded(_events(reply, door)))
-        return Response(events, content_type="text/event-stream; charset=utf-8", headers=headers)
+        return streamed(_events(reply, door), EVENTS, headers)
     wait_for(reply, lambda: len(reply.answer), door.is_shut, seconds=None)
     if not len(reply.answer) and (problem := door.problem_of(reply)):
         # Also to who is told an error, and may ask again: the prompt is stored.
         after_this_request(lambda told: (told.headers.update(headers), told)[1])
         raise problem
-    return Response(
-        stream_with_context(guarded(_text(reply, door))), content_type="text/plain; charset=utf-8", headers=headers
-    )
+    return streamed(_text(reply, door), "text/plain; charset=utf-8", headers)
 
 
 @api.get("/answers/<int:answer_id>")
@@ -108,7 +89,43 @@ def register(app: Flask) -> None:
     csrf.exempt(api)  # no cookie gives any right here, so there is none to abuse
 
 
-def _asked() -> tuple[str, str | None, str, bool, list[Sent]]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a program asks. `conversation_id` None: in a new conversation, which may be a `temporary` one."""
+
+    text: str
+    conversation_id: str | None
+    model: str
+    temporary: bool
+    pictures: list[Sent]
+
+
+def _begun(asked: Asked) -> Reply:
+    """The answer, which is being written; the prompt is stored."""
+    store, answering, home = services().conversations, services().answering, asked.conversation_id
+    before = []
+    if home:
+        own_conversation(home)
+        before = store.history(home)
+    with an_answer(asked.model) as taken:
+        services().engine.expect(taken.model)
+        text = services().moderation.prompt(asked.text)
+        answering.expect_room(me().id, taken.model, stays=True)
+        temporary = asked.temporary or is_temporary(home or "")
+        prompt, answer = store.ask(
+            text,
+            model=taken.model,
+            owner=me().id,
+            conversation_id=home,
+            parent_id=before[-1].id if before else None,
+            attached=_attached(asked.pictures, taken.model, temporary=temporary),
+            temporary=temporary,
+        )
+    assert answer is not None  # without a form key every request is its own
+    return answering.start(answer, [*before, prompt], patient=False)
+
+
+def _asked() -> Asked:
     settings = services().settings
     pictures.expect_little_else(request.get_data(), largest_request(settings))
     try:
@@ -130,7 +147,7 @@ def _asked() -> tuple[str, str | None, str, bool, list[Sent]]:
     names = [f"images[{number}]" for number in range(len(images))]
     sent = [Sent(name, pictures.from_base64(each, name)) for name, each in zip(names, images, strict=True)]
     text = prompts.check(given["message"], settings.max_prompt_chars, with_files=bool(sent))
-    return text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary, sent
+    return Asked(text, prompts.clean(conversation_id or "") or None, prompts.clean(model)[:255], temporary, sent)
 
 
 def _attached(sent: list[Sent], model: str, *, temporary: bool) -> list[Attachment]:

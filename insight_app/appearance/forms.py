@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.validators import InputRequired
 
 from insight_app.appearance.looks import THEMES, Look
+from insight_app.forms import Form
 from insight_app.words import _, lazy
 
 
-class AppearanceForm(FlaskForm):  # type: ignore[misc]
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
-
+class AppearanceForm(Form):
     theme = RadioField(lazy("Theme"), [InputRequired()])
     language = SelectField(lazy("Language"))
     keys = BooleanField(lazy("Single keys act"))

@@ -1,4 +1,4 @@
-"""The writer of answers that are kept: begins them, keeps what is written, and brings them to their end.
+"""The writers of answers: begins them, keeps what is written, and brings them to their end.
 
 A writer belongs to no request: it goes on when every page is closed, and only Stop ends it early.
 """
@@ -8,48 +8,36 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
-from insight_app.chat import memory
-from insight_app.chat.instructions import Instructions
+from insight_app.chat.conversing import Begun, Conversing
+from insight_app.chat.left_behind import LeftBehind
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Message, Outcome, State
 from insight_app.chat.patience import Patience
-from insight_app.chat.replies import Activity, Replies, Reply
+from insight_app.chat.replies import Replies
+from insight_app.chat.reply import Reply
 from insight_app.chat.temporary import Conversations
-from insight_app.chat.writing import Count, Living, Report, Writing, broken, last_prompt
-from insight_app.engines.base import Options, Task, Turn
+from insight_app.chat.writing import Living, Writing, broken
 from insight_app.engines.fallback import Fallback
 from insight_app.errors import (
-    ContextFull,
     DatabaseError,
     EngineBroke,
-    EngineError,
     InsightError,
-    RulesUnreadable,
     ServerEnding,
-    ServerStopped,
     TakesNothingNew,
     TooManyWaiting,
 )
-from insight_app.moderation.moderating import Hold, Moderation
+from insight_app.moderation.moderating import Moderation
 from insight_app.telemetry.request_ids import in_its_name
-from insight_app.telemetry.traces import Tracing
 
 # What a page has shown for a second is kept, also where the machine loses its power: so often, and what that takes.
 CHECKPOINT_SECONDS = 0.8
 # How long the end of a server waits for what is kept or read just then.
 END_SECONDS = 1.0
-# For an engine that would answer its own last turn instead of going on with it.
-GO_ON = "Go on with your answer exactly where it breaks off. Begin with the very next word, and repeat nothing."
-# How often answers are looked for that nobody writes.
-SUSPECT_SECONDS = 5.0
-# Around each exchange with the engine, for who asked that it be recorded.
-Watching = Callable[[Reply, Task], AbstractContextManager[object]]
 
 
 class Answering:
@@ -58,47 +46,38 @@ class Answering:
     def __init__(
         self,
         *,
+        writing: Writing,
+        conversing: Conversing,
         engine: Fallback,
         store: Conversations,
         replies: Replies,
         moderation: Moderation,
-        instructions: Instructions,
-        asked_for: Callable[[Message], Options],
         line: Line,
         patience_seconds: float,
-        report: Report,
-        refused: Callable[[], object] = lambda: None,
-        count: Count = lambda owner, model, figures: None,
-        watching: Watching = lambda reply, task: nullcontext(),
-        write_through: Callable[[], object] = lambda: None,
-        living: Living = lambda more: None,
-        ended: Callable[[int], object] = lambda answer_id: None,
-        tracing: Tracing | None = None,
-        picture: Callable[[str], bytes] = lambda attachment_id: b"",
+        refused: Callable[[], object],
+        write_through: Callable[[], object],
+        living: Living,
+        ended: Callable[[int], object],
     ) -> None:
+        """`refused` is told of a prompt that finds no place in the line, `ended` of an answer, by its id.
+
+        `patience_seconds` is how long an engine that is away is waited for; `write_through` has the disk keep what
+        was stored.
+        """
+        self.writing = writing
+        self.conversing = conversing
         self._engine = engine
         self._store = store
         self._replies = replies
         self._moderation = moderation
-        self._instructions = instructions
-        self._asked_for = asked_for
         self._line = line
-        self.writing = Writing(
-            engine=engine, moderation=moderation, line=line, report=report, count=count, tracing=tracing
-        )
         self._patience_seconds = patience_seconds
-        self._report = report
         self._refused = refused
-        self._watching = watching
         self._write_through = write_through
         self._living = living
         self._ended = ended
-        self._picture = picture
         self._log = structlog.get_logger("answer")
-        self._suspects = set(store.unfinished())  # answers that nobody may be writing any more
-        self._taken: dict[int, Message] = {}  # those of them that are ours, and could not go on yet
-        self._unfinished: set[int] = set()  # those of the last look that are not written here
-        self._look_at = 0.0
+        self.left_behind = LeftBehind(store, replies, partial(self.start, wanted=False), writing.report_left)
         self._kept: dict[int, int] = {}  # how long each answer was at its last checkpoint
         self._takes_new = True
         self._writers: dict[Reply, threading.Thread] = {}
@@ -109,8 +88,7 @@ class Answering:
     def start(self, answer: Message, history: Sequence[Message], *, patient: bool = True, wanted: bool = True) -> Reply:
         """Begins to write `answer`, one of the store, as what comes after `history`; goes on where it has a text.
 
-        `patient`: while no engine can be reached, it waits for one. `wanted`: somebody asked that it go on, so an
-        engine that does not do so by itself is told to in words; unasked that could double what was written.
+        `patient`: while no engine can be reached, it waits for one. `wanted` as Begun has it.
         """
         reply = self._replies.open(answer.id, answer.conversation_id, answer.choice, answer.run, answer.owner)
         reply.be_traced(self.writing.tracing.span("answer"))
@@ -119,11 +97,10 @@ class Answering:
         if not self._takes_new:  # it was on its way when this server was asked to end
             self._let_go([reply])
             return reply
-        patience = Patience(self._patience_seconds if patient else 0)
+        begun = Begun(reply, answer, history, Patience(self._patience_seconds if patient else 0), wanted)
         self._living(1)
-        arguments = (reply, answer, history, patience, wanted)
         writing = in_its_name(reply.span.around(self._write))
-        writer = threading.Thread(target=writing, args=arguments, name=f"answer-{answer.id}", daemon=True)
+        writer = threading.Thread(target=writing, args=(begun,), name=f"answer-{answer.id}", daemon=True)
         self._writers[reply] = writer
         writer.start()
         return reply
@@ -145,42 +122,6 @@ class Answering:
                 if isinstance(error, TooManyWaiting):
                     self._refused()
                 raise
-
-    def carry_on(self) -> None:
-        """Goes on with the answers that a former run of the server, or another process that died, left unfinished.
-
-        One that ended two servers, perhaps by its own doing, is interrupted.
-        """
-        try:
-            self._look_for_suspects()
-            orphans = self._replies.orphans(self._suspects)
-            self._suspects.update(orphans)  # until they go on: the disk may be full, and each is given to us but once
-            for answer_id in orphans:
-                answer = self._taken.get(answer_id)
-                if answer is None or self._store.taken({answer_id: answer.run + 1}):
-                    answer = self._store.left_behind(answer_id)
-                if answer is not None and answer.problem == ServerStopped.code:
-                    self._give_up(answer)
-                elif answer is not None:
-                    self._taken[answer_id] = answer  # to take it twice would look like the end of two servers
-                    history = self._store.history(answer.conversation_id, answer.id)[:-1]
-                    self.start(replace(answer, run=answer.run + 1), history, wanted=False)
-                self._taken.pop(answer_id, None)
-                self._suspects.discard(answer_id)
-        except Exception as error:  # what is there can be read nevertheless, and a little later they may go on
-            self._log.error("answers not carried on", exc_info=error)
-
-    def _look_for_suspects(self) -> None:
-        """Also finds what was left by processes that died while Redis was gone, and by one that ended after our start.
-
-        Twice, since a prompt is stored a moment before its answer is begun.
-        """
-        if time.monotonic() < self._look_at:
-            return
-        self._look_at = time.monotonic() + SUSPECT_SECONDS
-        found = set(self._store.unfinished()) - {reply.id for reply in self._replies.here()}
-        self._suspects = found & (self._suspects | self._unfinished)
-        self._unfinished = found
 
     def stop(self, answer_id: int) -> None:
         """Ends an answer now, at the engine too; one that has ended stays as it is."""
@@ -226,18 +167,10 @@ class Answering:
             self._log.error("answers not handed over", exc_info=error)
         self._replies.give_up([reply.id for reply in some])
 
-    def _give_up(self, answer: Message) -> None:
-        ended = State.INTERRUPTED if answer.text or answer.thinking else State.FAILED
-        outcome = Outcome(ended, answer.text, answer.thinking, answer.model, answer.problem, figures=answer.figures)
-        self._store.finish(answer.id, outcome, answer.run + 1)
-        seconds = max(0.0, time.time() - answer.created_at)
-        self._report(ended.value, outcome.problem, seconds, {}, self.writing.known(answer.model))
-
-    def _write(
-        self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience, wanted: bool
-    ) -> None:
+    def _write(self, begun: Begun) -> None:
+        reply = begun.reply
         try:
-            outcome = self._outcome(reply, answer, history, patience, wanted)
+            outcome = self.conversing.outcome(begun)
         except InsightError as error:
             outcome = broken(reply, error)
         except Exception as error:  # a fault of ours must not leave an answer that never ends
@@ -249,63 +182,6 @@ class Answering:
         else:
             self._end(reply, outcome)
         del self._writers[reply]
-
-    def _outcome(
-        self, reply: Reply, answer: Message, history: Sequence[Message], patience: Patience, wanted: bool
-    ) -> Outcome:
-        begun = reply.position
-        while True:
-            try:
-                with self.writing.turn(reply, answer.choice) as my_turn:
-                    return self._take(reply, answer, history, wanted) if my_turn else reply.outcome(State.STOPPED)
-            except (EngineError, DatabaseError, RulesUnreadable) as caught:
-                error = caught.__cause__ if isinstance(caught, RulesUnreadable) else caught
-                if not isinstance(error, (EngineError, DatabaseError)):
-                    raise
-                if reply.stop.asked:
-                    return reply.outcome(State.STOPPED)
-                pause = None if reply.position > begun else patience.pause(error)
-                if pause is None:
-                    return broken(reply, error)
-                reply.enter(Activity(State.QUEUED, answer.choice, problem=error.code))
-            self._wait(reply, answer.choice, pause, patience)
-
-    def _wait(self, reply: Reply, model: str, pause: float, patience: Patience) -> None:
-        """Until it makes sense to ask again: after the pause, and not before somebody has the model."""
-        while not reply.stop.wait(pause) and not self._engine.has(model) and not patience.is_over:
-            pass
-
-    def _take(self, reply: Reply, answer: Message, history: Sequence[Message], wanted: bool) -> Outcome:
-        options = self._asked_for(answer)
-        stage = self.writing.prepare(reply, answer.choice, options, self._store.usual_loading_seconds)
-        goes_on = stage is not None and (not answer.text or self._engine.continues(stage.model, reply.stop))
-        if stage is None or reply.stop.asked:
-            return reply.outcome(State.STOPPED)
-        if not goes_on and not wanted:
-            return reply.outcome(State.INTERRUPTED, problem=ServerStopped.code)
-        hold = self._moderation.earlier()  # the rules may have changed since
-        system = self._instructions.system_prompt(answer.conversation_id, hold)
-        memory.check(history[-1], stage.context, system)
-        room = memory.room(stage.context, options)
-        begun = reply.position
-        while True:
-            reading = memory.choose(history, answer, room, system, partial(self._pictures, stage.model))
-            reply.receipt = reading.receipt(stage.context)
-            try:
-                turns = [_held(turn, hold) for turn in reading.turns]
-                told = [] if goes_on else [Turn("user", GO_ON)]
-                task = Task(stage.model, (*turns, *told), options)
-                with self._watching(reply, task):
-                    return self.writing.follow(reply, task, prompt=last_prompt(turns))
-            except ContextFull:
-                if (room := reading.smaller_room) is None or reply.position > begun:
-                    raise
-
-    def _pictures(self, model: str, message: Message) -> tuple[bytes, ...]:
-        """Those of a message, for a model that sees: another one goes on with the words of the conversation."""
-        if self._engine.sees(model) is False:
-            return ()
-        return tuple(body for each in message.images if (body := self._picture(each.id)))
 
     def _end(self, reply: Reply, outcome: Outcome) -> None:
         seconds = time.monotonic() - reply.began
@@ -332,7 +208,7 @@ class Answering:
             self._try(self._write_through, "not written through")
             self._moderation.refresh()
             if self._takes_new:
-                self.carry_on()
+                self.left_behind.carry_on()
             self._try(self._store.end_idle, "temporary chats not ended")
 
     def _try(self, work: Callable[[], object], otherwise: str) -> None:
@@ -363,8 +239,3 @@ class Answering:
             self._store.checkpoint(
                 [(each.id, each.run, each.thinking.since(0), each.answer.since(0)) for each in grown]
             )
-
-
-def _held(turn: Turn, hold: Hold) -> Turn:
-    """A turn as it may be sent now; the system prompt is made of what was held already."""
-    return turn if turn.role == "system" else replace(turn, text=hold(turn.text, turn.role == "assistant"))

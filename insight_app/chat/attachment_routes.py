@@ -192,8 +192,7 @@ def _context_of(model: str) -> int | None:
 
 def register(app: Flask) -> None:
     app.register_blueprint(attachments)
-    for endpoint in ("attachments.add", "chat.begin", "chat.begin_temporary", "chat.send"):
-        allow_large(app, endpoint, largest_with_files(app.extensions["insight"].settings))
+    allow_large(app, "attachments.add", largest_with_files(app.extensions["insight"].settings))
     app.jinja_env.globals["size_in_words"] = in_bytes
     app.jinja_env.globals["tokens_of"] = memory.tokens_of_file
     app.jinja_env.globals["largest_file_mb"] = app.extensions["insight"].settings.max_attachment_mb

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import secrets
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, HiddenField, StringField, TextAreaField, ValidationError
 
 from insight_app.chat import prompts
 from insight_app.chat.prompts import LONGEST_BASE, Parts
+from insight_app.forms import Form
 from insight_app.words import _, lazy, said_number
 
 
-class _Form(FlaskForm):  # type: ignore[misc]
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py): no token is looked at, or made, again
-
-
-class PromptForm(_Form):
+class PromptForm(Form):
     """A prompt, the model that shall answer it ("" = the first one), and the key that tells one form from another."""
 
     message = TextAreaField("Message")
@@ -56,7 +51,7 @@ class AtMost:
             raise ValidationError(_("At most %(number)s characters are possible.", number=said_number(self._longest)))
 
 
-class ConversationForm(_Form):
+class ConversationForm(Form):
     """A conversation's name."""
 
     title = StringField("Name")
@@ -67,7 +62,7 @@ class ConversationForm(_Form):
         return " ".join(prompts.clean(self.title.data or "").split())[:200]
 
 
-class PromptSettingsForm(_Form):
+class PromptSettingsForm(Form):
     """What the model is told in every conversation of everybody."""
 
     base = TextAreaField(lazy("Your instructions"), [AtMost(LONGEST_BASE)])

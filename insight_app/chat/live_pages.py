@@ -8,13 +8,13 @@ from insight_app.accounts.guards import still_in
 from insight_app.chat import pages, stream
 from insight_app.chat.guards import own_message
 from insight_app.chat.messages import Message, State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.errors import InsightError, NotThere, explain
 from insight_app.refusals import signed_out
 from insight_app.rendering import sse
 from insight_app.rendering.swaps import announce, swap
 from insight_app.traceparent import here
-from insight_app.web import Chunk, draw, guarded, services
+from insight_app.web import Chunk, draw, services
 from insight_app.words import N_, _, said_number
 
 
@@ -86,7 +86,7 @@ def counted(events: Iterator[Chunk], trace: str = "") -> Iterator[Chunk]:
     readers.inc()
     try:
         with services().tracing.span("reader", within=trace or None, beside=here.get() if trace else ""):
-            yield from guarded(events)
+            yield from events
     finally:
         readers.dec()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, StringField, TextAreaField
 from wtforms.validators import ValidationError
 
@@ -22,6 +21,7 @@ from insight_app.chat.options import (
     Wishes,
 )
 from insight_app.chat.prompts import LONGEST_OWN
+from insight_app.forms import Form
 from insight_app.words import N_, _, lazy, said_number
 
 # What can be chosen, in words; "" leaves it to the model or the server.
@@ -44,12 +44,7 @@ THINKING_WORDS = {
 }
 
 
-class _Form(FlaskForm):  # type: ignore[misc]
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
-
-
-class OptionsForm(_Form):
+class OptionsForm(Form):
     """What is wished for a conversation, within limits; a field that is empty leaves it to the model and the server."""
 
     name = StringField(lazy("Name"))  # under which it is kept as a preset, where it is
@@ -130,7 +125,7 @@ class PresetForm(OptionsForm):
         _name(field, presets.LONGEST_NAME)
 
 
-class SavedPromptForm(_Form):
+class SavedPromptForm(Form):
     """A prompt to keep; `longest` is how many characters a message may have."""
 
     name = StringField(lazy("Name"))
@@ -157,7 +152,7 @@ class SavedPromptForm(_Form):
         return prompts.clean(self.text.data or "").strip("\n").rstrip()
 
 
-class BeginningForm(_Form):
+class BeginningForm(Form):
     """What the form of a new chat carries along: what somebody wished for it before the first message."""
 
     preset = HiddenField()

@@ -44,7 +44,7 @@ def choices(wishes: Wishes, *, of_any_model: bool = False) -> Choices:
     found = services()
     limits, wished = found.options.limits, wishes.model or ""
     standing = found.engine.standing
-    engine = (standing.engine_name or standing.wanted) if of_any_model else found.engine.name_for(wished)
+    engine = (standing.engine_name or standing.wanted) if of_any_model else found.engine.engine_of(wished)
     model = "" if of_any_model else found.engine.resolved(wished)
     known = model and not of_any_model
     return Choices(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from flask import render_template, request
+from flask import redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from insight_app import words
@@ -163,6 +164,11 @@ def _ready(last: Message) -> str:
         return ready
     home = services().conversations.conversation(last.conversation_id)
     return ready + swap(f"#c-{home.id}:not(.editing)", "outerHTML", list_pages.line(home))
+
+
+def to_conversation(conversation_id: str) -> ResponseReturnValue:
+    """Where a form leads that was sent without JavaScript."""
+    return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
 
 
 def said_day(seconds: float) -> str:

@@ -16,7 +16,7 @@ import structlog
 
 from insight_app.chat.instructions import Instructions
 from insight_app.chat.messages import Outcome, State
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.chat.writing import Living, Writing, broken, last_prompt
 from insight_app.engines.base import Options, Task, Turn
 from insight_app.engines.tools import ToolCall, each_text
@@ -43,7 +43,7 @@ class Passing:
         moderation: Moderation,
         instructions: Instructions,
         options: Options,
-        living: Living = lambda more: None,
+        living: Living,
     ) -> None:
         self._writing = writing
         self._moderation = moderation

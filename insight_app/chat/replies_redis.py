@@ -14,7 +14,7 @@ from insight_app.chat import redis_keys as keys
 from insight_app.chat.redis_link import Command, Link
 from insight_app.chat.redis_mirrors import Mirrors
 from insight_app.chat.redis_outbox import Outbox
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 
 # How long a start waits to learn whether Redis is there.
 START_SECONDS = 1.5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from insight_app.chat.messages import Message, State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.rendering import progress, sse
 from insight_app.rendering.progress import START, GrowingText, Progress
 from insight_app.rendering.swaps import swap

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.chat.stream import HEARTBEAT_SECONDS, SETTLE_SECONDS, STILL_SECONDS, wait_for_news
 from insight_app.rendering.added import Added
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup, escape
 
+from insight_app import web
 from insight_app.accounts.guards import still_in
 from insight_app.chat import live_pages, pages
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import Message, State
 from insight_app.chat.pages import Article
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.chat.stream import Snapshot
 from insight_app.chat.streamed import STILL_THERE, Frame, follow
-from insight_app.errors import AccountOff, InsightError, NotThere, SignedOut
+from insight_app.errors import InsightError, NotThere
+from insight_app.refusals import out
 from insight_app.web import draw, services
 from insight_app.words import _
 
 streamed = Blueprint("streamed", __name__)
-NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
 # Where something is put into a page that is drawn already. What people write is escaped, so it holds none of these.
 MARKS = tuple(Markup(f"<!-- part {number} -->") for number in range(2))
 # A server that is restarted is back by then, and an answer whose writer is gone has found another one.
@@ -52,10 +53,8 @@ def page(conversation_id: str) -> ResponseReturnValue:
         yield from middle
         yield f'{end}<hr class="whole" hidden>{after}'
 
-    return Response(
-        stream_with_context(live_pages.counted(parts(), reply.trace if reply else "")),
-        content_type="text/html; charset=utf-8",
-        headers=NOT_HELD_BACK,
+    return web.streamed(
+        live_pages.counted(parts(), reply.trace if reply else ""), "text/html; charset=utf-8", web.NOR_PACKED
     )
 
 
@@ -83,7 +82,7 @@ def _while_written(reply: Reply, growing: Article, is_still_in: Callable[[], boo
         status=lambda activity: draw("chat/_status.html", activity=activity),
         finished=lambda: _finished(growing.message.id),
         closing=lambda: live_pages.is_left(reply),
-        leaving=lambda: "" if is_still_in() else _told(_out()),
+        leaving=lambda: "" if is_still_in() else _told(out()),
         heard=lambda began: _heard(live_pages.began(began) if began else _("Still writing")),
     )
 
@@ -139,11 +138,6 @@ def _heard(said: str) -> str:
 
 def _told(error: InsightError, instead_of: str = "") -> str:
     return f'<div class="{instead_of}" role="alert">{draw("_notice.html", error=error)}</div>'
-
-
-def _out() -> InsightError:
-    # Whom a proxy names is out only by their account.
-    return AccountOff() if services().settings.auth_mode == "proxy" else SignedOut()
 
 
 def register(app: Flask) -> None:

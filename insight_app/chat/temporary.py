@@ -47,10 +47,6 @@ class Conversations(ConversationStore):
         with self._home(conversation_id) as store:
             return store.database
 
-    @property
-    def offers_temporary(self) -> bool:
-        return self._temporary is not None
-
     def expect_temporary(self) -> None:
         """Raises TemporaryNotOffered."""
         if self._temporary is None:

@@ -62,17 +62,17 @@ class Titling:
             self._news.wait()
             self._news.clear()
             while self._waiting and not self._closed.wait(LOOK_SECONDS):
-                if not self._is_idle():
-                    continue
-                with suppress(IndexError):
-                    answer_id, tries = self._waiting.pop()
-                    try:
-                        if not self._title(answer_id) and tries + 1 < MOST_TRIES:
-                            self._waiting.appendleft((answer_id, tries + 1))
-                    except InsightError:
-                        pass  # the title stays as it is
-                    except Exception as error:
-                        structlog.get_logger("titling").error("no title", exc_info=error)
+                if self._is_idle():
+                    self._try(*self._waiting.pop())
+
+    def _try(self, answer_id: int, tries: int) -> None:
+        try:
+            if not self._title(answer_id) and tries + 1 < MOST_TRIES:
+                self._waiting.appendleft((answer_id, tries + 1))
+        except InsightError:
+            pass  # the title stays as it is
+        except Exception as error:
+            structlog.get_logger("titling").error("no title", exc_info=error)
 
     def _title(self, answer_id: int) -> bool:
         """False where somebody came first."""

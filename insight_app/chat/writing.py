@@ -11,7 +11,7 @@ from insight_app.chat import memory
 from insight_app.chat.attachments import IMAGE_TOKENS
 from insight_app.chat.line import Line
 from insight_app.chat.messages import Figures, Outcome, State
-from insight_app.chat.replies import Activity, Reply
+from insight_app.chat.reply import Activity, Reply
 from insight_app.engines.base import Done, Options, Piece, Stage, Stop, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.tools import ToolCall, each_text
@@ -39,10 +39,10 @@ class Writing:
         moderation: Moderation,
         line: Line,
         report: Report,
-        count: Count = lambda owner, model, figures: None,
-        tracing: Tracing | None = None,
+        count: Count,
+        tracing: Tracing,
     ) -> None:
-        self.tracing = tracing or Tracing()
+        self.tracing = tracing
         self._engine = engine
         self._moderation = moderation
         self._line = line
@@ -117,6 +117,10 @@ class Writing:
         if reply.prompt_tokens and outcome.state is not State.FAILED:
             # Else nothing was read, and perhaps there is no such model.
             self._count(reply.owner, outcome.model, _known(_taken(reply, outcome)))
+
+    def report_left(self, outcome: Outcome, seconds: float) -> None:
+        """The same of an answer that was left behind, so long after its beginning: what it took was counted before."""
+        self._report(outcome.state.value, outcome.problem, seconds, {}, self.known(outcome.model))
 
     def known(self, model: str) -> str:
         """A model as an engine names it, "" where none has it."""

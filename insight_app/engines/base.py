@@ -102,6 +102,11 @@ def full_name(model: str) -> str:
     return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
 
 
+def key_of(model: str) -> str:
+    """The same for all names of one model: its tag may be left out, and case does not matter. "" for no name."""
+    return full_name(model).casefold() if model else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What the engine is doing before the first piece. `model` is the name it really uses.

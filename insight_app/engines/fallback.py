@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from insight_app.engines.base import About, Engine, Event, Model, Options, Stage, Stop, Task, full_name
+from insight_app.engines.base import About, Engine, Event, Model, Options, Stage, Stop, Task, key_of
 from insight_app.engines.ollama_models import runs_elsewhere
 from insight_app.errors import EngineError, EngineSilent, EngineUnreachable, ModelAway, ModelMissing, NoModel
 
@@ -87,7 +87,7 @@ class Fallback(Engine):
         return self._find(model) is not None
 
     def engine_of(self, model: str) -> str:
-        """The name of the engine that has the model; "" where none does; never waits."""
+        """The name of the engine that would answer for a choice ("" = the first); "" where none would; never waits."""
         found = self._find(model)
         return found[0].name if found else ""
 
@@ -148,11 +148,6 @@ class Fallback(Engine):
         finally:
             limit.cancel()
 
-    def name_for(self, model: str) -> str:
-        """The name of the engine that would answer for this choice; "" where none would. Never waits."""
-        found = self._find(model)
-        return found[0].name if found else ""
-
     def start(self) -> None:
         """Begins to look; in the process that will answer, since threads do not survive a fork."""
         self._thread.start()
@@ -204,10 +199,10 @@ class Fallback(Engine):
 
     def _find(self, model: str) -> tuple[Engine, str] | None:
         """Who has the model ("" = the first choice), and under which name; None where nobody has."""
-        wanted = _key(model or self._preferred)
+        wanted = key_of(model or self._preferred)
         known = [(view.engine, each) for view in self._views for each in view.models]
         for engine, each in known:
-            if _key(each.name) == wanted and (model or not each.refused):
+            if key_of(each.name) == wanted and (model or not each.refused):
                 return engine, each.name
         return None if model else next(((engine, each.name) for engine, each in known if not each.remote), None)
 
@@ -225,11 +220,11 @@ class Fallback(Engine):
         found: dict[str, Model] = {}
         for view in self._views:
             for model in view.models:
-                found.setdefault(_key(model.name), model)
-        preferred = _key(self._preferred)
+                found.setdefault(key_of(model.name), model)
+        preferred = key_of(self._preferred)
 
         def rank(model: Model) -> tuple[bool, bool]:
-            return model.refused or _key(model.name) != preferred, model.remote
+            return model.refused or key_of(model.name) != preferred, model.remote
 
         return tuple(sorted(found.values(), key=rank))
 
@@ -264,7 +259,3 @@ def _ask(view: _View) -> _View:
 def _fresh(problem: EngineError) -> EngineError:
     """The same error without the frames that a kept or twice raised one would hold on to."""
     return type(problem)(**problem.facts)
-
-
-def _key(model: str) -> str:
-    return full_name(model).casefold()

@@ -20,7 +20,7 @@ import requests
 
 from insight_app import errors
 from insight_app.engines import ollama_models
-from insight_app.engines.base import About, Done, Engine, Event, Model, Options, Stage, Stop, Task, Turn, full_name
+from insight_app.engines.base import About, Done, Engine, Event, Model, Options, Stage, Stop, Task, Turn, key_of
 from insight_app.engines.interruptible import Grip
 from insight_app.engines.lines import Lines
 from insight_app.engines.listening import Listening
@@ -139,7 +139,7 @@ class Ollama(Engine):
 
     def _is_listed_elsewhere(self, model: str, grip: Grip) -> bool:
         """Asks anew where the model was not there when the list was last read, or goes by another name."""
-        wanted = full_name(model).casefold()
+        wanted = key_of(model)
         if wanted not in self._remote:
             self._models(grip)
         if wanted not in self._remote:
@@ -157,7 +157,7 @@ class Ollama(Engine):
             found = ollama_models.installed(self._get("/api/tags", grip))
         except ValueError:
             raise errors.EngineBroke(url=self.url, because="a list that is not Ollama's") from None
-        self._remote = {full_name(model.name).casefold(): model.remote for model in found}
+        self._remote = {key_of(model.name): model.remote for model in found}
         known = [replace(model, refused=model.remote and not self._may_run_elsewhere) for model in found]
         # What cannot answer is never chosen unasked while there is something else here.
         return sorted(known, key=lambda model: (ollama_models.judges_only(model.name), model.remote))

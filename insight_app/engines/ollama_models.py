@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from insight_app.engines.base import MOST_TOKENS, About, Model, full_name
+from insight_app.engines.base import MOST_TOKENS, About, Model, key_of
 
 _PARAMETERS = re.compile(r"^(temperature|num_ctx)[ \t]+([\d.]{1,12})[ \t]*$", re.MULTILINE)
 
@@ -61,9 +61,8 @@ def loaded(body: bytes) -> list[Loaded]:
 
 def running(model: str, body: bytes) -> Running | None:
     """What /api/ps says of a model; None where it does not name it. ValueError where the body is no such list."""
-    wanted = full_name(model).casefold()
     for entry in _entries(body):
-        if full_name(_text(entry, "name", "model")).casefold() == wanted:
+        if key_of(_text(entry, "name", "model")) == key_of(model):
             return Running(_tokens(entry.get("context_length")))
     return None
 

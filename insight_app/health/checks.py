@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from insight_app.amounts import in_bytes, in_seconds, lasting
 from insight_app.config import Settings
-from insight_app.engines.base import Engine, full_name
+from insight_app.engines.base import Engine, key_of
 from insight_app.errors import ConfigError, DatabaseError, EngineError, ModelMissing, NoModel
 from insight_app.health import http_view, store, streaming
 from insight_app.health.findings import Check, Finding, good, warning, wrong
@@ -133,9 +133,9 @@ def engine(each: Engine, settings: Settings, others: Sequence[Engine] = ()) -> F
     )
     if not models:
         return wrong(said, NoModel(url=each.url, **each.words).next_step)
-    names = {full_name(model.name).casefold() for model in models}
+    names = {key_of(model.name) for model in models}
     wanted = settings.ollama_model
-    if wanted and each.name != "embedded" and full_name(wanted).casefold() not in names:
+    if wanted and each.name != "embedded" and key_of(wanted) not in names:
         get = ModelMissing(model=wanted, **each.words).next_step
         lacks = _("“%(model)s” is not among them.", model=wanted)
         set_there = _("It is set in OLLAMA_MODEL.")

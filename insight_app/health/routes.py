@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
+from flask import Blueprint, Flask, Response, render_template, request
 from markupsafe import escape
 
 from insight_app.accounts.guards import expect_admin, for_everybody
 from insight_app.errors import NotThere
 from insight_app.health import findings, streaming
 from insight_app.health.checks import Parts, all_checks
-from insight_app.web import add_settings_page, guarded, services
+from insight_app.web import EVENTS, NOR_PACKED, add_settings_page, services, streamed
 from insight_app.words import N_, _
 
 health = Blueprint("health", __name__)
-NOT_HELD_BACK = {"X-Accel-Buffering": "no", "Cache-Control": "no-store, no-transform"}
 MARK = "<!-- here they come -->"
 
 
@@ -46,8 +45,7 @@ def seen() -> Response:
             yield f"<li>{escape(said)}</li>\n"
         yield after
 
-    kind = "text/html; charset=utf-8"
-    return Response(stream_with_context(guarded(parts())), content_type=kind, headers=NOT_HELD_BACK)
+    return streamed(parts(), "text/html; charset=utf-8", NOR_PACKED)
 
 
 @health.get(streaming.PATH)
@@ -57,8 +55,7 @@ def stream() -> Response:
     secret = services().settings.secret_key
     if not streaming.is_allowed(secret, request.args.get("at", ""), request.args.get("by", "")):
         raise NotThere
-    pieces = guarded(streaming.pieces())
-    return Response(pieces, content_type="text/event-stream; charset=utf-8", headers=NOT_HELD_BACK)
+    return streamed(streaming.pieces(), EVENTS, NOR_PACKED)
 
 
 def register(app: Flask) -> None:

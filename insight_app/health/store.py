@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
-from insight_app.storage.database import NEWEST, Database
+from insight_app.storage.database import NEWEST, Database, version_of
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,13 @@ def look(database: Database) -> Facts:
     """Reads, and writes what is there already. Raises DatabaseError where either is not possible."""
     is_sqlite = database.url.get_backend_name() == "sqlite"
     with database.reading() as connection:
-        there = inspect(connection).has_table("alembic_version")
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if there else None
+        found = version_of(connection)
         number = connection.execute(text("SELECT sqlite_version()" if is_sqlite else "SHOW server_version")).scalar()
         ahead = None
         if not is_sqlite:
             now = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
             ahead = float(now) - time.time()
-    if there:
+    if found is not None:
         with database.writing() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
     name = "SQLite" if is_sqlite else "PostgreSQL"

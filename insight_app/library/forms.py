@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import ValidationError
 
 from insight_app.errors import NotAModelName
+from insight_app.forms import Form
 from insight_app.library.names import model_name
 from insight_app.words import lazy
 
 
-class ModelForm(FlaskForm):  # type: ignore[misc]
+class ModelForm(Form):
     """`full_name` is what was meant, once it is valid."""
-
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
 
     name = StringField(lazy("Another model"))
     full_name: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from insight_app.engines.base import full_name
+from insight_app.engines.base import key_of
 from insight_app.library.machine import Machine
 from insight_app.words import N_
 
@@ -66,8 +66,7 @@ WANTED = (
 
 def size_of(name: str) -> int | None:
     """Of a model that is among these, in bytes."""
-    wanted = full_name(name).casefold()
-    return next((each.size for each in WANTED if full_name(each.name) == wanted), None)
+    return next((each.size for each in WANTED if key_of(each.name) == key_of(name)), None)
 
 
 def fit(wanted: Wanted, machine: Machine) -> Fit:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from insight_app.engines.base import Model, full_name
+from insight_app.engines.base import Model, key_of
 from insight_app.engines.ollama_models import Loaded
 from insight_app.errors import EngineError
 
@@ -38,7 +38,7 @@ class Seen:
 
 def same(one: str, other: str) -> bool:
     """Whether both names are of one model: its tag may be left out, and case does not matter."""
-    return full_name(one).casefold() == full_name(other).casefold()
+    return key_of(one) == key_of(other)
 
 
 class Shelf:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectMultipleField, StringField
 from wtforms.validators import ValidationError
 
+from insight_app.forms import Form
 from insight_app.limits.quotas import MOST, NAMES, Allowance
 from insight_app.limits.store import RoleRules
 from insight_app.words import N_, _, lazy, said_number
@@ -18,11 +18,8 @@ from insight_app.words import N_, _, lazy, said_number
 ALL, SOME = "all", "some"
 
 
-class AllowanceForm(FlaskForm):  # type: ignore[misc]
+class AllowanceForm(Form):
     """Four numbers, each of which may be missing."""
-
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
 
     answers_per_day = StringField(lazy("Answers a day"))
     answers_per_month = StringField(lazy("Answers a month"))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from insight_app.accounts.guards import me
-from insight_app.engines.base import Model, full_name
+from insight_app.engines.base import Model, key_of
 from insight_app.errors import ModelNotAllowed, NoModelAllowed, QuotaReached
 from insight_app.limits.store import Place
 from insight_app.web import services
@@ -56,13 +56,13 @@ def allowed_model(wanted: str) -> str:
     if names is None:
         return wanted
     if wanted:
-        if _key(wanted) not in names:
+        if key_of(wanted) not in names:
             raise ModelNotAllowed(model=wanted)
         return wanted
-    preferred = _key(services().settings.ollama_model)
+    preferred = key_of(services().settings.ollama_model)
     for model in services().engine.standing.models:
         # What runs on another machine is never chosen unasked.
-        if _key(model.name) in names and not model.refused and (not model.remote or _key(model.name) == preferred):
+        if key_of(model.name) in names and not model.refused and (not model.remote or key_of(model.name) == preferred):
             return model.name
     raise NoModelAllowed
 
@@ -70,26 +70,22 @@ def allowed_model(wanted: str) -> str:
 def allowed(models: Iterable[Model]) -> tuple[Model, ...]:
     """Those that whoever asks may use."""
     names = _allowed_names()
-    return tuple(model for model in models if names is None or _key(model.name) in names)
+    return tuple(model for model in models if names is None or key_of(model.name) in names)
 
 
 def may_use(model: str) -> bool:
     names = _allowed_names()
-    return names is None or _key(model) in names
+    return names is None or key_of(model) in names
 
 
 def _allowed_names() -> frozenset[str] | None:
     """None: every model."""
     person = me()
     models = services().limits.role(person.role.value).models if person.id else None
-    return None if models is None else frozenset(map(_key, models))
+    return None if models is None else frozenset(map(key_of, models))
 
 
 def _listed(model: str) -> str:
     """The name under which an answer is counted: one that there is, and never what somebody made up."""
     name = services().engine.resolved(model)
     return name if any(each.name == name for each in services().engine.standing.models) else ""
-
-
-def _key(model: str) -> str:
-    return full_name(model).casefold() if model else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, FileField, HiddenField, StringField, TextAreaField, ValidationError
 
+from insight_app.forms import Form
 from insight_app.moderation import checking
 from insight_app.moderation.personal_names import as_kept, as_said
 from insight_app.moderation.rule_lines import Line
@@ -26,17 +26,12 @@ class OneOf(StringField):  # type: ignore[misc]
         super().__init__(label, **{"default": next(iter(words)).value, **given})
         self.words = {value.value: _(said) for value, said in words.items()}
 
-    def pre_validate(self, form: FlaskForm) -> None:
+    def pre_validate(self, form: Form) -> None:
         if self.data not in self.words:
             raise ValidationError(_("Choose one of these."))
 
 
-class _Form(FlaskForm):  # type: ignore[misc]
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
-
-
-class TryForm(_Form):
+class TryForm(Form):
     """A text to try the rules on."""
 
     try_text = TextAreaField(lazy("Something to try"))
@@ -112,7 +107,7 @@ class RuleForm(TryForm):
         return [f"{self[name].label.text}: {said[0]}" for name, said in self.errors.items() if name != "try_text"]
 
 
-class ImportForm(_Form):
+class ImportForm(Form):
     """A file of rules, chosen or pasted, and whether they are added or replace all others."""
 
     file = FileField(lazy("A file"))

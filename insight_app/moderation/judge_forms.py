@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, StringField, ValidationError
 from wtforms.validators import NumberRange
 
+from insight_app.forms import Form
 from insight_app.moderation.forms import OneOf
 from insight_app.moderation.judge_families import Family, Fate
 from insight_app.moderation.judge_settings import (
@@ -24,11 +24,8 @@ FATES = {Fate.REFUSE: N_("Refuse"), Fate.FLAG: N_("Flag"), Fate.IGNORE: N_("Igno
 LATE = {Fate.REFUSE: N_("Refuse, and say why"), Fate.FLAG: N_("Let through, and flag")}
 
 
-class JudgeForm(FlaskForm):  # type: ignore[misc]
+class JudgeForm(Form):
     """Everything about the judge; each category of each family has a field of its own."""
-
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
 
     model = StringField(lazy("Model"))
     prompts = BooleanField(lazy("Read messages before they are sent"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
+from flask import Blueprint, Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
@@ -22,7 +22,7 @@ from insight_app.privacy.imported import Imported
 from insight_app.privacy.packed import Unreadable
 from insight_app.privacy.store import PersonalStore
 from insight_app.privacy.zipped import zipped
-from insight_app.web import add_settings_page, allow_large, guarded, services
+from insight_app.web import add_settings_page, allow_large, attachment, services
 from insight_app.words import N_, _
 
 copies = Blueprint("copies", __name__)
@@ -122,7 +122,9 @@ def all_as_json() -> Response:
     """As docs/privacy.md describes it, with the conversations alone."""
     store = services().personal
     rows = ((each, store.all_messages(each["id"])) for each in store.all_conversations(me().id))
-    return _attachment(export.document(time.time(), None, rows, ()), "conversations.json", "application/json")
+    return attachment(
+        export.document(time.time(), None, rows, ()), "application/json; charset=utf-8", "conversations.json"
+    )
 
 
 @copies.get("/settings/copies/conversations.zip")
@@ -133,8 +135,7 @@ def all_as_markdown() -> Response:
         (export_markdown.file_name(each["title"], each["id"], "md"), _markdown(store, each))
         for each in store.all_conversations(me().id)
     )
-    pieces = stream_with_context(guarded(zipped(files)))
-    return _named(Response(pieces, content_type="application/zip"), "conversations.zip")
+    return attachment(zipped(files), "application/zip", "conversations.zip")
 
 
 @copies.get("/c/<conversation_id>/export.<any(json, md):kind>")
@@ -149,8 +150,8 @@ def one(conversation_id: str, kind: str) -> Response:
     name = export_markdown.file_name(found.title, "" if found.is_temporary else found.id, kind)
     if kind == "json":
         pieces = export.document(time.time(), None, [(row, store.all_messages(found.id))], ())
-        return _attachment(pieces, name, "application/json")
-    return _attachment(_markdown(store, row), name, "text/markdown")
+        return attachment(pieces, "application/json; charset=utf-8", name)
+    return attachment(_markdown(store, row), "text/markdown; charset=utf-8", name)
 
 
 def _markdown(store: PersonalStore, row: Mapping[str, Any]) -> Iterator[str]:
@@ -174,15 +175,6 @@ def _page(**names: object) -> str:
 def _most() -> int:
     """How many bytes a file may have."""
     return services().settings.max_import_mb * MB
-
-
-def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
-    return _named(Response(stream_with_context(guarded(pieces)), content_type=f"{kind}; charset=utf-8"), name)
-
-
-def _named(response: Response, name: str) -> Response:
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
 
 
 def register(app: Flask) -> None:

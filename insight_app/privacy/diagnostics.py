@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from insight_app.chat.messages import is_temporary
-from insight_app.chat.replies import Reply
+from insight_app.chat.reply import Reply
 from insight_app.engines.base import Task
 from insight_app.errors import InsightError
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, ValidationError
 
 from insight_app.amounts import in_words
+from insight_app.forms import Form
 from insight_app.privacy.diagnostics import CHOICES_SECONDS
 from insight_app.privacy.preferences import LONGEST_DAYS, Preferences
 from insight_app.words import _, lazy, ngettext, said_number
@@ -16,12 +16,7 @@ from insight_app.words import _, lazy, ngettext, said_number
 AS_THE_SERVER, SOME_DAYS = "server", "days"
 
 
-class _Form(FlaskForm):  # type: ignore[misc]
-    class Meta:
-        csrf = False  # every post was checked before it came here (web.py)
-
-
-class KeepForm(_Form):
+class KeepForm(Form):
     """How long conversations are kept."""
 
     keep = RadioField(lazy("Keep conversations"), validators=[InputRequired(lazy("Choose one."))])
@@ -53,7 +48,7 @@ class KeepForm(_Form):
         return int(self.days.data) if self.keep.data == SOME_DAYS else None
 
 
-class DiagnosticsForm(_Form):
+class DiagnosticsForm(Form):
     """For how long there is to be a record."""
 
     seconds = SelectField(lazy("For how long"), choices=[str(each) for each in CHOICES_SECONDS])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, session, stream_with_context, url_for
+from flask import Blueprint, Flask, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -19,7 +19,7 @@ from insight_app.privacy import export
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import announce
-from insight_app.web import add_settings_page, from_htmx, guarded, services
+from insight_app.web import add_settings_page, attachment, from_htmx, services
 from insight_app.words import N_, lazy
 
 privacy = Blueprint("privacy", __name__, url_prefix="/settings/privacy")
@@ -166,9 +166,7 @@ def _back(done: str | None = None, anchor: str | None = None) -> Response:
 
 
 def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
-    name = f"insightsphere-{time.strftime('%Y-%m-%d')}-{name}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(stream_with_context(guarded(pieces)), content_type=f"{kind}; charset=utf-8", headers=headers)
+    return attachment(pieces, f"{kind}; charset=utf-8", f"insightsphere-{time.strftime('%Y-%m-%d')}-{name}")
 
 
 def register(app: Flask) -> None:

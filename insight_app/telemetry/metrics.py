@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -26,6 +27,7 @@ MOST_RULES = 50
 OTHER = "other"
 WAITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+SPEEDS = (1, 2.5, 5, 10, 20, 30, 50, 75, 100, 150, 250, 500)
 STAGES = ("queued", "loading", "reading", "thinking", "writing")
 
 
@@ -53,83 +55,43 @@ class Metrics:
         # Where processes are several, their figures are here.
         self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
         self._models, self._rules = Few(MOST_MODELS), Few(MOST_RULES)
-        self.answers = Counter(
-            "insight_answers_total", "Answers by how they ended.", ["state", "problem"], registry=self.registry
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        self.answers = counter("insight_answers_total", "Answers by how they ended.", ["state", "problem"])
+        self.model_answers = counter("insight_model_answers_total", "Answers by model.", ["model", "state"])
+        self.tokens = counter("insight_answer_tokens_total", "Tokens written.")
+        self.first_text = histogram(
+            "insight_first_text_seconds", "From the prompt to the answer's first text.", buckets=WAITS
         )
-        self.model_answers = Counter(
-            "insight_model_answers_total", "Answers by model.", ["model", "state"], registry=self.registry
+        self.speed = histogram(
+            "insight_tokens_per_second", "How fast a model wrote an answer.", ["model"], buckets=SPEEDS
         )
-        self.tokens = Counter("insight_answer_tokens_total", "Tokens written.", registry=self.registry)
-        self.first_text = Histogram(
-            "insight_first_text_seconds",
-            "From the prompt to the answer's first text.",
-            buckets=WAITS,
-            registry=self.registry,
-        )
-        self.speed = Histogram(
-            "insight_tokens_per_second",
-            "How fast a model wrote an answer.",
-            ["model"],
-            buckets=(1, 2.5, 5, 10, 20, 30, 50, 75, 100, 150, 250, 500),
-            registry=self.registry,
-        )
-        self.stages = Histogram(
+        self.stages = histogram(
             "insight_stage_seconds",
             "How long an answer was in each of its stages.",
             ["stage"],
             buckets=(*WAITS, 300),
-            registry=self.registry,
         )
-        self.engine_errors = Counter(
-            "insight_engine_errors_total",
-            "What an engine could not do, also where it was tried again.",
-            ["problem"],
-            registry=self.registry,
+        self.engine_errors = counter(
+            "insight_engine_errors_total", "What an engine could not do, also where it was tried again.", ["problem"]
         )
-        self.pulls = Counter(
-            "insight_pulls_total", "Models fetched, by how that ended.", ["state", "problem"], registry=self.registry
-        )
-        self.ratings = Counter(
-            "insight_ratings_total", "Thumbs up and down, by model.", ["model", "rating"], registry=self.registry
-        )
-        self.faults = Counter("insight_faults_total", "Requests that met a fault of ours.", registry=self.registry)
-        self.database_faults = Counter(
-            "insight_database_faults_total", "What could not be kept or read.", ["problem"], registry=self.registry
-        )
-        self.database_seconds = Histogram(
+        self.pulls = counter("insight_pulls_total", "Models fetched, by how that ended.", ["state", "problem"])
+        self.ratings = counter("insight_ratings_total", "Thumbs up and down, by model.", ["model", "rating"])
+        self.faults = counter("insight_faults_total", "Requests that met a fault of ours.")
+        self.database_faults = counter("insight_database_faults_total", "What could not be kept or read.", ["problem"])
+        self.database_seconds = histogram(
             "insight_database_seconds",
             "How long transactions took, with the wait for their turn.",
             ["kind"],
             buckets=SHORT,
-            registry=self.registry,
         )
-        self.redis_seconds = Histogram(
-            "insight_redis_seconds", "How long Redis took to answer.", buckets=SHORT, registry=self.registry
-        )
-        self.moderated = Counter(
-            "insight_moderated_total", "What rules did, by their action.", ["action"], registry=self.registry
-        )
-        self.rules = Counter(
-            "insight_rule_hits_total", "How often each rule acted, by its id.", ["rule"], registry=self.registry
-        )
-        self.limited = Counter(
-            "insight_limited_total", "Requests that a limit refused.", ["limit"], registry=self.registry
-        )
-        self.readers = Gauge(
-            "insight_stream_readers",
-            "Open streams of answers.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.live = Gauge(
-            "insight_live_answers",
-            "Answers being written or waiting.",
-            registry=self.registry,
-            multiprocess_mode="livesum",
-        )
-        self.too_many_waiting = Counter(
-            "insight_too_many_waiting_total", "Prompts that found no place in the line.", registry=self.registry
-        )
+        self.redis_seconds = histogram("insight_redis_seconds", "How long Redis took to answer.", buckets=SHORT)
+        self.moderated = counter("insight_moderated_total", "What rules did, by their action.", ["action"])
+        self.rules = counter("insight_rule_hits_total", "How often each rule acted, by its id.", ["rule"])
+        self.limited = counter("insight_limited_total", "Requests that a limit refused.", ["limit"])
+        self.too_many_waiting = counter("insight_too_many_waiting_total", "Prompts that found no place in the line.")
+        self.readers = gauge("insight_stream_readers", "Open streams of answers.")
+        self.live = gauge("insight_live_answers", "Answers being written or waiting.")
         self._log = structlog.get_logger("answer")
         self._shared = _Shared(self._folder)
         self._shared.add("insight_redis_up", "1 while Redis answers, or none is needed.", redis_up)

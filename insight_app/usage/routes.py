@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
-from flask import Blueprint, Flask, Response, render_template, request, stream_with_context
+from flask import Blueprint, Flask, render_template, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import expect_admin, expect_scope, me
@@ -17,7 +16,7 @@ from insight_app.limits import quotas
 from insight_app.limits.store import Use
 from insight_app.usage import rows
 from insight_app.usage.charts import Chart, chart
-from insight_app.web import add_settings_page, guarded, services
+from insight_app.web import add_settings_page, attachment, services, streamed
 from insight_app.words import N_, _
 
 PERIOD_DAYS = (7, 30, 90)
@@ -73,10 +72,10 @@ def everybody() -> str:
 @usage.get("/all.csv")
 def as_csv() -> ResponseReturnValue:
     expect_admin()
-    name = f"insightsphere-usage-{time.strftime('%Y-%m-%d')}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     found = services().usage.rows(_hour_since(_asked_days(30)))
-    return _streamed(rows.as_csv(found), "text/csv", headers)
+    return attachment(
+        rows.as_csv(found), "text/csv; charset=utf-8", f"insightsphere-usage-{time.strftime('%Y-%m-%d')}.csv"
+    )
 
 
 @programs.get("/usage")
@@ -88,11 +87,7 @@ def for_programs() -> ResponseReturnValue:
     days = _asked_days(0) if given else 30
     if not days or len(given) > 1:
         raise NoSuchDays(limit=MOST_DAYS)
-    return _streamed(rows.as_json(services().usage.rows(_hour_since(days)), days), "application/json", {})
-
-
-def _streamed(pieces: Iterator[str], kind: str, headers: dict[str, str]) -> Response:
-    return Response(stream_with_context(guarded(pieces)), content_type=f"{kind}; charset=utf-8", headers=headers)
+    return streamed(rows.as_json(services().usage.rows(_hour_since(days)), days), "application/json; charset=utf-8", {})
 
 
 def _period() -> int:

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,7 @@ def steady() -> Iterator[SteadyOllama]:
 
 @pytest.fixture(scope="module")
 def own_redis() -> Iterator[OwnRedis]:
-    with closing(OwnRedis()) as server:
-        server.start()
+    with OwnRedis() as server:
         yield server
 
 
