@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from test_privacy_copies import without_ids
 
 from insight_app.chat.prompts import clean
-from insight_app.privacy import export, importing
+from insight_app.privacy import export, importing, upload
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
 from insight_app.privacy.imported_files import looked_into
@@ -211,4 +212,39 @@ def test_a_list_of_which_all_is_broken_is_left_soon(item: str) -> None:
         many += len(some)
     assert time.process_time() - began < 5
     assert many == MOST_BROKEN
+    assert found.is_cut
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "1", '""'])
+def test_one_that_would_fill_the_memory_is_not_read_and_those_before_it_are(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """150 KB of a ZIP file had everybody wait for a minute, and took 4 GB."""
+    monkeypatch.setattr(upload, "MOST_VALUES", 10_000)
+    full = f'{{"mapping": {{}}, "x": [{f"{value}," * 100_000}{value}]}}'
+    found = opened(f'[{{"messages": []}}, {full}, {{}}]'.encode(), 10**8)
+    tracemalloc.start()
+    told = importing.some(found)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert told == [importing.NO_MESSAGES, importing.BROKEN]
+    assert found.is_cut
+    assert most < 400_000
+
+
+def test_one_with_much_in_it_is_read_where_all_of_them_together_have_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload, "MOST_VALUES", 100)
+    each = {"id": "a", "messages": [{"role": "user", "text": "a, b" * 10}] * 5}
+    told = importing.some(found := opened(json.dumps([each] * 60).encode(), 10**8))
+    assert len(told) == 60
+    assert all(isinstance(each, Imported) for each in told)
+    assert not found.is_cut
+
+
+def test_of_a_list_without_an_end_so_many_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MOST_CONVERSATIONS", 3)
+    found = opened(json.dumps([{}] * 4).encode(), 10**6)
+    assert found.some() == [{}] * 3
     assert found.is_cut
