@@ -6,7 +6,8 @@ import json
 import math
 import time
 import tracemalloc
-from contextlib import closing
+from contextlib import closing, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from test_privacy_copies import without_ids
 
 from insight_app.chat.prompts import clean
-from insight_app.privacy import export, importing, upload
+from insight_app.chat.store import ConversationStore
+from insight_app.errors import NotThere
+from insight_app.privacy import copies_store, export, importing, upload
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
 from insight_app.privacy.imported_files import looked_into
@@ -25,6 +28,7 @@ from insight_app.privacy.store import PersonalStore
 from insight_app.privacy.upload import MOST_BROKEN, opened
 from insight_app.storage.database import Database, sqlite_url
 
+ON_BOTH_DATABASES = True
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 figure = st.none() | st.floats(0, 1e6) | st.integers(0, 10**6)
 count = st.none() | st.integers(0, 10**9)
@@ -103,6 +107,57 @@ def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     (row,) = store.all_conversations(owner)
     made: dict[str, Any] = json.loads("".join(export.document(0.0, None, [(row, store.all_messages(row["id"]))], ())))
     return made
+
+
+def many(messages: int) -> Imported:
+    said = [
+        {"id": place, "parent_id": place - 1 if place else None, "role": role, "text": f"{place}"}
+        for place, role in zip(range(messages), cycle(("user", "assistant")), strict=False)
+    ]
+    (found,) = importing.some(opened(json.dumps([{"title": "Long", "messages": said}]).encode(), 10**6))
+    assert isinstance(found, Imported)
+    return found
+
+
+def test_while_a_long_one_is_kept_others_are_answered_and_nobody_sees_the_half_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies_store, "AT_ONCE", 4)
+    store, new, paused = ConversationStore(database), many(10).id_for("bob"), []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        store.ask("In between", model="", owner="ann")
+        with pytest.raises(NotThere):
+            store.conversation(new)
+        assert store.newest_conversations(owner="bob").conversations == []
+        assert store.bin("bob") == []
+
+    monkeypatch.setattr(copies_store.time, "sleep", pause)
+    assert CopiesStore(database).add(many(10), "bob", "") == new
+    assert len(paused) == 2
+    assert store.conversation(new).titled_by == "person"
+    assert [each.text for each in store.history(new)] == [f"{place}" for place in range(10)]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_long_one_of_which_half_is_there_is_brought_anew(
+    deleted: bool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies_store, "AT_ONCE", 4)
+    copies, found = CopiesStore(database), many(10)
+
+    def end(_seconds: float) -> None:
+        if not deleted:
+            raise KeyboardInterrupt
+        PersonalStore(database).delete_everything("bob")
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(copies_store.time, "sleep", end)
+        assert copies.add(found, "bob", "") is None
+    assert copies.add(found, "bob", "") == found.id_for("bob")
+    assert len(ConversationStore(database).history(found.id_for("bob"))) == 10
+    assert copies.add(found, "bob", "") is None
 
 
 def test_every_conversation_survives_any_number_of_journeys(tmp_path: Path) -> None:
