@@ -11,7 +11,8 @@ from insight_app.chat.alone import Alone
 from insight_app.chat.line import Line, LineInMemory
 from insight_app.chat.option_store import OptionStore
 from insight_app.chat.options import limits
-from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.replies import Replies
+from insight_app.chat.replies_memory import RepliesInMemory
 from insight_app.chat.temporary import Conversations
 from insight_app.chat.traced import TracedEngine, TracedModeration
 from insight_app.config import Settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -17,7 +18,9 @@ from scripted_ollama import ScriptedOllama
 from test_chat_attachment_routes import rows, seeing  # noqa: F401
 from werkzeug.test import TestResponse
 
+from insight_app.api import pictures
 from insight_app.config import Settings
+from insight_app.errors import TooLarge
 from insight_app.services import Services
 
 pytestmark = pytest.mark.usefixtures("seeing")
@@ -163,3 +166,13 @@ def test_only_pictures_make_a_request_large(client: FlaskClient) -> None:
     for path in ("/api/chat", "/v1/chat/completions"):
         response = client.post(path, json=many)
         assert told(response)[:2] == (413, "too_large")
+
+
+def test_rows_that_are_just_too_short_for_a_picture_are_counted_at_once() -> None:
+    """A pattern looked through each of them once for each of its characters: 5 MB had everybody wait for 14 seconds."""
+    few, most = b"A" * 999 + b" ", 2**20
+    began = time.process_time()
+    with pytest.raises(TooLarge):
+        pictures.expect_little_else(few * 10_000, most)
+    assert time.process_time() - began < 2
+    pictures.expect_little_else(few * 1000 + b'"' + b"/9j+" * 10**6 + b'" ' + b"A=" * 500, most)

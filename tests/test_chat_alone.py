@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from insight_app.chat.alone import Alone
-from insight_app.chat.replies import RepliesInMemory
+from insight_app.chat.replies_memory import RepliesInMemory
 
 HOLD = "import sys; from pathlib import Path; from insight_app.chat.alone import Alone; "
 HOLD += "print(Alone(Path(sys.argv[1]))(), flush=True); sys.stdin.read()"

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from scripted_ollama import ScriptedOllama, gate, silence
 from sqlalchemy.exc import OperationalError
+from test_chat_replies import until
 from visitor import Visitor
 
 from insight_app.chat import answering, pages
@@ -126,6 +127,24 @@ def test_answers_of_a_dead_process_go_on_later_where_they_could_not_at_once(
         while reply is not None and not reply.ended:
             assert reply.wait(reply.version, 5)
         assert services.conversations.message(answer_id).state is State.DONE
+
+
+def test_an_answer_that_is_stopped_while_nobody_writes_it_ends_where_it_was(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process has the lock, and is about to end; or the answer was stored, and is begun in a moment."""
+    given: list[list[int]] = []
+    monkeypatch.setattr(services.replies, "orphans", lambda suspects: given.pop() if given else [])
+    _, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    services.conversations.checkpoint([(answer.id, 0, "", "So far")])
+    visitor.open("/")
+    assert visitor.send(f"/answers/{answer.id}/stop").status_code == 303
+    given.append([answer.id])
+    services.answering.carry_on()
+    ended = until(lambda: None if (found := services.conversations.message(answer.id)).state.is_live else found)
+    assert ended is not None
+    assert (ended.state, ended.text) == (State.STOPPED, "So far")
 
 
 def test_an_answer_deleted_while_it_is_watched_leaves_the_page_and_is_no_fault(

@@ -109,6 +109,14 @@ def test_a_large_picture_is_made_smaller_and_loses_what_is_hidden_in_it() -> Non
     assert "comment" not in made.info
 
 
+def test_a_large_photograph_of_nothing_but_pixels_is_made_smaller_too() -> None:
+    said = BytesIO()
+    Image.new("RGB", (4000, 3000), (200, 120, 40)).save(said, "JPEG")
+    found = read("photo.jpg", said.getvalue(), LONGEST)
+    assert found.body is not None
+    assert Image.open(BytesIO(found.body)).size == (1568, 1176)
+
+
 def test_a_picture_that_was_taken_sideways_stands_upright() -> None:
     found = read("photo.jpg", jpeg(400, 200, orientation=6), LONGEST)
     assert found.body is not None

@@ -12,7 +12,8 @@ import pytest
 from own_redis import OwnRedis
 
 from insight_app.chat.messages import State
-from insight_app.chat.replies import Replies, RepliesInMemory
+from insight_app.chat.replies import Replies
+from insight_app.chat.replies_memory import RepliesInMemory
 from insight_app.chat.replies_redis import RepliesInRedis
 from insight_app.chat.reply import Activity, Reply
 

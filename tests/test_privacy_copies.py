@@ -16,6 +16,7 @@ from own_app import running
 from scripted_ollama import ScriptedOllama, thinking
 from sqlalchemy import QueuePool
 from test_chat_attachment_routes import posted_form
+from test_chat_replies import until
 from visitor import Visitor
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse
@@ -330,7 +331,8 @@ def test_a_download_holds_no_connection_while_its_reader_waits(visitor: Visitor,
     for path in ("copies/conversations.json", "copies/conversations.zip", "privacy/download"):
         with visitor.client.get(f"/settings/{path}", buffered=False) as response:
             assert response.status_code == 200
-            assert {pool.checkedout() for _ in response.response} == {0}
+            for _ in response.response:
+                assert until(lambda: pool.checkedout() == 0)  # a thread of the server's own may have one for a moment
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import closing
+import tracemalloc
+from contextlib import closing, suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from hypothesis import strategies as st
 from test_privacy_copies import without_ids
 
 from insight_app.chat.prompts import clean
-from insight_app.privacy import export, importing
+from insight_app.chat.store import ConversationStore
+from insight_app.errors import NotThere
+from insight_app.privacy import copies_store, export, importing, upload
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported, ImportedMessage, alternating, in_order, nearest
 from insight_app.privacy.imported_files import looked_into
@@ -24,6 +28,7 @@ from insight_app.privacy.store import PersonalStore
 from insight_app.privacy.upload import MOST_BROKEN, opened
 from insight_app.storage.database import Database, sqlite_url
 
+ON_BOTH_DATABASES = True
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 figure = st.none() | st.floats(0, 1e6) | st.integers(0, 10**6)
 count = st.none() | st.integers(0, 10**9)
@@ -102,6 +107,57 @@ def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     (row,) = store.all_conversations(owner)
     made: dict[str, Any] = json.loads("".join(export.document(0.0, None, [(row, store.all_messages(row["id"]))], ())))
     return made
+
+
+def many(messages: int) -> Imported:
+    said = [
+        {"id": place, "parent_id": place - 1 if place else None, "role": role, "text": f"{place}"}
+        for place, role in zip(range(messages), cycle(("user", "assistant")), strict=False)
+    ]
+    (found,) = importing.some(opened(json.dumps([{"title": "Long", "messages": said}]).encode(), 10**6))
+    assert isinstance(found, Imported)
+    return found
+
+
+def test_while_a_long_one_is_kept_others_are_answered_and_nobody_sees_the_half_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies_store, "AT_ONCE", 4)
+    store, new, paused = ConversationStore(database), many(10).id_for("bob"), []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        store.ask("In between", model="", owner="ann")
+        with pytest.raises(NotThere):
+            store.conversation(new)
+        assert store.newest_conversations(owner="bob").conversations == []
+        assert store.bin("bob") == []
+
+    monkeypatch.setattr(copies_store.time, "sleep", pause)
+    assert CopiesStore(database).add(many(10), "bob", "") == new
+    assert len(paused) == 2
+    assert store.conversation(new).titled_by == "person"
+    assert [each.text for each in store.history(new)] == [f"{place}" for place in range(10)]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_long_one_of_which_half_is_there_is_brought_anew(
+    deleted: bool, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies_store, "AT_ONCE", 4)
+    copies, found = CopiesStore(database), many(10)
+
+    def end(_seconds: float) -> None:
+        if not deleted:
+            raise KeyboardInterrupt
+        PersonalStore(database).delete_everything("bob")
+
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+        patched.setattr(copies_store.time, "sleep", end)
+        assert copies.add(found, "bob", "") is None
+    assert copies.add(found, "bob", "") == found.id_for("bob")
+    assert len(ConversationStore(database).history(found.id_for("bob"))) == 10
+    assert copies.add(found, "bob", "") is None
 
 
 def test_every_conversation_survives_any_number_of_journeys(tmp_path: Path) -> None:
@@ -211,4 +267,39 @@ def test_a_list_of_which_all_is_broken_is_left_soon(item: str) -> None:
         many += len(some)
     assert time.process_time() - began < 5
     assert many == MOST_BROKEN
+    assert found.is_cut
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", "1", '""'])
+def test_one_that_would_fill_the_memory_is_not_read_and_those_before_it_are(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """150 KB of a ZIP file had everybody wait for a minute, and took 4 GB."""
+    monkeypatch.setattr(upload, "MOST_VALUES", 10_000)
+    full = f'{{"mapping": {{}}, "x": [{f"{value}," * 100_000}{value}]}}'
+    found = opened(f'[{{"messages": []}}, {full}, {{}}]'.encode(), 10**8)
+    tracemalloc.start()
+    told = importing.some(found)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert told == [importing.NO_MESSAGES, importing.BROKEN]
+    assert found.is_cut
+    assert most < 400_000
+
+
+def test_one_with_much_in_it_is_read_where_all_of_them_together_have_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upload, "MOST_VALUES", 100)
+    each = {"id": "a", "messages": [{"role": "user", "text": "a, b" * 10}] * 5}
+    told = importing.some(found := opened(json.dumps([each] * 60).encode(), 10**8))
+    assert len(told) == 60
+    assert all(isinstance(each, Imported) for each in told)
+    assert not found.is_cut
+
+
+def test_of_a_list_without_an_end_so_many_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "MOST_CONVERSATIONS", 3)
+    found = opened(json.dumps([{}] * 4).encode(), 10**6)
+    assert found.some() == [{}] * 3
     assert found.is_cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -139,6 +140,37 @@ def test_a_prompt_that_comes_while_what_it_follows_is_deleted_is_refused_or_stay
     store.delete_pair(prompt)
     late.join(20)
     assert [store.message(id).text for id in asked] == ["on"] * len(asked)
+
+
+@pytest.mark.parametrize("first", ["SELECT conversations.id", "UPDATE conversations"])
+def test_a_prompt_that_comes_while_old_conversations_are_deleted_is_refused_or_stays(
+    first: str, database: Database
+) -> None:
+    store = ConversationStore(database)
+    prompt, answer = store.ask("Hi", model="")
+    assert answer is not None
+    store.finish(answer.id, Outcome(State.DONE, "Yes"))
+    old, asked = time.time(), list[int]()
+
+    def ask() -> None:
+        with suppress(NotThere):
+            sent, _ = store.ask("on", model="", conversation_id=prompt.conversation_id, parent_id=answer.id)
+            asked.append(sent.id)
+
+    works = [lambda: PersonalStore(database).delete_outdated(old), ask]
+    own, other = works if first.startswith("SELECT") else works[::-1]
+    beside = threading.Thread(target=other)
+
+    def come(*statement: Any) -> None:
+        if statement[2].startswith(first) and beside.ident is None:
+            beside.start()
+            beside.join(0.3)  # it may have to wait longer than that
+
+    event.listen(database.product.writer, "after_cursor_execute", come)
+    own()
+    beside.join(20)
+    kept = [each.text for each in store.history(prompt.conversation_id)]
+    assert kept == (["Hi", "Yes", "on", ""] if asked else [])
 
 
 def test_two_admins_cannot_take_the_last_place_from_each_other(database: Database) -> None:

@@ -7,7 +7,7 @@ import time
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, tuple_, update
 
 from insight_app.chat.answer_store import IS_LIVE
-from insight_app.chat.messages import Binned, Conversation, Listed
+from insight_app.chat.messages import COMING, Binned, Conversation, Listed
 from insight_app.errors import NotThere
 from insight_app.storage.database import Database
 from insight_app.storage.tables import conversations, messages
@@ -98,7 +98,8 @@ class WholeStore:
     def bin(self, owner: str = "", conversation_id: str | None = None) -> list[Binned]:
         """What a person has in the bin, or that one of it, newest first."""
         names = (conversations.c[name] for name in Binned.__dataclass_fields__)
-        query = select(*names).where(conversations.c.owner == owner, ~IS_THERE)
+        is_whole = ~conversations.c.titled_by.startswith(COMING)
+        query = select(*names).where(conversations.c.owner == owner, ~IS_THERE, is_whole)
         if conversation_id is not None:
             query = query.where(conversations.c.id == conversation_id)
         with self._database.reading() as connection:

@@ -81,6 +81,10 @@ FROM_A_FILE = -1
 BIN_SECONDS = 600.0
 
 
+# What `titled_by` begins with while a long conversation is being brought: in the bin, and not shown there.
+COMING = "coming"
+
+
 @dataclass(frozen=True, slots=True)
 class Binned:
     """A conversation in the bin, since `deleted_at` (in seconds since 1970)."""

@@ -29,7 +29,7 @@ _MARKS = (
 )
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 # No text has these, whatever it is written in; a form feed and the colours of a terminal are in some.
-_NEVER_IN_TEXT = frozenset(range(32)) - set(b"\t\n\r\f\x1b\b")
+_NEVER_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\r\f\x1b\b"))
 _turns = ReadingTurns()
 
 
@@ -79,7 +79,7 @@ def decoded(data: bytes) -> str | None:
                 return data.decode(encoding)
             except UnicodeDecodeError:
                 return None
-    if not _NEVER_IN_TEXT.isdisjoint(data):
+    if len(data.translate(None, _NEVER_IN_TEXT)) < len(data):
         return None
     # Windows' own Latin-1 has quotation marks and dashes where the other one has nothing.
     for encoding in ("utf-8", "cp1252", "latin-1"):

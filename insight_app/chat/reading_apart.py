@@ -37,7 +37,7 @@ def picture(data: bytes) -> tuple[str, bytes]:
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     try:
         with Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "GIF")) as found:
-            was_photograph = found.format == "JPEG"
+            was_photograph, is_small = found.format == "JPEG", max(found.size) <= LARGEST_SIDE
             if was_photograph:
                 found.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))  # decodes no more than is needed
             upright = ImageOps.exif_transpose(found)  # the first frame of those that move
@@ -53,7 +53,7 @@ def picture(data: bytes) -> tuple[str, bytes]:
         raise _Problem("image_too_large") from None
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, EOFError, IndexError):
         raise _Problem("image_broken") from None
-    if was_photograph and _is_only_pixels(data) and max(upright.size) <= LARGEST_SIDE:
+    if was_photograph and is_small and _is_only_pixels(data):
         return "image/jpeg", data  # as it was made here: it would lose a little with each journey
     said = BytesIO()
     if not was_photograph:

@@ -89,6 +89,7 @@ def _brought(found: upload.Upload) -> Result:
     while made := services().outside(lambda: importing.some(found, opening)):
         assert isinstance(made, list)
         for each in made:
+            time.sleep(0)  # others are answered in between
             number += 1
             if isinstance(each, str):
                 result.skipped[each] += 1

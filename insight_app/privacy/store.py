@@ -101,10 +101,12 @@ class PersonalStore:
     def _delete(self, which: ColumnElement[bool]) -> tuple[int, list[int]]:
         """How many conversations went, and what `remove` tells of their answers."""
         count, answers = 0, list[int]()
-        some = select(conversations.c.id).where(which).limit(AT_ONCE)
+        some = select(conversations.c.id).where(which).order_by(conversations.c.id).limit(AT_ONCE).with_for_update()
         while True:
             with self._database.writing() as connection:
-                ids = list(connection.execute(some).scalars())
+                # Once nobody writes in them any more it is looked again: somebody may just have gone on with one.
+                are_held = conversations.c.id.in_(connection.execute(some).scalars().all())
+                ids = list(connection.execute(select(conversations.c.id).where(are_held, which)).scalars())
                 answers += remove(connection, conversations.c.id.in_(ids))
             count += len(ids)
             if len(ids) < AT_ONCE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from insight_app.privacy.packed import Packed, Unreadable
@@ -14,6 +14,9 @@ from insight_app.words import N_
 AT_ONCE = 2**20
 # Of a list; to say where one is broken takes as long as all that stands before it. What follows counts as cut off.
 MOST_BROKEN = 1000
+# No thread does anything while one is read, and a value takes up to twenty times as much memory as its text.
+MOST_VALUES = 1_000_000  # of one conversation, and of what stands before the list of them
+MOST_CONVERSATIONS = 100_000
 MARK = re.compile(r'["{}\[\]]')
 NAME = '"conversations"'
 COLON = re.compile(r"\s*:\s*\[")
@@ -41,7 +44,7 @@ class Upload:
         self._items = chain.from_iterable([self._read(text, _begin(text)) for text in texts])
 
     def some(self) -> list[dict[str, Any] | None]:
-        """The next ones, some MB of text; [] at the end. None stands for one that is broken, or far too deep."""
+        """The next ones, some MB of text; [] at the end. None stands for one that is broken, too deep or too full."""
         found: list[dict[str, Any] | None] = []
         length = 0
         for value, size in self._items:
@@ -58,11 +61,16 @@ class Upload:
     def _read(self, text: str, at: int) -> Iterator[tuple[dict[str, Any] | None, int]]:
         """Each, with the length of its text. One that is broken costs the others nothing."""
         is_list, broken = text[at] == "[", 0
+        has_many = sum(map(text.count, '",[{')) > MOST_VALUES
         at += is_list
-        while True:
+        for _ in range(MOST_CONVERSATIONS):
             begun = at = BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches anything
             if at >= len(text) or text[at] == "]":
                 self.is_cut |= is_list and at >= len(text)
+                return
+            if has_many and _holds_too_many(text, at):
+                self.is_cut |= is_list
+                yield None, 0
                 return
             try:
                 value, at = DECODER.raw_decode(text, at)
@@ -75,6 +83,7 @@ class Upload:
             yield (value if isinstance(value, dict) or value is None else {}), max(at, begun) - begun
             if not is_list:
                 return
+        self.is_cut = True
 
 
 def opened(data: bytes, most: int) -> Upload:
@@ -113,12 +122,25 @@ def _begin(text: str) -> int:
 
 
 def _list_of_conversations(text: str, start: int) -> int:
-    """Where the list begins; -1 where the object has none."""
-    for at, end, depth in _marks(text, start):
+    """Where the list begins; -1 where the object has none, or too much before it."""
+    for at, end, depth in islice(_marks(text, start), MOST_VALUES):
         is_named = depth == 1 and end - at == len(NAME) and text.startswith(NAME, at)
         if is_named and (colon := COLON.match(text, end)):
             return colon.end() - 1
     return -1
+
+
+def _holds_too_many(text: str, at: int) -> bool:
+    """Whether what begins there has more values than are read at once."""
+    count, before = 0, at
+    for begin, end, depth in _marks(text, at):
+        count += 1 + text.count(",", before, begin)
+        before = end
+        if count > MOST_VALUES or (depth == 0 and text[begin] in "}]"):
+            break
+    else:  # it has no end
+        count += text.count(",", before)
+    return count > MOST_VALUES
 
 
 def _end_of_item(text: str, at: int) -> int:
