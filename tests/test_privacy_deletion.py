@@ -7,20 +7,19 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from own_app import Start
 from own_redis import OwnRedis
 from people import BOB
 from scripted_ollama import ScriptedOllama, gate, thinking
 from sqlalchemy import text, update
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat import pages
 from insight_app.chat.messages import Outcome, State
 from insight_app.chat.reading import Read
@@ -290,15 +289,9 @@ def test_drawn_texts_leave_the_memory_of_every_process(
 
 
 @pytest.fixture
-def pair(settings: Settings, redis: OwnRedis) -> Iterator[tuple[Flask, Flask]]:
+def pair(redis: OwnRedis, start: Start) -> tuple[Flask, Flask]:
     """Two processes' apps, as far as they share anything."""
-    apps = create_app(replace(settings, redis_url=redis.url)), create_app(replace(settings, redis_url=redis.url))
-    for app in apps:
-        app.extensions["insight"].engine.look()
-    yield apps
-    for app in apps:
-        app.extensions["insight"].close()
-        app.extensions["insight"].database.close()
+    return start(redis_url=redis.url), start(redis_url=redis.url)
 
 
 def texts(redis: OwnRedis) -> list[bytes]:
