@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from own_app import running
+from own_app import Start, running
 from own_postgres import EMPTY, OwnPostgres
 from own_redis import OwnRedis
 from people import ALICE, BOB, add_people, signed_in
@@ -159,9 +159,15 @@ def settings(tmp_path: Path, ollama: ScriptedOllama, database_url: str) -> Setti
 
 
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    with running(settings) as app:
-        yield app
+def start(settings: Settings) -> Iterator[Start]:
+    """Starts an app with the test's settings, but for those that are named; each is ended with the test."""
+    with ExitStack() as stack:
+        yield lambda **others: stack.enter_context(running(replace(settings, **others)))
+
+
+@pytest.fixture
+def app(start: Start) -> Flask:
+    return start()
 
 
 @pytest.fixture
@@ -183,11 +189,11 @@ def visitor(client: FlaskClient) -> Visitor:
 
 
 @pytest.fixture
-def shared(settings: Settings) -> Iterator[Flask]:
+def shared(start: Start) -> Flask:
     """The app where people sign in; Alice, Bob and Carol have accounts."""
-    with running(replace(settings, auth_mode="accounts", sign_in_rate_limit="1000 per minute")) as app:
-        add_people(app.extensions["insight"])
-        yield app
+    app = start(auth_mode="accounts", sign_in_rate_limit="1000 per minute")
+    add_people(app.extensions["insight"])
+    return app
 
 
 @pytest.fixture

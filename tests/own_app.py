@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flask import Flask
@@ -10,6 +10,8 @@ from flask import Flask
 from insight_app import create_app
 from insight_app.config import Settings
 from insight_app.services import Services
+
+Start = Callable[..., Flask]  # takes settings that are not the test's usual ones, by name
 
 
 @contextmanager

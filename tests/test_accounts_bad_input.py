@@ -6,23 +6,20 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 from chat_page import running
 from flask import Flask
+from own_app import Start
 from people import ALICE, BOB, PASSWORD, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import RealClient, Visitor
 from werkzeug import formparser
 
-from insight_app import create_app
 from insight_app.accounts import passwords
 from insight_app.accounts.people import Role
-from insight_app.config import Settings
 from insight_app.services import Services
 
 NEW = {"email": "dora@example.org", "new_password": PASSWORD}
@@ -49,12 +46,10 @@ def of_session(visitor: Visitor) -> str:
 
 @pytest.mark.parametrize("door", [by_signing_up, by_an_invitation, by_a_new_password])
 def test_a_session_that_was_planted_is_gone_behind_every_door(
-    settings: Settings, at_end: ExitStack, door: Callable[[Flask], tuple[str, dict[str, str]]]
+    start: Start, door: Callable[[Flask], tuple[str, dict[str, str]]]
 ) -> None:
-    app = create_app(replace(settings, auth_mode="accounts", sign_up="open"))
+    app = start(auth_mode="accounts", sign_up="open")
     services: Services = app.extensions["insight"]
-    at_end.callback(services.database.close)
-    at_end.callback(services.close)
     for email, role in ((ALICE, Role.ADMIN), (BOB, Role.MEMBER)):
         services.accounts.create(email, PASSWORD, role)
     name = app.config["SESSION_COOKIE_NAME"]

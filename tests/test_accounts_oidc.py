@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,13 +20,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from oidc_provider import CLIENT, PASSWORD, SECRET, Provider, provider
+from own_app import Start
 from people import ALICE, BOB, CAROL
 from visitor import Visitor
 from werkzeug.test import TestResponse
 
-from insight_app import create_app
 from insight_app.accounts.people import Role
-from insight_app.config import Settings
 from insight_app.services import Services
 
 DONE = "http://localhost/sign-in/provider/done"
@@ -48,17 +46,10 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 
 
 @pytest.fixture
-def serving(settings: Settings, at_end: ExitStack) -> Callable[..., Flask]:
+def serving(start: Start) -> Callable[..., Flask]:
     """The app in front of a provider with that issuer."""
-
-    def start(issuer: str, **others: object) -> Flask:
-        told = {"auth_mode": "oidc", "oidc_client_id": CLIENT, "oidc_client_secret": SECRET, "sign_up": "open"}
-        app = create_app(replace(settings, oidc_issuer=issuer, **{**told, **others}))
-        at_end.callback(app.extensions["insight"].database.close)
-        at_end.callback(app.extensions["insight"].close)
-        return app
-
-    return start
+    told = {"auth_mode": "oidc", "oidc_client_id": CLIENT, "oidc_client_secret": SECRET, "sign_up": "open"}
+    return lambda issuer, **others: start(oidc_issuer=issuer, **{**told, **others})
 
 
 @pytest.fixture

@@ -5,23 +5,20 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from chat_page import running
 from flask import Flask
 from flask.testing import FlaskClient
+from own_app import Start
 from people import ALICE, BOB, CAROL
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 from werkzeug.test import TestResponse
 
-from insight_app import create_app
 from insight_app.accounts.people import Role
 from insight_app.accounts.tokens import Scope
-from insight_app.config import Settings
 from insight_app.services import Services
 
 PROXY, STRANGER = "10.0.0.1", "203.0.113.7"
@@ -29,16 +26,9 @@ WHO = "X-Forwarded-Email"
 
 
 @pytest.fixture
-def serving(settings: Settings, at_end: ExitStack) -> Callable[..., Flask]:
-    def start(**others: object) -> Flask:
-        told = {"auth_mode": "proxy", "trusted_proxies": (f"{PROXY}/32",), "admin_emails": (ALICE,), **others}
-        app = create_app(replace(settings, **told))
-        at_end.callback(app.extensions["insight"].database.close)
-        at_end.callback(app.extensions["insight"].close)
-        app.extensions["insight"].engine.look()
-        return app
-
-    return start
+def serving(start: Start) -> Start:
+    told = {"auth_mode": "proxy", "trusted_proxies": (f"{PROXY}/32",), "admin_emails": (ALICE,)}
+    return lambda **others: start(**{**told, **others})
 
 
 @pytest.fixture
@@ -173,10 +163,8 @@ def test_behind_tls_the_cookie_is_never_sent_without_it(app: Flask) -> None:
         assert ("Secure" in cookie) is expected, said
 
 
-def test_a_stranger_does_not_say_what_the_cookie_is_like(settings: Settings, at_end: ExitStack) -> None:
-    app = create_app(replace(settings, auth_mode="accounts", trusted_proxies=(f"{PROXY}/32",)))
-    at_end.callback(app.extensions["insight"].database.close)
-    at_end.callback(app.extensions["insight"].close)
+def test_a_stranger_does_not_say_what_the_cookie_is_like(start: Start) -> None:
+    app = start(auth_mode="accounts", trusted_proxies=(f"{PROXY}/32",))
     for peer, expected in ((STRANGER, False), (PROXY, True)):
         found = named(app, None, peer=peer, x_forwarded_proto="https").get("/first-account")
         (cookie,) = found.headers.getlist("Set-Cookie")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from flask import Flask
+from own_app import Start
 from people import ALICE, BOB, CAROL, PASSWORD, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.accounts.people import Role
 from insight_app.accounts.session_store import MOST
 from insight_app.chat.options import NOTHING
-from insight_app.config import Settings
 from insight_app.services import Services
 
 
@@ -29,12 +26,9 @@ def stranger(shared: Flask) -> Visitor:
 
 
 @pytest.fixture
-def empty(settings: Settings) -> Iterator[Flask]:
+def empty(start: Start) -> Flask:
     """A server that nobody has an account on yet."""
-    app = create_app(replace(settings, auth_mode="accounts"))
-    yield app
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
+    return start(auth_mode="accounts")
 
 
 def test_who_is_not_signed_in_is_led_to_the_door_and_on_from_there(shared: Flask, stranger: Visitor) -> None:
@@ -115,8 +109,8 @@ def test_who_signs_out_is_out_with_an_old_cookie_too(shared: Flask, bob: Visitor
     assert thief.get("/").status_code == 303
 
 
-def test_signing_in_is_tried_so_often_and_no_more(settings: Settings) -> None:
-    app = create_app(replace(settings, auth_mode="accounts", sign_in_rate_limit="2 per minute"))
+def test_signing_in_is_tried_so_often_and_no_more(start: Start) -> None:
+    app = start(auth_mode="accounts", sign_in_rate_limit="2 per minute")
     services: Services = app.extensions["insight"]
     services.accounts.create(ALICE, PASSWORD, Role.ADMIN)
     visitor = Visitor(app.test_client())
@@ -132,7 +126,6 @@ def test_signing_in_is_tried_so_often_and_no_more(settings: Settings) -> None:
     tries = [visitor.send("/sign-in", email=f"{n}@example.org", password="x").status_code for n in range(20)]
     assert tries == sorted(tries)
     assert (tries[0], tries[-1]) == (422, 429)
-    services.close()
 
 
 def test_the_first_account_is_made_with_the_code_from_the_log(empty: Flask, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,8 +164,8 @@ def test_nobody_makes_an_account_unasked(stranger: Visitor) -> None:
     assert "/sign-up" not in stranger.page
 
 
-def test_anybody_makes_an_account_where_that_is_wanted(settings: Settings) -> None:
-    app = create_app(replace(settings, auth_mode="accounts", sign_up="open"))
+def test_anybody_makes_an_account_where_that_is_wanted(start: Start) -> None:
+    app = start(auth_mode="accounts", sign_up="open")
     app.extensions["insight"].accounts.create(ALICE, PASSWORD, Role.ADMIN)
     visitor = Visitor(app.test_client())
     assert "/sign-up" in visitor.open("/sign-in")
@@ -181,7 +174,6 @@ def test_anybody_makes_an_account_where_that_is_wanted(settings: Settings) -> No
     assert (taken.status_code, "There is an account with this address" in taken.text) == (422, True)
     assert visitor.send("/sign-up", email="eve@example.org", new_password=PASSWORD).status_code == 303
     assert visitor.client.get("/settings/people").status_code == 403
-    app.extensions["insight"].close()
 
 
 def link_in(page: str) -> str:
@@ -337,12 +329,11 @@ def test_with_an_account_all_that_was_theirs_is_deleted(alice: Visitor, bob: Vis
 
 
 @pytest.mark.parametrize("mode", ["local", "proxy"])
-def test_where_nobody_signs_in_here_there_is_no_door(settings: Settings, mode: str) -> None:
-    app = create_app(replace(settings, auth_mode=mode, trusted_proxies=("10.0.0.1/32",)))
+def test_where_nobody_signs_in_here_there_is_no_door(start: Start, mode: str) -> None:
+    app = start(auth_mode=mode, trusted_proxies=("10.0.0.1/32",))
     expected = 404 if mode == "local" else 401
     for path in ("/sign-in", "/first-account", "/sign-up", "/new-password/x", "/invitations/x"):
         assert app.test_client().get(path).status_code == expected, path
-    app.extensions["insight"].close()
 
 
 @pytest.mark.parametrize("how", ["role", "switch", "delete"])

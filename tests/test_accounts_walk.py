@@ -11,7 +11,8 @@ import re
 import threading
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ import pytest
 from canary_routes import routes
 from flask import Flask
 from flask.testing import FlaskClient
+from own_app import Start, running
 from people import ALICE, BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama, gate
 from sqlalchemy import text as sql
@@ -27,7 +29,6 @@ from test_chat_replies import until
 from visitor import Visitor
 from werkzeug.test import TestResponse
 
-from insight_app import create_app
 from insight_app.accounts.tokens import Scope
 from insight_app.chat.options import Wishes
 from insight_app.config import Settings
@@ -249,7 +250,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with ScriptedOllama() as ollama:
+    with ScriptedOllama() as ollama, ExitStack() as stack:
         settings = Settings(
             secret_key="only for these tests",
             data_dir=tmp_path_factory.mktemp("walk"),
@@ -260,10 +261,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             titles="words",  # nothing of hers changes by itself,
             request_timeout_seconds=3600,  # on a slow machine neither
         )
-        app = create_app(settings)
+        app = stack.enter_context(running(settings))
         services: Services = app.extensions["insight"]
         people = add_people(services)
-        services.engine.look()
         alice = signed_in(app, ALICE)
         account = people[ALICE]
         services.accounts.keys.make(account, "hemiola", [Scope.CHAT], None)
@@ -315,10 +315,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             each["name"] = re.findall(r"/assets/([^\"]+css)", page)[0]
         yield World(app, ids, alice)
         held.set()
-        for one in services.replies.here():
-            one.stop.ask()
-        services.close()
-        services.database.close()
 
 
 def addresses(world: World, name: str) -> list[str]:
@@ -537,20 +533,18 @@ def test_what_bob_downloads_is_bobs(world: World) -> None:
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via", "X-Real-IP"])
 @pytest.mark.parametrize("mode", ["local", "accounts", "proxy"])
-def test_figures_are_for_nobody_for_whom_a_proxy_asks(settings: Settings, mode: str, header: str) -> None:
+def test_figures_are_for_nobody_for_whom_a_proxy_asks(start: Start, mode: str, header: str) -> None:
     trusted = ("127.0.0.1",) if header == "X-Forwarded-For" and mode == "proxy" else ("10.0.0.1",)
-    app = create_app(replace(settings, auth_mode=mode, trusted_proxies=trusted))
+    app = start(auth_mode=mode, trusted_proxies=trusted)
     client, far = app.test_client(), {"REMOTE_ADDR": "203.0.113.7"}
     assert client.get("/metrics").status_code == 200
     assert client.get("/metrics", headers={header: "127.0.0.1"}).status_code == 404
     assert client.get("/metrics", environ_overrides=far).status_code == 404
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
 
 
 @pytest.mark.parametrize("mode", ["local", "accounts"])
-def test_with_a_token_figures_are_for_who_has_it_wherever_they_are(settings: Settings, mode: str) -> None:
-    app = create_app(replace(settings, auth_mode=mode, metrics_token="sixteen-characters"))
+def test_with_a_token_figures_are_for_who_has_it_wherever_they_are(start: Start, mode: str) -> None:
+    app = start(auth_mode=mode, metrics_token="sixteen-characters")
     client, far = app.test_client(), {"REMOTE_ADDR": "203.0.113.7"}
     for said in ("", "Bearer", "Bearer sixteen-character", "Bearer ö", "Basic sixteen-characters"):
         refused = client.get("/metrics", headers={"Authorization": said})
@@ -561,8 +555,6 @@ def test_with_a_token_figures_are_for_who_has_it_wherever_they_are(settings: Set
     assert client.get("/metrics", headers=token).status_code == 200
     assert client.get("/metrics", headers={**token, "X-Forwarded-For": "1.2.3.4"}).status_code == 200
     assert client.get("/metrics", headers=token, environ_overrides=far).status_code == 200
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
 
 
 def test_figures_are_for_admins_and_for_this_machine(world: World) -> None:
@@ -580,8 +572,8 @@ def owner_of(world: World, email: str) -> str:
     return account.id
 
 
-def test_where_nobody_signs_in_nothing_asks_for_it(settings: Settings) -> None:
-    app = create_app(replace(settings, auth_mode="local", ratelimit_enabled=False))
+def test_where_nobody_signs_in_nothing_asks_for_it(start: Start) -> None:
+    app = start(auth_mode="local", ratelimit_enabled=False)
     client = app.test_client()
     token = re.findall(r'name="csrf_token" value="([^"]*)"', client.get("/").text)[0]
     for name, rule in routes(app).items():
@@ -597,8 +589,6 @@ def test_where_nobody_signs_in_nothing_asks_for_it(settings: Settings) -> None:
             assert "/sign-in" not in response.headers.get("Location", ""), name
             assert "HX-Redirect" not in response.headers, name
             response.close()
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sqlite3
 import threading
 import time
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,11 +14,11 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
+from own_app import Start
 from scripted_ollama import ScriptedOllama, done, gate, line, silence, thinking
 from test_chat_replies import until
 from werkzeug.test import TestResponse
 
-from insight_app import create_app
 from insight_app.api import completion_routes, following
 from insight_app.chat.prompts import WRAPPER, Parts
 from insight_app.config import Settings
@@ -119,12 +117,9 @@ def test_a_page_of_another_site_cannot_use_it(client: FlaskClient, ollama: Scrip
     assert not ollama.chats()
 
 
-def test_who_sends_too_much_is_told_when_to_come_back(settings: Settings, at_end: Any) -> None:
-    from insight_app import create_app
+def test_who_sends_too_much_is_told_when_to_come_back(start: Start) -> None:
 
-    app = create_app(dataclasses.replace(settings, send_rate_limit="1 per hour"))
-    at_end.callback(app.extensions["insight"].database.close)
-    at_end.callback(app.extensions["insight"].close)
+    app = start(send_rate_limit="1 per hour")
     client = app.test_client()
     ask(client)
     response = ask(client)
@@ -363,17 +358,13 @@ def test_nothing_of_a_call_that_a_rule_masks_leaves(
 
 
 def test_programs_wait_in_the_same_line_as_everybody(
-    settings: Settings, ollama: ScriptedOllama, at_end: Any, monkeypatch: pytest.MonkeyPatch
+    start: Start, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from insight_app import create_app
 
     monkeypatch.setattr(completion_routes, "HEADERS_SECONDS", 0.0)
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.02)
-    app = create_app(dataclasses.replace(settings, max_concurrent_answers=1))
+    app = start(max_concurrent_answers=1)
     found: Services = app.extensions["insight"]
-    at_end.callback(found.database.close)
-    at_end.callback(found.close)
-    found.engine.look()
     client, opened = app.test_client(), threading.Event()
     first = ollama.script("page", gate(opened))
     before = client.post("/api/chat", json={"message": "a"}, buffered=False)
@@ -392,13 +383,10 @@ def test_programs_wait_in_the_same_line_as_everybody(
 
 
 def test_where_too_many_wait_a_program_is_told_so_and_those_who_wait_are_served(
-    settings: Settings, ollama: ScriptedOllama, at_end: ExitStack
+    start: Start, ollama: ScriptedOllama
 ) -> None:
-    app = create_app(dataclasses.replace(settings, max_concurrent_answers=1, max_waiting_answers=1))
+    app = start(max_concurrent_answers=1, max_waiting_answers=1)
     found: Services = app.extensions["insight"]
-    at_end.callback(found.database.close)
-    at_end.callback(found.close)
-    found.engine.look()
     opened = threading.Event()
     ollama.script("The first.", gate(opened))
     served: list[int] = []

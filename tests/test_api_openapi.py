@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis.errors import Unsatisfiable
+from own_app import Start
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -27,7 +28,6 @@ from test_accounts_keys import made
 from visitor import Visitor
 from werkzeug.test import TestResponse
 
-from insight_app import create_app
 from insight_app.api.openapi import HEADERS, RATES, document
 from insight_app.config import Settings
 from insight_app.errors import TooManyWaiting
@@ -101,15 +101,10 @@ ASKED = {"/v1/chat/completions": {"messages": [{"role": "user", "content": "a"}]
 
 
 @pytest.mark.parametrize("path", ASKED)
-def test_what_has_to_wait_is_described(
-    settings: Settings, at_end: Any, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_what_has_to_wait_is_described(start: Start, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """A line that is full, and a rate."""
-    app = create_app(dataclasses.replace(settings, ratelimit_enabled=True, send_rate_limit="1 per hour"))
+    app = start(ratelimit_enabled=True, send_rate_limit="1 per hour")
     found: Services = app.extensions["insight"]
-    at_end.callback(found.database.close)
-    at_end.callback(found.close)
-    found.engine.look()
 
     def has_no_room(*_: object, **__: object) -> None:
         raise TooManyWaiting(retry_after=5)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from own_app import running
+from own_app import Start
 from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
 from insight_app.chat.messages import Outcome, State
-from insight_app.config import Settings
 from insight_app.limits.rates import limiter
 from insight_app.services import Services
 
@@ -60,11 +57,10 @@ def test_who_was_taken_for_dead_overwrites_nothing(services: Services) -> None:
 
 
 @pytest.fixture
-def pair(settings: Settings, redis: OwnRedis, tmp_path: Path) -> Iterator[tuple[Flask, Flask]]:
+def pair(redis: OwnRedis, start: Start) -> tuple[Flask, Flask]:
     """Two processes' apps, as far as they share anything."""
-    shared = replace(settings, redis_url=redis.url, send_rate_limit="3 per minute")
-    with running(shared) as one, running(shared) as other:
-        yield one, other
+    shared = {"redis_url": redis.url, "send_rate_limit": "3 per minute"}
+    return start(**shared), start(**shared)
 
 
 def sends(client: FlaskClient) -> int:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
 from faults_seen import plain
 from flask import Flask
-from own_app import running
+from own_app import Start
 from own_redis import OwnRedis
 from people import BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama, gate
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat.messages import State
-from insight_app.config import Settings
 from insight_app.errors import RedisAway
 from insight_app.limits.rates import limiter
 from insight_app.moderation.rule_list import RuleList
@@ -42,20 +38,11 @@ FAULTS: dict[str, tuple[Change, Change]] = {
 
 
 @pytest.fixture
-def pair(
-    settings: Settings, redis: OwnRedis, at_end: ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Flask, Flask]:
+def pair(redis: OwnRedis, start: Start, monkeypatch: pytest.MonkeyPatch) -> tuple[Flask, Flask]:
     """Two processes' apps, as far as they share anything."""
     for switch in ("_storage_dead", "_in_memory_fallback_enabled"):  # of an object that all apps of a process share
         monkeypatch.setattr(limiter, switch, False)
-    apps = []
-    for _ in range(2):
-        apps.append(create_app(replace(settings, redis_url=redis.url)))
-        services: Services = apps[-1].extensions["insight"]
-        services.engine.look()
-        at_end.callback(services.database.close)
-        at_end.callback(services.close)
-    return apps[0], apps[1]
+    return start(redis_url=redis.url), start(redis_url=redis.url)
 
 
 @pytest.mark.parametrize(("broken", "mended"), FAULTS.values(), ids=FAULTS)
@@ -123,10 +110,10 @@ def test_a_rule_that_is_saved_at_one_process_holds_at_the_other_at_once(
 
 
 def test_who_is_counted_while_another_one_finds_redis_gone_is_told_so(
-    settings: Settings, redis: OwnRedis, at_end: ExitStack, monkeypatch: pytest.MonkeyPatch
+    redis: OwnRedis, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The library counts in memory from then on, but has nothing for who asked Redis at that moment too."""
-    app = at_end.enter_context(running(replace(settings, redis_url=redis.url, auth_mode="accounts")))
+    app = start(redis_url=redis.url, auth_mode="accounts")
     add_people(app.extensions["insight"])
     bob = signed_in(app, BOB)
     monkeypatch.setattr(limiter, "_in_memory_fallback_enabled", False)

@@ -6,16 +6,15 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from own_app import Start
 from scripted_ollama import ScriptedOllama, closed, error, gate, silence, status, thinking
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat.messages import State
 from insight_app.config import Settings
 from insight_app.services import Services
@@ -142,8 +141,8 @@ def test_a_wrong_token_through_htmx_leaves_the_text_and_brings_a_new_token(visit
     assert visitor.send(visitor.url + "/messages", htmx=True, message="More", key="k").status_code == 200
 
 
-def test_who_sends_too_often_is_told_when_to_go_on(settings: Settings) -> None:
-    app = create_app(replace(settings, send_rate_limit="2 per minute"))
+def test_who_sends_too_often_is_told_when_to_go_on(start: Start) -> None:
+    app = start(send_rate_limit="2 per minute")
     visitor = Visitor(app.test_client())
     visitor.open("/")
     for number in range(2):
@@ -152,13 +151,10 @@ def test_who_sends_too_often_is_told_when_to_go_on(settings: Settings) -> None:
     assert response.status_code == 429
     assert 0 < int(response.headers["Retry-After"]) <= 60
     assert "Once more</textarea>" in response.text
-    app.extensions["insight"].close()
 
 
-def test_a_clock_that_is_set_back_does_not_prolong_the_wait(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = create_app(replace(settings, send_rate_limit="2 per minute"))
+def test_a_clock_that_is_set_back_does_not_prolong_the_wait(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = start(send_rate_limit="2 per minute")
     visitor = Visitor(app.test_client())
     visitor.open("/")
     sent = [visitor.send("/messages", message="Hi", key=f"k{number}").status_code for number in range(3)]
@@ -167,17 +163,15 @@ def test_a_clock_that_is_set_back_does_not_prolong_the_wait(
     monkeypatch.setattr(time, "time", lambda: now() - 3600)
     sent = [visitor.send("/messages", message="Hi", key=f"l{number}").status_code for number in range(3)]
     assert sent == [303, 303, 429]
-    app.extensions["insight"].close()
 
 
 def test_a_clock_that_is_set_back_is_nothing_to_who_counts_nothing(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = create_app(replace(settings, ratelimit_enabled=False))
+    app = start(ratelimit_enabled=False)
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 3600)
     assert app.test_client().get("/").status_code == 200
-    app.extensions["insight"].close()
 
 
 @pytest.mark.parametrize("url", ["/c/nothing", "/nowhere", "/answers/999/text", "/c/nothing/edit"])
@@ -320,8 +314,8 @@ def test_a_second_prompt_waits_for_the_first_answer(visitor: Visitor, ollama: Sc
     visitor.watch(answer_id)
 
 
-def test_more_answers_than_may_be_written_at_once_wait_and_say_so(settings: Settings, ollama: ScriptedOllama) -> None:
-    app = create_app(replace(settings, max_concurrent_answers=1))
+def test_more_answers_than_may_be_written_at_once_wait_and_say_so(start: Start, ollama: ScriptedOllama) -> None:
+    app = start(max_concurrent_answers=1)
     first, second = Visitor(app.test_client()), Visitor(app.test_client())
     running, waiting = ollama.script(silence), ollama.script("mine")
     first.open("/")
@@ -334,7 +328,6 @@ def test_more_answers_than_may_be_written_at_once_wait_and_say_so(settings: Sett
     assert not waiting.asked.is_set()
     first.send(f"/answers/{first_id}/stop")
     assert "mine" in second.watch(second_id)
-    app.extensions["insight"].close()
 
 
 def test_names_can_be_changed(visitor: Visitor) -> None:
@@ -364,78 +357,74 @@ def test_deleting_a_conversation_stops_its_answer(visitor: Visitor, ollama: Scri
     assert not services.conversations.newest_conversations().conversations
 
 
-def test_what_is_written_survives_a_restart(visitor: Visitor, settings: Settings, ollama: ScriptedOllama) -> None:
+def test_what_is_written_survives_a_restart(visitor: Visitor, start: Start, ollama: ScriptedOllama) -> None:
     ollama.script("kept for good")
     visitor.asks_and_waits("Hi")
-    again = create_app(settings)
+    again = start()
     assert "kept for good" in again.test_client().get(visitor.url).text
-    again.extensions["insight"].close()
 
 
 def test_an_answer_that_a_former_run_left_is_carried_on(
-    settings: Settings, services: Services, ollama: ScriptedOllama
+    start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
     services.close()  # that server is gone; its database is still there
     prompt, answer = services.conversations.ask("Hi", model="")
     assert answer is not None
     services.conversations.checkpoint([(answer.id, 0, "", "half of")])
     ollama.script(" it, and the rest")
-    again = create_app(settings)
+    again = start()
     visitor = Visitor(again.test_client())
     visitor.watch(answer.id)
     assert "half of it, and the rest" in visitor.open(f"/c/{prompt.conversation_id}")
     assert 'data-state="done"' in visitor.page
     said = [(turn["role"], turn["content"]) for turn in ollama.talks()[-1]]
     assert said == [("user", "Hi"), ("assistant", "half of")]
-    again.extensions["insight"].close()
 
 
 def test_servers_that_end_in_peace_leave_an_answer_to_the_next_however_many_they_are(
-    settings: Settings, services: Services, ollama: ScriptedOllama
+    start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
     services.close()  # that server is gone; its database is still there
     _, answer = services.conversations.ask("Hi", model="")
     assert answer is not None
     for words in ("One", " two", " three"):
         begun = ollama.script(words, silence)
-        app = create_app(settings)
+        app = start()
         reply = app.extensions["insight"].replies.get(answer.id)
         while not str(reply.answer).endswith(words):
             assert reply.wait(reply.version, 5)
         app.extensions["insight"].close()
         assert begun.client_gone.wait(5)  # its process lives on here, and the engine need not write for it
     ollama.script(" four.")
-    last = create_app(settings)
+    last = start()
     Visitor(last.test_client()).watch(answer.id)
     kept = services.conversations.message(answer.id)
     assert (kept.state, kept.text, kept.run) == (State.DONE, "One two three four.", 4)
-    last.extensions["insight"].close()
 
 
 def test_thoughts_that_a_former_run_left_are_thought_anew_and_not_doubled(
-    settings: Settings, services: Services, ollama: ScriptedOllama
+    start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
     services.close()  # that server is gone; its database is still there
     _, answer = services.conversations.ask("Hi", model="")
     assert answer is not None
     services.conversations.checkpoint([(answer.id, 0, "Let me ", "")])
     ollama.script(thinking("Let me see."), "Hello.")
-    again = create_app(settings)
+    again = start()
     Visitor(again.test_client()).watch(answer.id)
     kept = services.conversations.message(answer.id)
     assert (kept.thinking, kept.text) == ("Let me see.", "Hello.")
-    again.extensions["insight"].close()
 
 
 def test_an_answer_that_met_the_end_of_two_servers_is_interrupted_and_keeps_its_text(
-    settings: Settings, services: Services, ollama: ScriptedOllama
+    start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
     services.close()  # that server is gone; its database is still there
     prompt, answer = services.conversations.ask("Hi", model="")
     assert answer is not None
     services.conversations.checkpoint([(answer.id, 0, "", "half of")])
     assert services.conversations.left_behind(answer.id) is not None
-    again = create_app(settings)
+    again = start()
     page = again.test_client().get(f"/c/{prompt.conversation_id}").text
     assert 'data-state="interrupted"' in page
     assert "half of" in page
@@ -443,7 +432,6 @@ def test_an_answer_that_met_the_end_of_two_servers_is_interrupted_and_keeps_its_
     assert "Continue" in page
     assert "Try again" in page
     assert not ollama.chats()
-    again.extensions["insight"].close()
 
 
 FAULTS: list[tuple[Callable[..., Any], str, str]] = [

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pytest
 from faults_of_engines import CANARY
 from flask import Flask
+from own_app import Start
 from scripted_ollama import ScriptedOllama, Step, headers, silence, thinking
 from visitor import Visitor
 
-from insight_app import create_app
-from insight_app.config import Settings
 from insight_app.services import Services
 
 # The product's promise is 0.2 s, and benchmarks of it belong to a quiet machine; one that is busy gets more.
@@ -62,10 +60,8 @@ def test_stop_closes_the_engines_socket_at_once(
 
 
 @pytest.fixture
-def one_at_a_time(settings: Settings) -> Iterator[Flask]:
-    app = create_app(replace(settings, max_concurrent_answers=1))
-    yield app
-    app.extensions["insight"].close()
+def one_at_a_time(start: Start) -> Flask:
+    return start(max_concurrent_answers=1)
 
 
 def test_stop_ends_an_answer_that_waits_for_its_turn_and_the_engine_never_hears_of_it(
@@ -90,9 +86,9 @@ def test_stop_ends_an_answer_that_waits_for_its_turn_and_the_engine_never_hears_
     assert running.client_gone.wait(AT_ONCE)
 
 
-def test_stop_ends_an_answer_that_waits_for_an_engine(settings: Settings, ollama: ScriptedOllama) -> None:
+def test_stop_ends_an_answer_that_waits_for_an_engine(start: Start, ollama: ScriptedOllama) -> None:
     ollama.close()
-    app = create_app(replace(settings, engine_wait_seconds=60))
+    app = start(engine_wait_seconds=60)
     visitor = Visitor(app.test_client())
     visitor.open("/")
     answer_id = visitor.ask("Anybody there?")
@@ -103,7 +99,6 @@ def test_stop_ends_an_answer_that_waits_for_an_engine(settings: Settings, ollama
     visitor.send(f"/answers/{answer_id}/stop")
     assert "Answer stopped" in visitor.watch(answer_id)
     assert time.monotonic() - asked < AT_ONCE
-    app.extensions["insight"].close()
 
 
 def test_stop_twice_and_stop_too_late_change_nothing(visitor: Visitor, ollama: ScriptedOllama) -> None:

@@ -6,20 +6,17 @@ import os
 import re
 import threading
 import time
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from faults_seen import written
-from flask import Flask
 from flask.testing import FlaskClient
+from own_app import Start
 from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama, done, gate, thinking
 from sqlalchemy import text
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat.messages import Outcome, State, is_temporary
 from insight_app.chat.temporary import LONGEST_SECONDS, Conversations
 from insight_app.config import Settings
@@ -271,20 +268,10 @@ def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     return found
 
 
-def app_of(settings: Settings, at_end: ExitStack) -> Flask:
-    app = create_app(settings)
-    found: Services = app.extensions["insight"]
-    found.engine.look()
-    at_end.callback(found.database.close)
-    at_end.callback(found.close)
-    return app
-
-
 def test_several_processes_share_it_in_memory_and_the_last_one_takes_it_away(
-    settings: Settings, redis: OwnRedis, memory: Path, at_end: ExitStack, ollama: ScriptedOllama
+    settings: Settings, redis: OwnRedis, memory: Path, start: Start, ollama: ScriptedOllama
 ) -> None:
-    shared = replace(settings, redis_url=redis.url)
-    one, other = (app_of(shared, ExitStack()) for _ in range(2))
+    one, other = (start(redis_url=redis.url) for _ in range(2))
     goes_on = threading.Event()
     ollama.script("In the answer ", gate(goes_on), WORDS)
     here, there = Visitor(one.test_client()), Visitor(other.test_client())
@@ -304,9 +291,7 @@ def test_several_processes_share_it_in_memory_and_the_last_one_takes_it_away(
         assert redis.client.ttl(redis_key) != -1 or b"xylophone" not in redis.client.dump(redis_key), redis_key
     other.extensions["insight"].close()
     assert list(memory.rglob("temporary*")) == []
-    for app in (one, other):
-        app.extensions["insight"].database.close()
-    third = Visitor(app_of(shared, at_end).test_client())
+    third = Visitor(start(redis_url=redis.url).test_client())
     assert "This temporary chat is over" in third.open(here.url)
 
 
@@ -351,10 +336,10 @@ def test_a_folder_is_in_memory_where_the_machine_says_so(tmp_path: Path, line: s
 
 
 def test_where_it_cannot_be_shared_it_is_not_offered_and_the_page_says_why(
-    settings: Settings, redis: OwnRedis, monkeypatch: pytest.MonkeyPatch, at_end: ExitStack
+    redis: OwnRedis, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("insight_app.implementations.folder_in_memory", lambda: None)
-    visitor = Visitor(app_of(replace(settings, redis_url=redis.url), at_end).test_client())
+    visitor = Visitor(start(redis_url=redis.url).test_client())
     page = visitor.open("/temporary")
     assert "Temporary chats are not possible here." in page
     assert "this machine has no folder in memory" in page

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
-from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
+from own_app import Start
 from scripted_ollama import ScriptedOllama, done, gate
 from test_chat_replies import until
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat import titling
 from insight_app.chat.titling import Titling, title_in
 from insight_app.engines import ollama as ollama_engine
@@ -123,24 +121,19 @@ def test_later_answers_temporary_chats_and_failed_ones_give_none(
 
 
 def test_a_server_with_titles_makes_them_by_itself(
-    settings: object, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
+    start: Start, ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(titling, "LOOK_SECONDS", 0.01)
-    app: Flask = create_app(replace(settings, titles="auto"))  # type: ignore[type-var]
-    services: Services = app.extensions["insight"]
-    try:
-        visitor = Visitor(app.test_client())
-        visitor.open("/")
-        ollama.script("It rises.", done())
-        ollama.script("Baking Bread", done())
-        answer = visitor.asks_and_waits(PROMPT)
-        until(lambda: title(services, answer)[1] == "model")
-        ollama.script("Yes.", done())
-        part = visitor.send(f"{visitor.url}/messages", htmx=True, message="And cake?", key="2").text
-        assert "Baking Bread</a>" in part  # the list of the open page
-    finally:
-        services.close()
-        services.database.close()
+    app = start(titles="auto")
+    visitor = Visitor(app.test_client())
+    visitor.open("/")
+    ollama.script("It rises.", done())
+    ollama.script("Baking Bread", done())
+    answer = visitor.asks_and_waits(PROMPT)
+    until(lambda: title(app.extensions["insight"], answer)[1] == "model")
+    ollama.script("Yes.", done())
+    part = visitor.send(f"{visitor.url}/messages", htmx=True, message="And cake?", key="2").text
+    assert "Baking Bread</a>" in part  # the list of the open page
 
 
 @given(st.text(max_size=300))

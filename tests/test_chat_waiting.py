@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
+from own_app import Start
 from people import ALICE, BOB, add_people, signed_in
 from scripted_ollama import ScriptedOllama, done, error, gate, silence, status
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat import pages, patience, stream
 from insight_app.chat.messages import Figures, Outcome, State
 from insight_app.chat.reply import Reply
@@ -37,15 +37,13 @@ def statuses(said: str) -> list[str]:
 
 
 @pytest.fixture
-def lonely(settings: Settings, ollama: ScriptedOllama) -> Iterator[Visitor]:
+def lonely(start: Start, ollama: ScriptedOllama) -> Visitor:
     """Somebody whose server has no engine."""
     ollama.close()
-    app = create_app(settings)
+    app = start()
     found = Visitor(app.test_client())
     found.open("/")
-    yield found
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
+    return found
 
 
 def services_of(visitor: Visitor) -> Services:
@@ -167,12 +165,9 @@ def test_the_page_says_when_it_will_be_its_turn_and_counts_down(
     visitor.watch(reply.id)
 
 
-def test_who_finds_no_place_in_the_line_is_told_and_nothing_is_stored(
-    settings: Settings, ollama: ScriptedOllama
-) -> None:
-    app = create_app(dataclasses.replace(settings, max_waiting_answers=2))
+def test_who_finds_no_place_in_the_line_is_told_and_nothing_is_stored(start: Start, ollama: ScriptedOllama) -> None:
+    app = start(max_waiting_answers=2)
     visitor, services = Visitor(app.test_client()), app.extensions["insight"]
-    services.engine.look()
     opened = threading.Event()
     first = ollama.script(gate(opened), "one")
     visitor.open("/")
@@ -205,16 +200,13 @@ def test_who_finds_no_place_in_the_line_is_told_and_nothing_is_stored(
     again = visitor.open(old)
     assert "Try again" in again
     assert visitor.client.post("/api/chat", json={"message": "Hi"}).status_code == 200
-    services.close()
-    services.database.close()
 
 
 def test_another_try_finds_no_place_either_and_a_program_hears_when_to_come_again(
-    settings: Settings, ollama: ScriptedOllama
+    start: Start, ollama: ScriptedOllama
 ) -> None:
-    app = create_app(dataclasses.replace(settings, max_waiting_answers=1))
+    app = start(max_waiting_answers=1)
     visitor, services = Visitor(app.test_client()), app.extensions["insight"]
-    services.engine.look()
     visitor.open("/")
     old = visitor.asks_and_waits("before")
     opened = threading.Event()
@@ -233,15 +225,12 @@ def test_another_try_finds_no_place_either_and_a_program_hears_when_to_come_agai
     opened.set()
     for answer_id in answers:
         visitor.watch(answer_id)
-    services.close()
-    services.database.close()
 
 
-def test_where_people_share_a_server_nobody_fills_the_line_alone(settings: Settings, ollama: ScriptedOllama) -> None:
-    app = create_app(dataclasses.replace(settings, auth_mode="accounts", max_waiting_answers=4))
+def test_where_people_share_a_server_nobody_fills_the_line_alone(start: Start, ollama: ScriptedOllama) -> None:
+    app = start(auth_mode="accounts", max_waiting_answers=4)
     services = app.extensions["insight"]
     add_people(services)
-    services.engine.look()
     opened = threading.Event()
     first = ollama.script(gate(opened), "one")
     alice, bob = signed_in(app, ALICE), signed_in(app, BOB)
@@ -261,8 +250,6 @@ def test_where_people_share_a_server_nobody_fills_the_line_alone(settings: Setti
     bob.watch(theirs)
     for answer_id in answers:
         alice.watch(answer_id)
-    services.close()
-    services.database.close()
 
 
 def test_an_alias_and_no_choice_stand_in_the_line_of_the_model_that_answers(

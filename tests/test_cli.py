@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from own_app import Start
 from people import ALICE, BOB, PASSWORD
 
-from insight_app import cli, create_app
+from insight_app import cli
 from insight_app.accounts.people import Account, Role
 from insight_app.accounts.signing_in import Accounts
 from insight_app.config import Settings
@@ -50,24 +51,20 @@ def test_the_first_account_is_an_admins_and_others_are_as_asked(types: Types, tm
     assert [each.role for each in there(tmp_path)] == [Role.ADMIN, Role.MEMBER, Role.ADMIN]
 
 
-def test_the_password_is_the_one_that_was_typed(types: Types, settings: Settings, tmp_path: Path) -> None:
+def test_the_password_is_the_one_that_was_typed(types: Types, start: Start, tmp_path: Path) -> None:
     types(ALICE, "--password-stdin", typed=f"{PASSWORD}\r\nand something else\n")
-    app = create_app(settings)
+    app = start()
     accounts = app.extensions["insight"].accounts
     assert accounts.knows(ALICE, PASSWORD)
     assert not accounts.knows(ALICE, PASSWORD + "\r")
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
 
 
-def test_the_first_one_has_what_was_written_before(types: Types, settings: Settings) -> None:
-    app = create_app(settings)
+def test_the_first_one_has_what_was_written_before(types: Types, start: Start) -> None:
+    app = start()
     services = app.extensions["insight"]
     home = services.conversations.ask("Before", model="")[0].conversation_id
     types(ALICE)
     assert services.conversations.conversation(home).owner == services.accounts.store.of_email(ALICE).id
-    services.close()
-    services.database.close()
 
 
 @pytest.mark.parametrize(

@@ -14,20 +14,20 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from chat_page import free_port, running, started
+from own_app import Start
 from own_nginx import FILES, ROOT, InsightNginx, OwnNginx, free_ports
 from people import ALICE, PASSWORD
 from scripted_ollama import TEXT, ScriptedOllama, Step, cut, gate, silence, status
 from test_accounts_keys import made
 from visitor import Visitor
 
-from insight_app import assets, create_app
+from insight_app import assets
 from insight_app.config import Settings, variables
 from insight_app.web import HEADERS, largest_with_files
 
@@ -672,7 +672,7 @@ def test_models_are_changed_on_each_server_and_not_on_one_by_chance(
 
 
 def test_the_app_asks_again_where_one_of_the_pool_dies(
-    pool: tuple[str, list[ScriptedOllama], OwnNginx], settings: Settings
+    pool: tuple[str, list[ScriptedOllama], OwnNginx], start: Start
 ) -> None:
     url, servers, _ = pool
     died = threading.Event()
@@ -686,16 +686,9 @@ def test_the_app_asks_again_where_one_of_the_pool_dies(
 
     for server in servers:
         server.replies["llama3.2:latest"] = reply
-    with ExitStack() as stack:
-        app = create_app(replace(settings, ollama_base_url=url, engine_wait_seconds=30))
-        services = app.extensions["insight"]
-        stack.callback(services.database.close)
-        stack.callback(services.close)
-        services.engine.look()
-        visitor = Visitor(app.test_client())
-        visitor.open("/")
-        answer_id = visitor.ask("Hi")
-        stream = visitor.watch(answer_id)
-        assert "event: done" in stream
-        assert visitor.client.get(f"/answers/{answer_id}/text").text == TEXT
+    visitor = Visitor(start(ollama_base_url=url, engine_wait_seconds=30).test_client())
+    visitor.open("/")
+    answer_id = visitor.ask("Hi")
+    assert "event: done" in visitor.watch(answer_id)
+    assert visitor.client.get(f"/answers/{answer_id}/text").text == TEXT
     assert died.is_set()

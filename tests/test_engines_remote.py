@@ -6,18 +6,16 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from asking import events_of
 from flask import Flask
+from own_app import Start
 from scripted_ollama import ScriptedOllama, line, status
 from visitor import Visitor
 
-from insight_app import create_app, errors
-from insight_app.config import Settings
+from insight_app import errors
 from insight_app.engines.base import Piece, Stop, Task, Turn
 from insight_app.engines.fallback import Fallback
 from insight_app.engines.ollama import Ollama
@@ -34,17 +32,12 @@ def ollama() -> Iterator[ScriptedOllama]:
 
 
 @pytest.fixture
-def allowing(settings: Settings, at_end: ExitStack) -> Visitor:
+def allowing(start: Start) -> Visitor:
     """A visitor of a server where models of other machines may be used."""
-    return visitor_of(replace(settings, allow_remote_models=True), at_end)
+    return visitor_of(start(allow_remote_models=True))
 
 
-def visitor_of(settings: Settings, at_end: ExitStack) -> Visitor:
-    app = create_app(settings)
-    found: Services = app.extensions["insight"]
-    found.engine.look()
-    at_end.callback(found.database.close)
-    at_end.callback(found.close)
+def visitor_of(app: Flask) -> Visitor:
     visitor = Visitor(app.test_client())
     visitor.open("/")
     return visitor
@@ -117,13 +110,13 @@ def test_programs_are_refused_too(visitor: Visitor, ollama: ScriptedOllama, mode
 
 
 def test_an_answer_that_a_dead_server_left_is_not_carried_on_elsewhere(
-    settings: Settings, ollama: ScriptedOllama, app: Flask, at_end: ExitStack
+    start: Start, ollama: ScriptedOllama, app: Flask
 ) -> None:
     app.extensions["insight"].close()  # that server is gone; its database is still there
     store = app.extensions["insight"].conversations
     _, answer = store.ask(WORDS, model=CLOUD)
     store.checkpoint([(answer.id, 0, "", f"So far {WORDS}")])
-    visitor = visitor_of(settings, at_end)
+    visitor = visitor_of(start())
     visitor.watch(answer.id)
     assert store.message(answer.id).problem == "model_elsewhere"
     assert WORDS not in sent(ollama)

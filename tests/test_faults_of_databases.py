@@ -9,13 +9,12 @@ import pytest
 from faults_of_databases import DATABASE_FAULTS, GONE, DatabaseFault, full
 from faults_of_engines import CANARY
 from faults_seen import counted, plain, waits_for, written
+from own_app import Start
 from scripted_ollama import ScriptedOllama, gate
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat import answering
 from insight_app.chat.store import ConversationStore
-from insight_app.config import Settings
 from insight_app.errors import explain
 from insight_app.services import Services
 from insight_app.storage import database
@@ -126,7 +125,7 @@ def test_an_answer_that_cannot_be_kept_goes_on_and_is_kept_later(
 def test_a_server_starts_and_shows_what_there_is_although_nothing_can_be_kept(
     fault: DatabaseFault,
     visitor: Visitor,
-    settings: Settings,
+    start: Start,
     services: Services,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -141,7 +140,7 @@ def test_a_server_starts_and_shows_what_there_is_although_nothing_can_be_kept(
         monkeypatch.setattr(ConversationStore, "left_behind", refuse)
     with fault.broken(services.database):
         services.replies.leave()  # as if that server had died: the next one goes on with what it left
-        again = create_app(settings)
+        again = start()
         assert again.test_client().get(f"/c/{prompt.conversation_id}").status_code == 200
         again.extensions["insight"].close()
     assert "answers not carried on" in capsys.readouterr().err

@@ -7,8 +7,6 @@ import os
 import signal
 import threading
 import time
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +14,11 @@ from chat_page import free_port, started
 from faults_of_engines import BEGUN, BUTTONS, CANARY, Fault
 from faults_of_servers import KILLED, KILLED_TWICE, REDIS, SET_BACK
 from faults_seen import article, counted, plain, written
-from flask import Flask
+from own_app import Start
 from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import RealClient, Visitor
 
-from insight_app import create_app
-from insight_app.config import Settings
 from insight_app.errors import explain
 from insight_app.limits.rates import limiter
 from insight_app.services import Services
@@ -104,15 +100,15 @@ def test_a_clock_that_is_set_back_changes_nothing(
 
 def test_an_answer_goes_on_while_redis_is_gone(
     capsys: pytest.CaptureFixture[str],
-    settings: Settings,
+    redis: OwnRedis,
+    start: Start,
     ollama: ScriptedOllama,
-    at_end: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for switch in ("_storage_dead", "_in_memory_fallback_enabled"):  # of an object that all apps of a process share
         monkeypatch.setattr(limiter, switch, False)
-    redis, go_on = at_end.enter_context(OwnRedis()), threading.Event()
-    here, there = (Visitor(app(settings, redis, at_end).test_client()) for _ in range(2))
+    go_on = threading.Event()
+    here, there = (Visitor(start(redis_url=redis.url).test_client()) for _ in range(2))
     here.open("/")
     ollama.script(BEGUN, gate(go_on), REDIS.kept.removeprefix(BEGUN))
     answer_id = here.ask(f"Tell me of {CANARY}")
@@ -139,13 +135,3 @@ def test_an_answer_goes_on_while_redis_is_gone(
     said = [entry["event"] for entry in lines]
     assert said.index(REDIS.gone) < len(said) - 1 - said[::-1].index(REDIS.back)
     assert CANARY not in output.out + output.err + here.client.get("/metrics").text
-
-
-def app(settings: Settings, redis: OwnRedis, at_end: ExitStack) -> Flask:
-    """One process of several."""
-    made = create_app(replace(settings, redis_url=redis.url))
-    services = made.extensions["insight"]
-    services.engine.look()
-    at_end.callback(services.database.close)
-    at_end.callback(services.close)
-    return made

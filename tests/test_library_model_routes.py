@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from own_app import running
+from own_app import Start, running
 from own_redis import OwnRedis
 from scripted_ollama import WEIGHTS, ScriptedOllama, error, fetching, gate, pulled, status, telling
 from scripted_openai import ScriptedOpenAI
@@ -289,15 +289,14 @@ def test_a_model_that_answers_a_program_is_not_removed(
 
 
 def test_a_model_that_answers_somebody_at_another_process_is_not_removed(
-    settings: Settings, ollama: ScriptedOllama, at_end: ExitStack
+    redis: OwnRedis, start: Start, ollama: ScriptedOllama, at_end: ExitStack
 ) -> None:
-    redis = at_end.enter_context(OwnRedis())
     other = RepliesInRedis(redis.url)
     at_end.callback(other.leave)
     line = LineInRedis(other.link, other.token, 1)
     at_end.callback(line.leave)
     answer = Answer(line, "somebody", "llama3.2:latest").settled()
-    app = at_end.enter_context(running(replace(settings, redis_url=redis.url)))
+    app = start(redis_url=redis.url)
     visitor = Visitor(app.test_client())
     visitor.open("/models")
     until(app.extensions["insight"].line.models)
@@ -361,9 +360,9 @@ def test_names_of_models_are_shown_as_text(visitor: Visitor, ollama: ScriptedOll
     assert unescape("&lt;script&gt;") in here(page)
 
 
-def test_a_server_with_models_of_its_own_is_shown_and_left_alone(settings: Settings, at_end: ExitStack) -> None:
+def test_a_server_with_models_of_its_own_is_shown_and_left_alone(start: Start, at_end: ExitStack) -> None:
     server = at_end.enter_context(ScriptedOpenAI(models=["qwen"]))
-    app = at_end.enter_context(running(replace(settings, engine="openai", openai_base_url=server.url)))
+    app = start(engine="openai", openai_base_url=server.url)
     visitor = Visitor(app.test_client())
     page = visitor.open("/models")
     assert "qwen" in here(page)

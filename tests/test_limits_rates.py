@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
+from own_app import Start
 from own_redis import OwnRedis
 from people import ALICE, BOB, CAROL, PASSWORD, add_people, signed_in
 from scripted_ollama import ScriptedOllama
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.accounts.tokens import Scope
-from insight_app.config import Settings
 from insight_app.limits.rates import limiter
-from insight_app.services import Services
-
-Make = Callable[..., Flask]
 
 
 @pytest.fixture
-def make(settings: Settings, at_end: ExitStack) -> Iterator[Make]:
+def make(start: Start) -> Iterator[Start]:
     """Apps where people sign in; those after the first share its people."""
     made: list[Flask] = []
 
     def one(**changed: Any) -> Flask:
         changed = {"auth_mode": "accounts", "sign_in_rate_limit": "1000 per minute", **changed}
-        app = create_app(replace(settings, **changed))
-        services: Services = app.extensions["insight"]
+        app = start(**changed)
         if not made:
-            add_people(services)
-        services.engine.look()
+            add_people(app.extensions["insight"])
         made.append(app)
-        at_end.callback(services.database.close)
-        at_end.callback(services.close)
         return app
 
     yield one
@@ -67,7 +57,7 @@ def sent(visitor: Visitor, number: int) -> int:
     return visitor.send("/messages", message="Hi", key=f"{id(visitor)}-{number}").status_code
 
 
-def test_a_person_is_counted_over_all_their_browsers_and_keys(make: Make) -> None:
+def test_a_person_is_counted_over_all_their_browsers_and_keys(make: Start) -> None:
     app = make(send_rate_limit="3 per minute")
     one, other = signed_in(app, BOB), signed_in(app, BOB)
     assert [sent(one, 1), sent(other, 2), program(app, key_of(app, BOB)).status_code] == [303, 303, 200]
@@ -75,7 +65,7 @@ def test_a_person_is_counted_over_all_their_browsers_and_keys(make: Make) -> Non
     assert sent(signed_in(app, CAROL), 1) == 303
 
 
-def test_a_key_leaves_its_owner_some(make: Make) -> None:
+def test_a_key_leaves_its_owner_some(make: Start) -> None:
     app = make(key_rate_limit="2 per minute")
     first, second = key_of(app, BOB), key_of(app, BOB)
     assert [program(app, first).status_code for _ in range(3)] == [200, 200, 429]
@@ -83,14 +73,14 @@ def test_a_key_leaves_its_owner_some(make: Make) -> None:
     assert sent(signed_in(app, BOB), 1) == 303
 
 
-def test_all_behind_one_address_are_counted_together(make: Make) -> None:
+def test_all_behind_one_address_are_counted_together(make: Start) -> None:
     app = make(address_rate_limit="2 per minute")
     keys = [key_of(app, email) for email in (ALICE, BOB, CAROL)]
     assert [program(app, key, "192.0.2.1").status_code for key in keys] == [200, 200, 429]
     assert program(app, keys[2], "192.0.2.2").status_code == 200
 
 
-def test_who_makes_up_an_address_is_counted_by_their_own(make: Make) -> None:
+def test_who_makes_up_an_address_is_counted_by_their_own(make: Start) -> None:
     app = make(address_rate_limit="2 per minute", trusted_proxies=("10.0.0.1/32",))
     key = key_of(app, BOB)
     made_up = [program(app, key, "192.0.2.1", **{"X-Forwarded-For": f"198.51.100.{n}"}).status_code for n in range(4)]
@@ -102,14 +92,14 @@ def test_who_makes_up_an_address_is_counted_by_their_own(make: Make) -> None:
     assert behind == [200, 200, 429]
 
 
-def test_behind_our_proxy_each_address_is_counted_by_itself(make: Make) -> None:
+def test_behind_our_proxy_each_address_is_counted_by_itself(make: Start) -> None:
     app = make(address_rate_limit="1 per minute", trusted_proxies=("10.0.0.1/32",))
     key = key_of(app, BOB)
     each = [program(app, key, "10.0.0.1", **{"X-Forwarded-For": f"192.0.2.{n}"}).status_code for n in (1, 2, 1)]
     assert each == [200, 200, 429]
 
 
-def test_programs_are_told_what_is_left_of_the_limit_that_leaves_least(make: Make) -> None:
+def test_programs_are_told_what_is_left_of_the_limit_that_leaves_least(make: Start) -> None:
     app = make(send_rate_limit="20 per hour", key_rate_limit="2 per minute")
     key = key_of(app, BOB)
     told = [program(app, key) for _ in range(3)]
@@ -127,8 +117,8 @@ def test_what_was_not_counted_is_told_nothing_of_limits(shared: Flask, bob: Visi
     assert "RateLimit-Limit" not in bob.client.get("/").headers
 
 
-def test_the_wait_is_what_is_left_and_not_the_whole_period(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = create_app(replace(settings, send_rate_limit="1 per hour"))
+def test_the_wait_is_what_is_left_and_not_the_whole_period(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = start(send_rate_limit="1 per hour")
     visitor = Visitor(app.test_client())
     visitor.open("/")
     sent(visitor, 1)
@@ -136,12 +126,11 @@ def test_the_wait_is_what_is_left_and_not_the_whole_period(settings: Settings, m
     monkeypatch.setattr("time.time", lambda: now() + 1800)
     refused = visitor.send("/messages", message="Once more", key="k", htmx=True)
     assert 1790 <= int(refused.headers["Retry-After"]) <= 1800
-    app.extensions["insight"].close()
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_a_page_counts_down_and_keeps_the_text(settings: Settings, htmx: bool) -> None:
-    app = create_app(replace(settings, send_rate_limit="1 per minute"))
+def test_a_page_counts_down_and_keeps_the_text(start: Start, htmx: bool) -> None:
+    app = start(send_rate_limit="1 per minute")
     visitor = Visitor(app.test_client())
     visitor.open("/")
     sent(visitor, 1)
@@ -153,11 +142,10 @@ def test_a_page_counts_down_and_keeps_the_text(settings: Settings, htmx: bool) -
     # In the page the text is still there, and must not be drawn over; alone it comes back.
     assert (">Once more</textarea>" in refused.text) is not htmx
     assert ("<textarea" in refused.text) is not htmx
-    app.extensions["insight"].close()
 
 
 def test_two_processes_count_a_person_a_key_and_an_address_together(
-    make: Make, redis: OwnRedis, ollama: ScriptedOllama
+    make: Start, redis: OwnRedis, ollama: ScriptedOllama
 ) -> None:
     limits = {"send_rate_limit": "5 per minute", "key_rate_limit": "2 per minute", "address_rate_limit": "4 per minute"}
     apps = [make(redis_url=redis.url, **limits) for _ in range(2)]
@@ -178,26 +166,26 @@ def tried(app: Flask, email: str, address: str = "127.0.0.1", password: str = "w
     return visitor.send("/sign-in", email=email, password=password).status_code
 
 
-def test_who_guesses_a_password_keeps_nobody_out_who_comes_from_elsewhere(make: Make) -> None:
+def test_who_guesses_a_password_keeps_nobody_out_who_comes_from_elsewhere(make: Start) -> None:
     app = make(sign_in_rate_limit="2 per minute")
     assert [tried(app, BOB, "203.0.113.7") for _ in range(3)] == [422, 422, 429]
     assert tried(app, BOB, "203.0.113.8", PASSWORD) == 303
 
 
-def test_an_account_is_tried_so_often_from_everywhere_and_no_more(make: Make) -> None:
+def test_an_account_is_tried_so_often_from_everywhere_and_no_more(make: Start) -> None:
     app = make(sign_in_rate_limit="1 per minute")
     assert [tried(app, BOB, f"203.0.113.{number}") for number in range(11)] == [422] * 10 + [429]
     assert tried(app, f"  {BOB.upper()}", "203.0.113.99") == 429
     assert tried(app, CAROL, "203.0.113.99") == 422
 
 
-def test_a_network_of_countless_addresses_is_counted_as_one(make: Make) -> None:
+def test_a_network_of_countless_addresses_is_counted_as_one(make: Start) -> None:
     app = make(sign_in_rate_limit="1 per minute")
     assert [tried(app, f"{n}@example.org", f"2001:db8:0:1::{n + 1:x}") for n in range(11)] == [422] * 10 + [429]
     assert tried(app, CAROL, "2001:db8:0:2::1") == 422
 
 
-def test_an_old_password_is_tried_so_often_by_each_person_whatever_else_the_form_says(make: Make) -> None:
+def test_an_old_password_is_tried_so_often_by_each_person_whatever_else_the_form_says(make: Start) -> None:
     """As it was, all people were one at this door, and each who wrote another `email` into the form was another."""
     app = make(sign_in_rate_limit="3 per minute")
     bob, carol = signed_in(app, BOB), signed_in(app, CAROL)
@@ -207,7 +195,7 @@ def test_an_old_password_is_tried_so_often_by_each_person_whatever_else_the_form
     assert carol.send(path, password=PASSWORD, **new).status_code == 303
 
 
-def test_one_address_makes_so_many_accounts_and_no_more(make: Make) -> None:
+def test_one_address_makes_so_many_accounts_and_no_more(make: Start) -> None:
     """Each would have an allowance of its own."""
     app = make(sign_in_rate_limit="2 per minute", sign_up="open")
     made = []

@@ -9,8 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,12 @@ from canary_routes import CALL, COMPLETION, WAYS, WireClient, routes, sends
 from chat_page import ROOT, free_port, started
 from faults_seen import written
 from flask import Flask
+from own_app import Start
 from own_redis import OwnRedis
 from scripted_ollama import ScriptedOllama, closed, done, error, line, raw, status, thinking
 from sqlalchemy.exc import OperationalError
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.chat import redis_keys
 from insight_app.config import Settings
 from insight_app.errors import EngineError, InsightError, every_error, explain
@@ -292,19 +291,14 @@ def test_libraries_tell_only_where_they_are(wrote: Wrote) -> None:
 
 
 def test_redis_knows_nothing_of_an_answer_that_has_ended(
-    settings: Settings,
     redis: OwnRedis,
+    start: Start,
     ollama: ScriptedOllama,
-    at_end: ExitStack,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(redis_keys, "ENDED_SECONDS", 1)
-    app = create_app(replace(settings, redis_url=redis.url))
-    found: Services = app.extensions["insight"]
-    at_end.callback(found.database.close)
-    at_end.callback(found.close)
-    found.engine.look()
+    app = start(redis_url=redis.url)
     goes_on = threading.Event()
     ollama.script(thinking(WORDS), WORDS, lambda answer: answer.wait(goes_on))
     world_client = app.test_client()

@@ -7,14 +7,13 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from own_app import running
+from own_app import Start
 from own_redis import OwnRedis
 from people import BOB
 from scripted_ollama import ScriptedOllama, gate, thinking
@@ -290,11 +289,9 @@ def test_drawn_texts_leave_the_memory_of_every_process(
 
 
 @pytest.fixture
-def pair(settings: Settings, redis: OwnRedis) -> Iterator[tuple[Flask, Flask]]:
+def pair(redis: OwnRedis, start: Start) -> tuple[Flask, Flask]:
     """Two processes' apps, as far as they share anything."""
-    shared = replace(settings, redis_url=redis.url)
-    with running(shared) as one, running(shared) as other:
-        yield one, other
+    return start(redis_url=redis.url), start(redis_url=redis.url)
 
 
 def texts(redis: OwnRedis) -> list[bytes]:

@@ -6,14 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from own_app import Start
 from sqlalchemy import update
 
-from insight_app import create_app
 from insight_app.config import Settings
 from insight_app.privacy.diagnostics import DAY_SECONDS
 from insight_app.privacy.preferences import Preferences
@@ -86,15 +85,14 @@ def test_more_than_one_transaction_takes_all_go(services: Services) -> None:
     assert services.retention.prune() == 45
 
 
-def test_the_server_prunes_at_its_start(settings: Settings, services: Services) -> None:
+def test_the_server_prunes_at_its_start(start: Start, services: Services) -> None:
     old = aged(services, 11)
     services.pruning.close()
-    started: Services = create_app(replace(settings, history_retention_days=10)).extensions["insight"]
+    other: Services = start(history_retention_days=10).extensions["insight"]
     until = time.monotonic() + 5
     while old in kept(services) and time.monotonic() < until:
         time.sleep(0.01)
-    started.close()
-    started.database.close()
+    other.close()
     assert kept(services) == set()
 
 

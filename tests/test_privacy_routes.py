@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from own_app import Start
 from scripted_ollama import ScriptedOllama, gate
 from test_privacy_retention import aged
 from visitor import Visitor
 
-from insight_app import create_app
 from insight_app.config import Settings
 from insight_app.rendering.markdown import render
 from insight_app.services import Services
@@ -33,14 +31,12 @@ def choices(page: str) -> dict[str, bool]:
 
 
 @pytest.fixture
-def limited(settings: Settings) -> Iterator[Visitor]:
+def limited(start: Start) -> Visitor:
     """Somebody at a server that keeps nothing for longer than 30 days."""
-    app = create_app(replace(settings, history_retention_days=30))
+    app = start(history_retention_days=30)
     visitor = Visitor(app.test_client())
     visitor.open("/")
-    yield visitor
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
+    return visitor
 
 
 def test_what_was_chosen_is_shown(visitor: Visitor, services: Services) -> None:

@@ -12,18 +12,15 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat_page import ROOT, free_port, started, wait_for
 from flask import Flask
+from own_app import Start
 from scripted_ollama import ScriptedOllama
 from visitor import RealClient, Visitor
-
-from insight_app import create_app
-from insight_app.config import Settings
 
 CANARY = "zugvogel-quitte"
 
@@ -142,12 +139,10 @@ def test_a_request_that_no_route_takes_has_one_too(visitor: Visitor) -> None:
         ("quoted'\"<b>", False),
     ],
 )
-def test_a_known_proxy_names_requests_if_it_does_so_well(settings: Settings, said: str, is_taken: bool) -> None:
-    app = create_app(replace(settings, trusted_proxies=("127.0.0.1",)))
+def test_a_known_proxy_names_requests_if_it_does_so_well(start: Start, said: str, is_taken: bool) -> None:
+    app = start(trusted_proxies=("127.0.0.1",))
     response = app.test_client().get("/healthz", headers={"X-Request-ID": said})
     assert (response.headers["X-Request-ID"] == said) is is_taken
-    app.extensions["insight"].close()
-    app.extensions["insight"].database.close()
 
 
 def test_what_breaks_in_an_answer_is_said_in_the_name_of_the_request_that_began_it(

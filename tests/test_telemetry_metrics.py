@@ -9,20 +9,18 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 from chat_page import free_port, started
 from flask import Flask
+from own_app import Start
 from own_redis import OwnRedis
 from prometheus_client.parser import text_string_to_metric_families
 from scripted_ollama import ScriptedOllama, gate, silence
 from visitor import RealClient, Visitor
 
-from insight_app import create_app
-from insight_app.config import Settings
 from insight_app.services import Services
 from insight_app.telemetry.metrics import MOST_MODELS, OTHER, Few, Metrics
 
@@ -130,8 +128,8 @@ def test_who_meets_a_limit_is_counted_by_the_setting(scope: str, limit: str) -> 
     assert rates.setting_of(scope) == limit
 
 
-def test_who_meets_a_limit_is_counted(settings: Settings, ollama: ScriptedOllama) -> None:
-    app = create_app(replace(settings, send_rate_limit="1 per minute"))
+def test_who_meets_a_limit_is_counted(start: Start, ollama: ScriptedOllama) -> None:
+    app = start(send_rate_limit="1 per minute")
     client = app.test_client()
     for expected in (200, 429, 429):
         with client.post("/api/chat", json={"message": "Hi"}) as sent:

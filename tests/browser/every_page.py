@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import own_app
 from chat_page import running
 from people import ALICE
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page
 from scripted_ollama import ScriptedOllama
 from test_browser_people import makes_first_account
 
-from insight_app import create_app
 from insight_app.config import Settings
 
 EVERYTHING = """# Reading a table
@@ -85,11 +85,9 @@ class Pages:
 def all_addresses(parts: dict[str, str]) -> list[str]:
     """What can be got with GET, those for programs left out, and those that send for ever."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(secret_key="only for these tests", data_dir=Path(folder), auth_mode="accounts"))
-        rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
-        services = app.extensions["insight"]
-        services.close()
-        services.database.close()
+        settings = Settings(secret_key="only for these tests", data_dir=Path(folder), auth_mode="accounts")
+        with own_app.running(settings) as app:
+            rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
     left_out = ("/v1/", "/api/", "/health/stream", "/assets/", "/metrics")
     names = [rule.rule for rule in rules if not rule.rule.startswith(left_out) and not rule.rule.endswith("/stream")]
     lacking = {name for each in names for name in re.findall(r"<(?:\w+:)?(\w+)>", each)} - set(parts)
