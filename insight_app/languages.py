@@ -30,10 +30,14 @@ TRANSLATIONS = Path(__file__).with_name("translations")
 
 
 @lru_cache
+def codes() -> tuple[str, ...]:
+    """Of every language that there is; English first."""
+    return ("en", *sorted(path.stem for path in TRANSLATIONS.glob("*.po")))
+
+
 def languages() -> dict[str, str]:
-    """Every language that there is, by its code, with its own name; English first."""
-    codes = ["en", *sorted(path.stem for path in TRANSLATIONS.glob("*.po"))]
-    return {code: _own_name(code) for code in codes}
+    """Every language by its code, with its own name, for which Babel has to know it: a megabyte for each."""
+    return {code: _own_name(code) for code in codes()}
 
 
 def language() -> str:
@@ -60,13 +64,13 @@ def _choose() -> str:
     if not request or for_program():
         return "en"
     chosen = request.cookies.get(COOKIE, "")
-    return chosen if chosen in languages() else _wished(request.headers.get("Accept-Language", ""))
+    return chosen if chosen in codes() else _wished(request.headers.get("Accept-Language", ""))
 
 
 @lru_cache(maxsize=1000)
 def _wished(accepted: str) -> str:
     """What a browser asks for, as nearly as we speak it; it says the same with each request."""
-    return parse_accept_header(accepted, LanguageAccept).best_match(languages()) or "en"
+    return parse_accept_header(accepted, LanguageAccept).best_match(codes()) or "en"
 
 
 def _own_name(code: str) -> str:

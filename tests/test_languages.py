@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from babel import localedata
 from flask import Flask
 from markupsafe import Markup
 
@@ -31,7 +32,7 @@ def in_german(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fl
     (tmp_path / "de.po").write_text(GERMAN, encoding="utf-8")
     (tmp_path / "ar.po").write_text('msgid ""\nmsgstr ""\n', encoding="utf-8")
     monkeypatch.setattr(languages, "TRANSLATIONS", tmp_path)
-    monkeypatch.setattr(languages, "languages", languages.languages.__wrapped__)
+    monkeypatch.setattr(languages, "codes", languages.codes.__wrapped__)
     languages._catalog.cache_clear()
     return app
 
@@ -53,6 +54,12 @@ def test_a_page_is_in_the_language_that_was_chosen_or_that_the_browser_asks_for(
 ) -> None:
     page = in_german.test_client(use_cookies=False).get("/", headers=headers).text
     assert f'<html lang="{expected}" dir="{"rtl" if expected == "ar" else "ltr"}"' in page
+
+
+def test_a_page_has_babel_know_no_language_but_its_own(in_german: Flask) -> None:
+    localedata.clear_caches()
+    in_german.test_client().get("/", headers={"Accept-Language": "de"})
+    assert set(localedata._cache) == {"root", "de"}
 
 
 def test_programs_and_the_command_line_are_spoken_to_in_english(in_german: Flask) -> None:

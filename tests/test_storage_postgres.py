@@ -270,8 +270,9 @@ def test_other_processes_hear_that_something_was_deleted(database: Database) -> 
 
 
 def test_it_is_loaded_by_nobody_else() -> None:
-    program = "import sys; from insight_app.storage.database import Database; Database('sqlite://')"
-    program += "; sys.exit('psycopg' in sys.modules)"
+    program = "import sys; from insight_app.storage import upsert; from insight_app.storage.database import Database"
+    program += "; Database('sqlite://')"
+    program += "; sys.exit(bool({'psycopg', 'sqlalchemy.dialects.postgresql'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 

@@ -83,10 +83,10 @@ def in_brackets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         catalogs.write_pseudo(folder / f"{CODE}.po", CODE)
         patch.setattr(languages, "TRANSLATIONS", folder)
         patch.setattr(streaming, "GAP_SECONDS", 0.0)
-        languages.languages.cache_clear()
+        languages.codes.cache_clear()
         languages._catalog.cache_clear()
         yield folder
-    languages.languages.cache_clear()
+    languages.codes.cache_clear()
     languages._catalog.cache_clear()
 
 

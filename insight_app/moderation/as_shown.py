@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from html import unescape
 from html.entities import html5
 
@@ -20,8 +21,13 @@ _DROPPED = frozenset("*`~[$")
 _ESCAPABLE = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _NUMBER = re.compile(r"&(?:#(?:\d{0,7}|[xX][0-9a-fA-F]{0,6}))?")
-_NAMES = frozenset("&" + name[:end] for name in html5 if name.endswith(";") for end in range(1, len(name)))
 _LONGEST_JOINT = 3  # marks between two letters that may be a part of a name: snake__case
+
+
+@cache  # a megabyte, for who has rules that meet an "&"
+def _begun_names() -> frozenset[str]:
+    """How a name of an entity may begin."""
+    return frozenset("&" + name[:end] for name in html5 if name.endswith(";") for end in range(1, len(name)))
 
 
 class Shown(View):
@@ -105,7 +111,7 @@ class Shown(View):
             means = unescape(whole) if whole[1] == "#" or whole[1:] in html5 else whole
             return self._see(means, len(whole)) if means != whole else self._see("&", 1)
         rest = text[place:]
-        if not is_all and (rest in _NAMES or _NUMBER.fullmatch(rest)):
+        if not is_all and (rest in _begun_names() or _NUMBER.fullmatch(rest)):
             return 0
         return self._see("&", 1)
 
