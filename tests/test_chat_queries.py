@@ -40,6 +40,17 @@ def counted() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", send)
 
 
+@contextmanager
+def asked() -> Iterator[list[tuple[str, Any]]]:
+    """All that is sent meanwhile, each with its parameters."""
+    sent = list[tuple[str, Any]]()
+    event.listen(Engine, "before_cursor_execute", note := lambda *about: sent.append(about[2:4]))
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
 @pytest.fixture
 def many(services: Services) -> int:
     """Ten thousand conversations, each a minute older than the one before it."""
@@ -79,12 +90,8 @@ def test_a_word_that_all_messages_have_is_found_without_looking_at_them_again_an
     with database.writing() as connection:
         connection.execute(insert(conversations).values(id="c", title="", created_at=1.0, updated_at=1.0))
         connection.execute(insert(messages), [row] * many)
-    sent = list[tuple[str, Any]]()
-    event.listen(Engine, "before_cursor_execute", note := lambda *about: sent.append(about[2:4]))
-    try:
+    with asked() as sent:
         assert SearchStore(database).messages(parse("wood")).has_more
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
     statement, given = sent[0]
     with database.reading() as connection:
         plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).scalar_one()
@@ -97,6 +104,18 @@ def _looked_at(step: dict[str, Any]) -> Iterator[float]:
     yield through * step["Actual Loops"]
     for each in step.get("Plans", ()):
         yield from _looked_at(each)
+
+
+def test_what_has_a_word_is_found_by_it_alone_with_sqlite(new_database: New) -> None:
+    """Where a file's number in the index was put together, each hit looked through all of a person's messages."""
+    database = new_database("sqlite")
+    with asked() as sent:
+        SearchStore(database).messages(parse("wood"))
+    for index, (statement, given) in zip(("message_words", "file_words"), sent, strict=True):
+        with database.reading() as connection:
+            steps = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
+        assert steps[0].startswith(f"SCAN {index} VIRTUAL TABLE")
+        assert all("(rowid=?)" in step or "(id=?)" in step or "(message_id=?)" in step for step in steps[1:]), steps
 
 
 def test_lists_are_read_by_an_index_and_not_sorted(services: Services, many: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, StaticPool, create_engine, event, text
+from sqlalchemy import ColumnElement, Connection, Engine, Integer, Select, StaticPool, and_, create_engine, event, text
 from sqlalchemy import column as column_named
 from sqlalchemy import table as table_named
 from sqlalchemy.engine import URL
@@ -41,7 +41,7 @@ FILES = 1000  # more than go with a message
 
 
 def _index(name: str, is_of: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> WordIndex:
-    table = table_named(name, column_named("rowid"))
+    table = table_named(name, column_named("rowid", Integer))
 
     def having(query: Select[Any], phrases: Sequence[Phrase]) -> tuple[Select[Any], ColumnElement[Any]]:
         """In quotes FTS5 takes words for what they are, and cuts them as it did those of its index."""
@@ -65,8 +65,12 @@ class SQLite:
     """As Product has it."""
 
     words = staticmethod(_index("message_words", lambda row: row == messages.c.id))
+    # Taken apart, so that a hit leads to its file by an index: put together it would be looked for among all.
     file_words = staticmethod(
-        _index("file_words", lambda row: row == attachments.c.message_id * FILES + attachments.c.place)
+        _index(
+            "file_words",
+            lambda row: and_(attachments.c.message_id == row // FILES, attachments.c.place == row % FILES),
+        )
     )
     keeps_log = True
     hint = "Check that its folder exists, has free space and may be written to."
