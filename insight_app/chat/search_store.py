@@ -117,10 +117,6 @@ def _newest(
 ) -> Select[Any]:
     """That query with what is searched for, in any of the texts."""
     conditions: list[ColumnElement[bool]] = [messages.c.owner == owner, conversations.c.owner == owner, IS_THERE]
-    order = message
-    if search.words:
-        start, order = start.join(index.table, index.is_of), index.order
-        conditions.append(index.has([(term.text, term.is_prefix) for term in search.words]))
     for term in search.as_it_stands:
         # Most of these scripts know no case, and to look past it takes twice as long.
         knows_case = term.text.upper() != term.text.lower()
@@ -128,7 +124,10 @@ def _newest(
         conditions.append(or_(*(each(term.text, autoescape=True) for each in has)))
     if before is not None:
         conditions.append(message < before)
-    return query.select_from(start).where(and_(*conditions)).order_by(order.desc()).limit(most)
+    query, order = query.select_from(start).where(and_(*conditions)), message
+    if search.words:
+        query, order = index(query, [(term.text, term.is_prefix) for term in search.words])
+    return query.order_by(order.desc()).limit(most)
 
 
 def _hit(row: Mapping[Any, Any], search: Search) -> Hit:

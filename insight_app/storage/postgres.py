@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import ColumnElement, Connection, Engine, Select, create_engine, event, func, select, text, true
 from sqlalchemy import column as column_named
 from sqlalchemy import table as table_named
 from sqlalchemy.engine import URL
@@ -49,26 +49,29 @@ _SIZE = text(
 )
 
 
-def _index(name: str, key: str, of: ColumnElement[Any], order: ColumnElement[Any] | None = None) -> WordIndex:
-    table = table_named(name, column_named(key), column_named("words"))
+def _index(name: str, key: str, of: ColumnElement[Any], message: str) -> WordIndex:
+    words = table_named(name, column_named(key), column_named("words"))
 
-    def has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
+    def having(query: Select[Any], phrases: Sequence[Phrase]) -> tuple[Select[Any], ColumnElement[Any]]:
         """Migration 0007 made what cuts phrases as it did the words of the index.
 
-        The offset keeps Postgres from going through all messages, newest first, in the hope that many have the words.
+        They are found first, as the offset has it, and then each is looked up, as the limit has it. Postgres does not
+        know how many have a word, or how many there are before it counted them, and would look for all again and again.
         """
         cut = (func.insight_phrase(phrase, is_begun) for phrase, is_begun in phrases)
-        those = select(table.c[key]).where(*(table.c.words.op("@@")(each) for each in cut)).correlate(None).offset(0)
-        return of.in_(those)
+        those = select(words.c[key]).where(*(words.c.words.op("@@")(each) for each in cut))
+        found = those.order_by(words.c[key].desc()).offset(0).subquery("found")
+        each = query.where(of == found.c[key]).limit(1).lateral("each")
+        return select(each).select_from(found.join(each, true())), (found.c if message == key else each.c)[message]
 
-    return WordIndex(table, table.c[key] == of, table.c[key] if order is None else order, has)
+    return having
 
 
 class Postgres:
     """As Product has it. Raises ImportError where its library is missing."""
 
-    words = _index("message_words", "message_id", messages.c.id)
-    file_words = _index("file_words", "attachment_id", attachments.c.id, attachments.c.message_id)
+    words = staticmethod(_index("message_words", "message_id", messages.c.id, "message_id"))
+    file_words = staticmethod(_index("file_words", "attachment_id", attachments.c.id, "message_id"))
     keeps_log = False  # its log is the whole server's, and the server's own business
     hint = "Check that Postgres runs there, and that DATABASE_URL has the right name and password for it."
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Engine, TableClause
+from sqlalchemy import ColumnElement, Connection, Engine, Select
 from sqlalchemy.exc import DatabaseError as Refusal
 
 from insight_app.errors import DatabaseError
@@ -20,18 +19,9 @@ TRACES = 1  # the bit of `deletions` that is set until everything is written ane
 Phrase = tuple[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class WordIndex:
-    """The words of messages, or of the files that were sent with some.
-
-    `is_of` joins its `table` to theirs, `has` makes the condition that one has all these phrases, and `order` grows
-    with the ids of the messages.
-    """
-
-    table: TableClause
-    is_of: ColumnElement[bool]
-    order: ColumnElement[Any]
-    has: Callable[[Sequence[Phrase]], ColumnElement[bool]]
+# Has a query give only those messages, or files that were sent with some, that have all these phrases. Gives it back
+# with a column that grows with the ids of the messages.
+WordIndex = Callable[[Select[Any], Sequence[Phrase]], tuple[Select[Any], ColumnElement[Any]]]
 
 
 class Product(Protocol):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, StaticPool, create_engine, event, text
+from sqlalchemy import ColumnElement, Connection, Engine, Integer, Select, StaticPool, and_, create_engine, event, text
 from sqlalchemy import column as column_named
 from sqlalchemy import table as table_named
 from sqlalchemy.engine import URL
@@ -41,14 +41,15 @@ FILES = 1000  # more than go with a message
 
 
 def _index(name: str, is_of: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> WordIndex:
-    table = table_named(name, column_named("rowid"))
+    table = table_named(name, column_named("rowid", Integer))
 
-    def has(phrases: Sequence[Phrase]) -> ColumnElement[bool]:
+    def having(query: Select[Any], phrases: Sequence[Phrase]) -> tuple[Select[Any], ColumnElement[Any]]:
         """In quotes FTS5 takes words for what they are, and cuts them as it did those of its index."""
         each = ('"{}"{}'.format(phrase.replace('"', '""'), " *" if is_begun else "") for phrase, is_begun in phrases)
-        return column_named(name).op("MATCH")(" AND ".join(each))
+        matches = column_named(name).op("MATCH")(" AND ".join(each))
+        return query.join(table, is_of(table.c.rowid)).where(matches), table.c.rowid
 
-    return WordIndex(table, is_of(table.c.rowid), table.c.rowid, has)
+    return having
 
 
 def _forget_words(connection: Connection, index: str) -> None:
@@ -63,8 +64,14 @@ def _pieces(connection: Connection, index: str, most: int) -> int:
 class SQLite:
     """As Product has it."""
 
-    words = _index("message_words", lambda row: row == messages.c.id)
-    file_words = _index("file_words", lambda row: row == attachments.c.message_id * FILES + attachments.c.place)
+    words = staticmethod(_index("message_words", lambda row: row == messages.c.id))
+    # Taken apart, so that a hit leads to its file by an index: put together it would be looked for among all.
+    file_words = staticmethod(
+        _index(
+            "file_words",
+            lambda row: and_(attachments.c.message_id == row // FILES, attachments.c.place == row % FILES),
+        )
+    )
     keeps_log = True
     hint = "Check that its folder exists, has free space and may be written to."
 
