@@ -35,6 +35,7 @@ def create_app(
     from insight_app.api import routes as api
     from insight_app.appearance import routes as appearance
     from insight_app.chat import attachment_routes as attachments
+    from insight_app.chat import draft_routes as drafts
     from insight_app.chat import option_routes as options
     from insight_app.chat import preset_routes as presets
     from insight_app.chat import prompt_routes as instructions
@@ -81,6 +82,7 @@ def create_app(
         attachments,
         options,
         saved_prompts,
+        drafts,
         streamed,
         library,
     )

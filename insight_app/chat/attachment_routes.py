@@ -192,7 +192,7 @@ def _context_of(model: str) -> int | None:
 
 def register(app: Flask) -> None:
     app.register_blueprint(attachments)
-    for endpoint in ("attachments.add", "chat.begin", "chat.begin_temporary", "chat.send"):
+    for endpoint in ("attachments.add", "chat.begin", "chat.begin_temporary", "chat.send", "drafts.go"):
         allow_large(app, endpoint, largest_with_files(app.extensions["insight"].settings))
     app.jinja_env.globals["size_in_words"] = in_bytes
     app.jinja_env.globals["tokens_of"] = memory.tokens_of_file

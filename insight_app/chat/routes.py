@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
 from insight_app.chat import attachment_routes as files
-from insight_app.chat import list_pages, live_pages, option_pages, pages
+from insight_app.chat import draft_pages, list_pages, live_pages, option_pages, pages
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.forms import ConversationForm, PromptForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
@@ -142,6 +142,8 @@ def stream(answer_id: int) -> Response:
 def stop(answer_id: int) -> ResponseReturnValue:
     answer = own_message(answer_id, "assistant")
     services().answering.stop(answer_id)
+    if draft_pages.carried():
+        return draft_pages.chat()
     return ("", 204) if from_htmx() else _to_conversation(answer.conversation_id)
 
 
