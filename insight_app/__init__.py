@@ -20,7 +20,7 @@ PARTS = """
 languages refusals assets packing telemetry.routes telemetry.trace_routes limits.rates
 accounts.routes accounts.door_routes library.routes api.routes api.completion_routes
 chat.routes chat.sending_routes chat.shelf_routes chat.search_routes chat.rating_routes
-chat.attachment_routes chat.option_routes chat.saved_prompt_routes chat.streamed_routes
+chat.attachment_routes chat.option_routes chat.saved_prompt_routes chat.draft_routes chat.streamed_routes
 accounts.account_routes appearance.routes chat.preset_routes usage.routes privacy.routes privacy.copies_routes
 chat.prompt_routes library.model_routes moderation.routes moderation.judge_routes
 accounts.admin_routes accounts.role_routes health.routes api.examples_routes

@@ -25,6 +25,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from insight_app.accounts.guards import for_program
 from insight_app.amounts import in_bytes
 from insight_app.api.error_objects import error_object, status_of
+from insight_app.chat import option_pages
 from insight_app.chat.attachment_routes import typed_along
 from insight_app.chat.attachments import Attachment
 from insight_app.chat.messages import TEMPORARY
@@ -180,14 +181,23 @@ def notice(error: InsightError) -> str:
 def _begun(error: InsightError) -> dict[str, object]:
     """What the composer needs to know of a text that could not be sent."""
     is_over = isinstance(error, TemporaryOver)
+    action, is_of_temporary = _where()
     return {
-        "action": url_for("sending.begin_temporary") if is_over else request.path,
+        "action": url_for("sending.begin_temporary") if is_over else action,
         "draft": _typed("message"),
         "chosen": [] if is_over else _attached(),
         "model": _typed("model"),
         "after": "" if is_over else _typed("parent"),
-        "temporary": is_over or request.path.startswith(("/temporary", f"/c/{TEMPORARY}")),
+        "temporary": is_over or is_of_temporary,
     }
+
+
+def _where() -> tuple[str, bool]:
+    """Where the text can be sent, and whether nothing of it may be kept."""
+    try:
+        return option_pages.address_to_send(), option_pages.is_of_temporary()
+    except HTTPException:  # it is too large to be read
+        return request.path, request.path.startswith(("/temporary", f"/c/{TEMPORARY}"))
 
 
 def _attached() -> Sequence[Attachment]:

@@ -84,6 +84,7 @@ WAYS: dict[str, Way] = {
     "POST /messages": Way({**PROMPT.form, **BEGINNING}),
     "GET /temporary": NOTHING,
     "POST /temporary": Way({**PROMPT.form, **BEGINNING}),
+    "POST /draft": Way(PROMPT.form, query=f"for=options&preset={PLAIN}"),
     "GET /options": Way(query=f"preset={PLAIN}&temporary={PLAIN}"),
     "POST /options": Way(OPTIONS),
     "GET /c/<conversation_id>/options": Way(query=f"preset={PLAIN}"),

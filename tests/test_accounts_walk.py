@@ -73,6 +73,7 @@ TABLE: dict[str, For] = {
     "GET /temporary": For.ONESELF,
     "POST /temporary": For.ONESELF,
     "POST /messages": For.ONESELF,
+    "POST /draft": For.ONESELF,
     "GET /options": For.ONESELF,
     "POST /options": For.ONESELF,
     "GET /c/<conversation_id>/options": For.OWNER,

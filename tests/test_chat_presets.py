@@ -324,7 +324,7 @@ def test_of_many_presets_a_page_shows_a_few_with_the_chosen_one_and_folds_the_re
         """What is seen at once, and what is folded."""
         nav = visitor.open(address).partition('<nav class="ways"')[2].partition("</nav>")[0]
         seen, _, folded = nav.partition("<details")
-        return re.findall(r"preset=([\w-]+)\"", seen), re.findall(r"preset=([\w-]+)\"", folded)
+        return re.findall(r"href=.*preset=([\w-]+)\"", seen), re.findall(r"href=.*preset=([\w-]+)\"", folded)
 
     everybodys = [each.id for each in built_in()]
     assert ways("/") == (everybodys, [])

@@ -141,7 +141,7 @@ def test_each_block_comes_before_the_next_one_is_written(visitor: Visitor, ollam
             if f"<p>Block {number}.</p>" in page:
                 opened.set()
     assert 'name="message"' in page[: page.index("Block 0")]  # the composer, and Stop, are there from the start
-    assert f'action="/answers/{answer_id}/stop"' in page[: page.index("Block 0")]
+    assert f'formaction="/answers/{answer_id}/stop?to=' in page[: page.index("Block 0")]
     assert "hx-sse:connect" not in page
     said = re.findall(r'<p class="unseen" role="status">(.*?)</p>', page)
     assert said == ["The model is thinking", "Answer started", "Answer complete"]
@@ -174,7 +174,7 @@ def test_a_finished_answer_is_shown_at_its_own_address(visitor: Visitor) -> None
     visitor.asks_and_waits("Hi")
     response = visitor.client.get(f"{visitor.url}/streamed")
     assert (response.status_code, response.location) == (303, visitor.url)
-    assert "<noscript" not in visitor.page
+    assert "<noscript><meta" not in visitor.page
 
 
 def test_it_counts_as_a_reader_until_it_goes(visitor: Visitor, ollama: ScriptedOllama, services: Services) -> None:
@@ -241,7 +241,9 @@ def test_a_server_that_ends_ends_the_page_with_a_way_on(
     monkeypatch.setattr(services, end, True)
     reply.wake()
     rest = "".join(page)
-    assert f'<meta http-equiv="refresh" content="3; url={visitor.url}/streamed">' in rest
+    # Nothing goes on by itself, or what is typed there would be gone: a button takes it along.
+    assert "refresh" not in rest
+    assert f'form="composer" formaction="/draft?to={visitor.url.removeprefix("/c/")}">Go on reading' in rest
     assert "the answer goes on" in rest
 
 

@@ -61,6 +61,8 @@ LICENCES: dict[str, set[str]] = {
     "chat/search_store.py": SQL,
     "chat/shelf_routes.py": WEB,
     "chat/rating_routes.py": WEB,
+    "chat/draft_pages.py": {"flask"},
+    "chat/draft_routes.py": WEB,
     "privacy/copies_routes.py": WEB,
     "privacy/copies_store.py": SQL,
     "chat/rating_store.py": SQL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from flask import g, request
+from flask import g, request, url_for
 
 from insight_app.accounts.guards import me
 from insight_app.chat.messages import is_temporary
@@ -122,6 +122,16 @@ def place_of_page() -> str:
     if named := (request.view_args or {}).get("conversation_id") or request.args.get("to"):
         return str(named)
     return "temporary" if request.path == "/temporary" or request.values.get("temporary") == "1" else ""
+
+
+def address_to_send() -> str:
+    """Where the chat that this page is about takes a prompt."""
+    if request.blueprint == "chat":
+        return request.path
+    place = place_of_page()
+    if place in ("", "temporary"):
+        return url_for("sending.begin_temporary" if place else "sending.begin")
+    return url_for("sending.send", conversation_id=place)
 
 
 def way_of_page() -> dict[str, str]:

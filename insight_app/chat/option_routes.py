@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
-from insight_app.chat import option_pages
+from insight_app.chat import draft_pages, option_pages
 from insight_app.chat.guards import own_conversation
 from insight_app.chat.messages import Conversation
 from insight_app.chat.option_forms import OptionsForm, PresetForm
@@ -48,6 +48,8 @@ def save(conversation_id: str) -> ResponseReturnValue:
     services().options.wish(conversation_id, wishes)
     if told != own:
         services().conversations.instruct(conversation_id, told)
+    if draft_pages.carried():
+        return draft_pages.chat()
     return redirect(url_for("chat.conversation", conversation_id=conversation_id), 303)
 
 
@@ -70,7 +72,7 @@ def keep(conversation_id: str) -> ResponseReturnValue:
 @options.get("/options")
 def beginning() -> str:
     """What a chat shall begin with, for which there is no message yet; ?preset= fills in what that one has."""
-    filled = option_pages.preset_of(request.args.get("preset", ""))
+    filled = option_pages.beginning()
     wishes = filled.wishes if filled else Wishes()
     form = OptionsForm(services().options.limits, wishes, instructions=filled.instructions if filled else "")
     return _page(form, wishes, filled=filled)
@@ -84,10 +86,7 @@ def begin() -> ResponseReturnValue:
     if told is None:
         return _page(form, Wishes()), 422
     g.beginning = Preset(option_pages.OWN, "", told, form.wishes(Wishes()))
-    if option_pages.is_of_temporary():
-        services().conversations.expect_temporary()
-        return render_template("chat/temporary.html")
-    return render_template("chat/home.html")
+    return draft_pages.chat()
 
 
 def _of(found: Conversation) -> tuple[Wishes, str]:

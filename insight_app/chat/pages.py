@@ -72,12 +72,12 @@ def _finished(text: str, scope: str, _language: str) -> Markup:
     return Markup(render(text, scope=scope))
 
 
-def conversation(found: Conversation, at: int | None, before: int | None, *, draft: str = "") -> str:
+def conversation(found: Conversation, at: int | None, before: int | None, **typed: Any) -> str:
     """The path through the message `at`, or the newest one: its end, or the part that ends before a message of it.
 
-    `draft` stands where one writes.
+    `typed` is what stands where one writes, as _writing.html has it.
     """
-    return render_template("chat/conversation.html", **part_of(found, at, before), draft=draft)
+    return render_template("chat/conversation.html", **part_of(found, at, before) | typed)
 
 
 def earlier(found: Conversation, at: int | None, before: int) -> str:

@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
-from insight_app.chat import list_pages, live_pages, pages
+from insight_app.chat import draft_pages, list_pages, live_pages, pages
 from insight_app.chat.forms import ConversationForm, new_key
 from insight_app.chat.guards import own_conversation, own_message
 from insight_app.chat.messages import Listed
@@ -77,6 +77,8 @@ def stream(answer_id: int) -> Response:
 def stop(answer_id: int) -> ResponseReturnValue:
     answer = own_message(answer_id, "assistant")
     services().answering.stop(answer_id)
+    if draft_pages.carried():
+        return draft_pages.chat()
     return ("", 204) if from_htmx() else pages.to_conversation(answer.conversation_id)
 
 

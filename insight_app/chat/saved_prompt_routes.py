@@ -6,9 +6,7 @@ from flask import Blueprint, Flask, render_template, request
 from flask.typing import ResponseReturnValue
 
 from insight_app.accounts.guards import me
-from insight_app.chat import pages, prompts
-from insight_app.chat.guards import own_conversation
-from insight_app.chat.option_pages import place_of_page
+from insight_app.chat import draft_pages, prompts
 from insight_app.chat.preset_routes import MANY
 from insight_app.chat.saved_prompts import SavedPrompt, found
 from insight_app.chat.variables import Variable, filled, length_filled, variables
@@ -21,7 +19,7 @@ saved = Blueprint("saved", __name__, url_prefix="/saved-prompts")
 @saved.get("")
 def choose() -> str:
     """The saved prompts, those with the words of ?find=; ?to= is the chat that one is for, ?preset= its preset."""
-    wanted, mine = request.args.get("find", ""), services().saved_prompts.of(me().id)
+    wanted, mine = request.values.get("find", ""), services().saved_prompts.of(me().id)
     names = {"saved": found(mine, wanted), "wanted": wanted, "has_many": len(mine) > MANY}
     return _drawn("list" if request.args.get("part") == "list" else "choose", **names)
 
@@ -60,13 +58,7 @@ def _put(text: str) -> ResponseReturnValue:
     """The text for the page that is open or, without JavaScript, the chat's page with it where one writes."""
     if from_htmx():
         return render_template("chat/_saved_filled.html", text=text)
-    to = place_of_page()
-    if to == "temporary":
-        services().conversations.expect_temporary()
-        return render_template("chat/temporary.html", draft=text)
-    if to:
-        return pages.conversation(own_conversation(to), None, None, draft=text)
-    return render_template("chat/home.html", draft=text)
+    return draft_pages.chat(text)
 
 
 def _drawn(part: str, **names: object) -> str:

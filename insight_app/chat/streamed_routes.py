@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +14,7 @@ from insight_app import web
 from insight_app.accounts.guards import still_in
 from insight_app.chat import live_pages, pages
 from insight_app.chat.guards import own_conversation
-from insight_app.chat.messages import Message, State
+from insight_app.chat.messages import Conversation, Message, State
 from insight_app.chat.pages import Article
 from insight_app.chat.reply import Reply
 from insight_app.chat.stream import Snapshot
@@ -26,8 +27,6 @@ from insight_app.words import _
 streamed = Blueprint("streamed", __name__)
 # Where something is put into a page that is drawn already. What people write is escaped, so it holds none of these.
 MARKS = tuple(Markup(f"<!-- part {number} -->") for number in range(2))
-# A server that is restarted is back by then, and an answer whose writer is gone has found another one.
-AGAIN_SECONDS = 3
 # How long a page waits for another writer, which takes about five seconds after one was killed, and how often it looks.
 LEFT_SECONDS = 60.0
 LOOK_SECONDS = 0.5
@@ -36,12 +35,17 @@ LOOK_SECONDS = 0.5
 @streamed.get("/c/<conversation_id>/streamed")
 def page(conversation_id: str) -> ResponseReturnValue:
     """The path through the message ?at=, or the newest one, while its last message is being written."""
-    found = own_conversation(conversation_id)
     at = request.args.get("at", type=int)
-    names = pages.part_of(found, at, None)
+    there = url_for("chat.conversation", conversation_id=conversation_id, at=at)
+    return growing(own_conversation(conversation_id), at) or redirect(there, 303)
+
+
+def growing(found: Conversation, at: int | None, **typed: Any) -> Response | None:
+    """The page that grows, with what is `typed` where one writes; None where nothing is being written."""
+    names = pages.part_of(found, at, None) | typed
     *before, last = names["articles"] or [None]
     if last is None or last.live is None:
-        return redirect(url_for("chat.conversation", conversation_id=conversation_id, at=at), 303)
+        return None
     names |= {"articles": before, "mark": MARKS[0], "whole": MARKS[1], "answer": last.message}
     begin, _mark, rest = render_template("chat/streamed.html", **names).partition(MARKS[0])
     end, _mark, after = rest.partition(MARKS[1])
@@ -62,11 +66,11 @@ def _followed(reply: Reply, growing: Article) -> Iterator[str]:
     """The answer, whoever writes it: where its writer is gone, another one goes on with it, on the same page."""
     is_still_in = still_in()
     while (yield from _while_written(reply, growing, is_still_in)):
-        yield draw("chat/_again.html", url="", seconds=0)
+        yield draw("chat/_again.html", url="")
         until = time.monotonic() + LEFT_SECONDS
         while not (found := _next_of(reply)):
             if live_pages.is_left(reply) or time.monotonic() > until:
-                yield draw("chat/_again.html", url=request.full_path.rstrip("?"), seconds=AGAIN_SECONDS)
+                yield draw("chat/_again.html", url=url_for("drafts.go", to=reply.conversation_id))
                 return
             yield STILL_THERE
             time.sleep(LOOK_SECONDS)

@@ -158,6 +158,7 @@ def test_everything_works_by_links_and_plain_forms(plain: Chat, ollama: Scripted
     expect(plain.answers.last).to_have_attribute("data-state", "done")
     page.get_by_role("link", name="Previous").last.click()
     expect(plain.answers.last).to_contain_text("ended.")
+    expect(plain.answers.last).to_be_focused()  # one reads on there, and not from the top
 
     page.get_by_role("link", name="Edit", exact=True).last.click()
     page.get_by_role("textbox", name="Edit your message").fill("A better question")
