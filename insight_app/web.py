@@ -75,7 +75,7 @@ def _guarded(pieces: Iterator[Chunk]) -> Iterator[Chunk]:
         current_app.extensions["log"].error("stream broke", endpoint=request.endpoint, exc_info=error)
 
 
-def attachment(pieces: Iterator[Chunk], kind: str, name: str) -> Response:
+def as_file(pieces: Iterator[Chunk], kind: str, name: str) -> Response:
     """A file for the browser to keep."""
     return streamed(pieces, kind, {"Content-Disposition": f'attachment; filename="{name}"'})
 

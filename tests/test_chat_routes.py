@@ -15,7 +15,7 @@ from own_app import Start
 from scripted_ollama import ScriptedOllama, closed, error, gate, silence, status, thinking
 from visitor import Visitor
 
-from insight_app.chat.messages import State
+from insight_app.chat.messages import Message, State
 from insight_app.config import Settings
 from insight_app.services import Services
 
@@ -364,18 +364,24 @@ def test_what_is_written_survives_a_restart(visitor: Visitor, start: Start, olla
     assert "kept for good" in again.test_client().get(visitor.url).text
 
 
+def left_behind(services: Services, *, thinking: str = "", text: str = "") -> Message:
+    """An answer of a server that is gone; its database is still there."""
+    services.close()
+    _, answer = services.conversations.ask("Hi", model="")
+    assert answer is not None
+    services.conversations.checkpoint([(answer.id, 0, thinking, text)])
+    return answer
+
+
 def test_an_answer_that_a_former_run_left_is_carried_on(
     start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
-    services.close()  # that server is gone; its database is still there
-    prompt, answer = services.conversations.ask("Hi", model="")
-    assert answer is not None
-    services.conversations.checkpoint([(answer.id, 0, "", "half of")])
+    answer = left_behind(services, text="half of")
     ollama.script(" it, and the rest")
     again = start()
     visitor = Visitor(again.test_client())
     visitor.watch(answer.id)
-    assert "half of it, and the rest" in visitor.open(f"/c/{prompt.conversation_id}")
+    assert "half of it, and the rest" in visitor.open(f"/c/{answer.conversation_id}")
     assert 'data-state="done"' in visitor.page
     said = [(turn["role"], turn["content"]) for turn in ollama.talks()[-1]]
     assert said == [("user", "Hi"), ("assistant", "half of")]
@@ -384,9 +390,7 @@ def test_an_answer_that_a_former_run_left_is_carried_on(
 def test_servers_that_end_in_peace_leave_an_answer_to_the_next_however_many_they_are(
     start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
-    services.close()  # that server is gone; its database is still there
-    _, answer = services.conversations.ask("Hi", model="")
-    assert answer is not None
+    answer = left_behind(services)
     for words in ("One", " two", " three"):
         begun = ollama.script(words, silence)
         app = start()
@@ -405,10 +409,7 @@ def test_servers_that_end_in_peace_leave_an_answer_to_the_next_however_many_they
 def test_thoughts_that_a_former_run_left_are_thought_anew_and_not_doubled(
     start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
-    services.close()  # that server is gone; its database is still there
-    _, answer = services.conversations.ask("Hi", model="")
-    assert answer is not None
-    services.conversations.checkpoint([(answer.id, 0, "Let me ", "")])
+    answer = left_behind(services, thinking="Let me ")
     ollama.script(thinking("Let me see."), "Hello.")
     again = start()
     Visitor(again.test_client()).watch(answer.id)
@@ -419,13 +420,10 @@ def test_thoughts_that_a_former_run_left_are_thought_anew_and_not_doubled(
 def test_an_answer_that_met_the_end_of_two_servers_is_interrupted_and_keeps_its_text(
     start: Start, services: Services, ollama: ScriptedOllama
 ) -> None:
-    services.close()  # that server is gone; its database is still there
-    prompt, answer = services.conversations.ask("Hi", model="")
-    assert answer is not None
-    services.conversations.checkpoint([(answer.id, 0, "", "half of")])
+    answer = left_behind(services, text="half of")
     assert services.conversations.left_behind(answer.id) is not None
     again = start()
-    page = again.test_client().get(f"/c/{prompt.conversation_id}").text
+    page = again.test_client().get(f"/c/{answer.conversation_id}").text
     assert 'data-state="interrupted"' in page
     assert "half of" in page
     assert "The server was stopped" in page

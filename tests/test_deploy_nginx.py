@@ -25,6 +25,7 @@ from own_nginx import FILES, ROOT, InsightNginx, OwnNginx, free_ports
 from people import ALICE, PASSWORD
 from scripted_ollama import TEXT, ScriptedOllama, Step, cut, gate, silence, status
 from test_accounts_keys import made
+from test_verify_streaming import step_by_step
 from visitor import Visitor
 
 from insight_app import assets
@@ -203,16 +204,7 @@ def test_the_streaming_check_passes_through_it(
 
     # The certificate is nobody's; what else it checks is as it is.
     monkeypatch.setattr(ssl, "_create_default_https_context", ssl._create_unverified_context)
-    gates = pieces(engine, 8)
-    waiting = iter([threading.Event(), *gates])
-
-    def arrive() -> float:
-        next(waiting, threading.Event()).set()
-        arrive.now += 1.0  # type: ignore[attr-defined]
-        return float(arrive.now)  # type: ignore[attr-defined]
-
-    arrive.now = 0.0  # type: ignore[attr-defined]
-    monkeypatch.setattr(verify_streaming, "clock", arrive)
+    step_by_step(monkeypatch, pieces(engine, 8))
     assert verify_streaming.main([ways[way].url]) == 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 from flask import Flask
@@ -35,21 +36,23 @@ def address(app: Flask) -> Iterator[str]:
         yield found
 
 
+def step_by_step(monkeypatch: pytest.MonkeyPatch, gates: Iterable[threading.Event]) -> None:
+    """Sets the clock of the check: each chunk that was seen opens the next gate of the engine's, a second later."""
+    waiting, seconds = iter([threading.Event(), *gates]), count(1.0)
+
+    def arrive() -> float:
+        next(waiting, threading.Event()).set()
+        return next(seconds)
+
+    monkeypatch.setattr(verify_streaming, "clock", arrive)
+
+
 @pytest.fixture
 def steps(ollama: ScriptedOllama, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of eight pieces, each of which comes when the check has seen the one before, a second later."""
     gates = [threading.Event() for _ in range(8)]
     ollama.script(*(part for number, each in enumerate(gates) for part in (f"piece{number} ", gate(each))))
-    waiting = iter([threading.Event(), *gates])
-
-    def arrive() -> float:
-        # The clock of the check: each chunk that was seen lets the engine go on to the next.
-        next(waiting, threading.Event()).set()
-        arrive.now += 1.0  # type: ignore[attr-defined]
-        return float(arrive.now)  # type: ignore[attr-defined]
-
-    arrive.now = 0.0  # type: ignore[attr-defined]
-    monkeypatch.setattr(verify_streaming, "clock", arrive)
+    step_by_step(monkeypatch, gates)
 
 
 @pytest.mark.usefixtures("steps")

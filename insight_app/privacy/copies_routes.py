@@ -22,7 +22,7 @@ from insight_app.privacy.imported import Imported
 from insight_app.privacy.packed import Unreadable
 from insight_app.privacy.store import PersonalStore
 from insight_app.privacy.zipped import zipped
-from insight_app.web import add_settings_page, allow_large, attachment, services
+from insight_app.web import add_settings_page, allow_large, as_file, services
 from insight_app.words import N_, _
 
 copies = Blueprint("copies", __name__)
@@ -123,7 +123,7 @@ def all_as_json() -> Response:
     """As docs/privacy.md describes it, with the conversations alone."""
     store = services().personal
     rows = ((each, store.all_messages(each["id"])) for each in store.all_conversations(me().id))
-    return attachment(
+    return as_file(
         export.document(time.time(), None, rows, ()), "application/json; charset=utf-8", "conversations.json"
     )
 
@@ -136,7 +136,7 @@ def all_as_markdown() -> Response:
         (export_markdown.file_name(each["title"], each["id"], "md"), _markdown(store, each))
         for each in store.all_conversations(me().id)
     )
-    return attachment(zipped(files), "application/zip", "conversations.zip")
+    return as_file(zipped(files), "application/zip", "conversations.zip")
 
 
 @copies.get("/c/<conversation_id>/export.<any(json, md):kind>")
@@ -151,8 +151,8 @@ def one(conversation_id: str, kind: str) -> Response:
     name = export_markdown.file_name(found.title, "" if found.is_temporary else found.id, kind)
     if kind == "json":
         pieces = export.document(time.time(), None, [(row, store.all_messages(found.id))], ())
-        return attachment(pieces, "application/json; charset=utf-8", name)
-    return attachment(_markdown(store, row), "text/markdown; charset=utf-8", name)
+        return as_file(pieces, "application/json; charset=utf-8", name)
+    return as_file(_markdown(store, row), "text/markdown; charset=utf-8", name)
 
 
 def _markdown(store: PersonalStore, row: Mapping[str, Any]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from insight_app.privacy import export
 from insight_app.privacy.forms import DiagnosticsForm, KeepForm
 from insight_app.rendering.markdown import render
 from insight_app.rendering.swaps import announce
-from insight_app.web import add_settings_page, attachment, from_htmx, services
+from insight_app.web import add_settings_page, as_file, from_htmx, services
 from insight_app.words import N_, lazy
 
 privacy = Blueprint("privacy", __name__, url_prefix="/settings/privacy")
@@ -166,7 +166,7 @@ def _back(done: str | None = None, anchor: str | None = None) -> Response:
 
 
 def _attachment(pieces: Iterator[str], name: str, kind: str) -> Response:
-    return attachment(pieces, f"{kind}; charset=utf-8", f"insightsphere-{time.strftime('%Y-%m-%d')}-{name}")
+    return as_file(pieces, f"{kind}; charset=utf-8", f"insightsphere-{time.strftime('%Y-%m-%d')}-{name}")
 
 
 def register(app: Flask) -> None:

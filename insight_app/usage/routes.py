@@ -16,7 +16,7 @@ from insight_app.limits import quotas
 from insight_app.limits.store import Use
 from insight_app.usage import rows
 from insight_app.usage.charts import Chart, chart
-from insight_app.web import add_settings_page, attachment, services, streamed
+from insight_app.web import add_settings_page, as_file, services, streamed
 from insight_app.words import N_, _
 
 PERIOD_DAYS = (7, 30, 90)
@@ -73,7 +73,7 @@ def everybody() -> str:
 def as_csv() -> ResponseReturnValue:
     expect_admin()
     found = services().usage.rows(_hour_since(_asked_days(30)))
-    return attachment(
+    return as_file(
         rows.as_csv(found), "text/csv; charset=utf-8", f"insightsphere-usage-{time.strftime('%Y-%m-%d')}.csv"
     )
 
