@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeVar, cast
 
@@ -15,6 +15,7 @@ from flask import (
 )
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 from werkzeug.exceptions import SecurityError
 
 from insight_app.accounts.guards import for_program, me, recognise, somebody
@@ -22,6 +23,7 @@ from insight_app.accounts.proxies import BehindProxies
 from insight_app.config import Settings
 from insight_app.errors import InsightError, TooLarge
 from insight_app.incoming import KeptInMemory, KnownMethods, Sessions
+from insight_app.languages import language
 from insight_app.limits import rates
 from insight_app.services import Services
 from insight_app.telemetry.request_ids import NamedRequests
@@ -99,6 +101,16 @@ def draw(template: str, **names: object) -> str:
     return current_app.jinja_env.get_template(template).render(names)
 
 
+def drawn_once() -> Callable[..., Markup]:
+    """`draw` for parts that are the same on every page of a language."""
+
+    @lru_cache(maxsize=100)
+    def drawn(template: str, names: tuple[tuple[str, object], ...], *_of: str) -> Markup:
+        return Markup(draw(template, **dict(names)))
+
+    return lambda template, **names: drawn(template, tuple(names.items()), language(), request.script_root)
+
+
 def csrf_token() -> str:
     """What shows that a form is of this session; signed but once, for it is good as long as the session is."""
     if "csrf_token" not in session:
@@ -169,6 +181,7 @@ def configure(app: Flask, settings: Settings) -> None:
     app.session_interface = Sessions(app)
     app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.globals["same"] = drawn_once()
     app.jinja_env.globals["settings_pages"] = settings_pages
     app.jinja_env.globals["somebody"] = somebody
     app.jinja_env.globals["somebody_signs_in"] = settings.auth_mode in ("accounts", "oidc")
