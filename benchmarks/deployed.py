@@ -42,6 +42,8 @@ HEADINGS = (
     "of its core, the busier worker uses",
     "of all work, the busier worker does",
     "Redis, Postgres, Nginx: CPU s per 1,000 tokens",
+    "the source, the clients: CPU s per 1,000 tokens",
+    "of both cores, all that runs here uses",
     "end: later by (median, worst)",
 )
 
@@ -108,12 +110,15 @@ def standing(setting: Setting, engine: str) -> Iterator[Standing]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU seconds of all workers, of the busier one and of each part, in so many seconds; how late ends were."""
+    """CPU seconds of all workers, of the busier one, of each part, and of what measures them (the source, the clients),
+    in so many seconds; how late ends were.
+    """
 
     workers: float
     busier: float
     seconds: float
     parts: dict[str, float]
+    measuring: tuple[float, float]
     late: list[float]
 
 
@@ -124,14 +129,15 @@ def measure(setting: Setting, load: Load) -> Cost:
         asyncio.run(take(WARM, lambda: Follower(visit), it.server, it.tls, it.port))
         workers = [cpu_seconds(pid) for pid in it.server.pids]
         parts = {name: used(pid) for name, pid in it.parts.items()}
+        said, asked = cpu_seconds(source.pid), time.process_time()
         began = time.monotonic()
         taken = asyncio.run(take(load, lambda: Follower(visit), it.server, it.tls, it.port))
         seconds = time.monotonic() - began
         spent = [cpu_seconds(pid) - before for pid, before in zip(it.server.pids, workers, strict=True)]
+        parts = {name: used(pid) - parts[name] for name, pid in it.parts.items()}
+        measuring = cpu_seconds(source.pid) - said, time.process_time() - asked
         late = sorted(one / load.seconds - 1 for one in taken.seconds)
-        return Cost(
-            sum(spent), max(spent), seconds, {name: used(pid) - parts[name] for name, pid in it.parts.items()}, late
-        )
+        return Cost(sum(spent), max(spent), seconds, parts, measuring, late)
 
 
 def used(pid: int) -> float:
@@ -155,6 +161,8 @@ def row(setting: Setting, load: Load, costs: list[Cost], first: float) -> list[s
         f"{best.busier / best.seconds:.0%}",
         f"{best.busier / best.workers:.0%}",
         ", ".join(f"{best.parts[name] / thousands:.3f}" for name in setting.parts),
+        ", ".join(f"{each / thousands:.3f}" for each in best.measuring),
+        f"{(best.workers + sum(best.parts.values()) + sum(best.measuring)) / best.seconds / 2:.0%}",
         f"{best.late[len(best.late) // 2]:.1%}, {best.late[-1]:.1%}",
     ]
 

@@ -76,10 +76,18 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def run(self) -> None:
         super().init_signals()
+        gevent.spawn(self._get_ready)
         super().run()
         while self._is_leaving:  # nobody is connected, but answers are being written
             self.notify()
             gevent.sleep(1.0)
+
+    def _get_ready(self) -> None:
+        """Behind the first question whether it answers, so that the start takes no longer."""
+        from insight_app.web import ready_for_pages  # which the app has loaded
+
+        for _ in ready_for_pages(self.wsgi):
+            gevent.sleep(0.0)
 
     def _close_idle(self) -> None:
         """Has who has a connection already bring the next prompt elsewhere too; browsers notice, and connect anew."""

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 
 import gevent
 import pytest
+from flask import Flask
 from gunicorn.config import Config
+from visitor import Visitor
 
 from deploy.worker import Worker
 
@@ -49,3 +51,13 @@ def test_a_prompt_that_is_on_its_way_counts_as_come_before(worker: Worker, monke
         worker._busy.clear()
         leaving.join(timeout=5)
     assert still_busy == [False]
+
+
+def test_the_first_pages_find_their_templates_compiled(
+    worker: Worker, app: Flask, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.wsgi = app
+    gevent.spawn(worker._get_ready).join(timeout=30)
+    monkeypatch.setattr(app.jinja_env, "compile", lambda source, name, *_: pytest.fail(f"{name} is compiled late"))
+    visitor.asks_and_waits("Hello")
+    assert visitor.client.get("/").status_code == visitor.client.get(visitor.url).status_code == 200

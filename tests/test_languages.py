@@ -19,6 +19,9 @@ msgstr "Plural-Forms: nplurals=2; plural=(n != 1);"
 msgid "Hello %(name)s"
 msgstr "Hallo %(name)s"
 
+msgid "Uploaded"
+msgstr "Hochgeladen"
+
 msgid "%(num)s <answer> of %(name)s"
 msgid_plural "%(num)s answers of %(name)s"
 msgstr[0] "%(num)s <Antwort> von %(name)s"
@@ -60,6 +63,18 @@ def test_a_page_has_babel_know_no_language_but_its_own(in_german: Flask) -> None
     localedata.clear_caches()
     in_german.test_client().get("/", headers={"Accept-Language": "de"})
     assert set(localedata._cache) == {"root", "de"}
+
+
+@pytest.mark.parametrize("root", ["", "/ai"])
+@pytest.mark.parametrize(("language", "word"), [("en", "Uploaded"), ("de", "Hochgeladen")])
+def test_what_is_drawn_but_once_is_so_for_each_language_and_place(
+    in_german: Flask, language: str, word: str, root: str
+) -> None:
+    client = in_german.test_client()
+    client.get("/")  # what is drawn here is of another language and place
+    page = client.get("/", headers={"Accept-Language": language}, environ_overrides={"SCRIPT_NAME": root}).text
+    assert f'aria-label="{word}"' in page
+    assert f'data-url="{root}/attachments"' in page
 
 
 def test_programs_and_the_command_line_are_spoken_to_in_english(in_german: Flask) -> None:
