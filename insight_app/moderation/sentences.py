@@ -42,7 +42,8 @@ class Sentences:
     def _end(self) -> int:
         """Where the first sentence of what is held ends; 0 where none does yet."""
         only_lines = self._in_code or _FENCE.match(self._line + self._held) is not None
-        for match in _END.finditer(self._held, 0):
+        # As far as an end can be, and the character behind it: a long row of dots is tried once for each of its dots.
+        for match in _END.finditer(self._held, 0, LONGEST + 1):
             if match.end() > LONGEST:
                 break
             if match[0] == "\n" or (not only_lines and match.end() >= SHORTEST):
