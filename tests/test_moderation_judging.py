@@ -97,10 +97,11 @@ def test_sentences_are_the_same_however_the_text_came(text: str, cuts: list[int]
     assert all(len(sentence) <= LONGEST for sentence in [*in_pieces, rest])
 
 
-def test_a_row_of_dots_that_comes_at_once_costs_no_more_than_other_text() -> None:
-    """As what a model has a tool called with: 20,000 of them took 45 seconds."""
+@pytest.mark.parametrize(("text", "count"), [("." * 100 * LONGEST, 100), ("\n" * 40_000, 40_000)])
+def test_much_that_comes_at_once_costs_no_more_than_other_text(text: str, count: int) -> None:
+    """As what a model has a tool called with: 20,000 dots took 45 seconds."""
     began = time.process_time()
-    assert len(Sentences().feed("." * 100 * LONGEST)) == 100
+    assert len(Sentences().feed(text)) == count
     assert time.process_time() - began < 5
 
 
