@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
@@ -94,6 +95,14 @@ def test_sentences_are_the_same_however_the_text_came(text: str, cuts: list[int]
     assert (rest := one.rest()) == other.rest()
     assert "".join(in_pieces) + rest == text
     assert all(len(sentence) <= LONGEST for sentence in [*in_pieces, rest])
+
+
+@pytest.mark.parametrize(("text", "count"), [("." * 100 * LONGEST, 100), ("\n" * 40_000, 40_000)])
+def test_much_that_comes_at_once_costs_no_more_than_other_text(text: str, count: int) -> None:
+    """As what a model has a tool called with: 20,000 dots took 45 seconds."""
+    began = time.process_time()
+    assert len(Sentences().feed(text)) == count
+    assert time.process_time() - began < 5
 
 
 def test_sentences_end_where_a_reader_would_say_so_and_code_ends_by_lines() -> None:

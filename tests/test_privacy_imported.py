@@ -298,6 +298,17 @@ def test_one_with_much_in_it_is_read_where_all_of_them_together_have_too_much(
     assert not found.is_cut
 
 
+def test_thoughts_of_many_messages_in_a_row_are_joined_once() -> None:
+    each = {"role": "assistant", "text": "a", "thinking": "b" * 3000}
+    said = [{**each, "id": place, "parent_id": place - 1 if place else None} for place in range(10_000)]
+    data = json.dumps([{"messages": said}]).encode()
+    began = time.process_time()
+    (found,) = importing.some(opened(data, 10**8))
+    assert time.process_time() - began < 8
+    assert isinstance(found, Imported)
+    assert [len(each.thinking) for each in found.messages] == [0, 3002 * 10_000 - 2]
+
+
 def test_of_a_list_without_an_end_so_many_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "MOST_CONVERSATIONS", 3)
     found = opened(json.dumps([{}] * 4).encode(), 10**6)

@@ -22,9 +22,9 @@ class Sentences:
     def feed(self, text: str) -> list[str]:
         """The sentences that are whole now."""
         self._held += text
-        whole = []
-        while end := self._end():
-            sentence, self._held = self._held[:end], self._held[end:]
+        whole, begin = list[str](), 0
+        while end := self._end(begin):
+            sentence, begin = self._held[begin:end], end
             if sentence.endswith("\n"):
                 if _FENCE.match(self._line + sentence):
                     self._in_code = not self._in_code
@@ -32,6 +32,7 @@ class Sentences:
             elif not self._line:
                 self._line = sentence
             whole.append(sentence)
+        self._held = self._held[begin:]
         return whole
 
     def rest(self) -> str:
@@ -39,12 +40,14 @@ class Sentences:
         rest, self._held = self._held, ""
         return rest
 
-    def _end(self) -> int:
-        """Where the first sentence of what is held ends; 0 where none does yet."""
-        only_lines = self._in_code or _FENCE.match(self._line + self._held) is not None
-        for match in _END.finditer(self._held, 0):
+    def _end(self, begin: int) -> int:
+        """Where the sentence of what is held ends that begins there; 0 where it does not yet."""
+        # As far as an end can be, and the character behind it: a long row of dots is tried once for each of its dots.
+        soon = self._held[begin : begin + LONGEST + 1]
+        only_lines = self._in_code or _FENCE.match(self._line + soon) is not None
+        for match in _END.finditer(soon):
             if match.end() > LONGEST:
                 break
             if match[0] == "\n" or (not only_lines and match.end() >= SHORTEST):
-                return match.end()
-        return LONGEST if len(self._held) >= LONGEST else 0
+                return begin + match.end()
+        return begin + LONGEST if len(soon) >= LONGEST else 0

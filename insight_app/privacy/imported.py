@@ -187,17 +187,18 @@ def alternating(messages: Iterable[ImportedMessage], opening: str) -> list[Impor
     for each in given:
         children[each.parent] = children.get(each.parent, 0) + 1
     made: dict[str, ImportedMessage] = {}
-    parts: dict[str, list[str]] = {}
+    parts: dict[str, list[str]] = {}  # joined at the end: there may be a hundred thousand, each of which is longer
+    thoughts: dict[str, list[str]] = {}
     is_now: dict[str, str] = {}  # where what a message said went
     for each in given:
         before = made[is_now[each.parent]] if each.parent is not None else None
         if before is not None and before.role == each.role:
             if children[each.parent] == 1:
                 parts[before.key].append(each.text)
-                before.thinking = "\n\n".join(filter(None, (before.thinking, each.thinking)))
+                thoughts[before.key].append(each.thinking)
                 before.model = before.model or each.model
                 before.finished_at = each.finished_at or before.finished_at
-                before.files = [*before.files, *each.files]
+                before.files += each.files
                 is_now[each.key] = before.key
                 continue
             parent = before.parent
@@ -206,10 +207,10 @@ def alternating(messages: Iterable[ImportedMessage], opening: str) -> list[Impor
         if parent is None and each.role == "assistant":
             parent = f"{each.key} was asked"
             made[parent] = ImportedMessage(parent, None, "user", opening, created_at=each.created_at)
-            parts[parent] = [opening]
-        made[each.key] = replace(each, parent=parent)
-        parts[each.key] = [each.text]
+            parts[parent], thoughts[parent] = [opening], []
+        made[each.key] = replace(each, parent=parent, files=list(each.files))
+        parts[each.key], thoughts[each.key] = [each.text], [each.thinking]
         is_now[each.key] = each.key
-    for key, texts in parts.items():
-        made[key].text = "\n\n".join(text for text in texts if text)
+    for key, each in made.items():
+        each.text, each.thinking = ("\n\n".join(filter(None, said[key])) for said in (parts, thoughts))
     return list(made.values())
