@@ -9,7 +9,7 @@
       if (picker.firstElementChild === shown) return;
       shown = picker.firstElementChild;
       if (!picker.matches(":popover-open")) picker.showPopover();
-      picker.querySelector("[autofocus]")?.focus();
+      (picker.querySelector("[autofocus]") ?? picker.querySelector("a, input, textarea"))?.focus();
       return;
     }
     const message = document.getElementById("message");

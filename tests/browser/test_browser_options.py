@@ -26,7 +26,7 @@ def test_a_chat_begins_with_a_preset_and_goes_on_with_options_of_its_own(
     chat = chat_in(context, server)
     page = chat.page
     chat.open()
-    presets = page.get_by_role("navigation", name="Presets")
+    presets = page.locator("nav.ways")
     # Without JavaScript the ways are buttons, which take along what is typed.
     way = "link" if with_javascript else "button"
     chat.message.fill("print(1)")
@@ -92,6 +92,16 @@ def test_a_saved_prompt_is_filled_in_above_the_page_by_keyboard_alone(chat: Chat
     page.reload()
     expect(chat.message).to_have_value("Please:\n\nSummarise in English, English only:\n\n{{language}} <i>x</i>")
     assert len(ollama.chats()) == asked
+
+
+def test_who_has_saved_no_prompt_is_in_the_dialog_too(chat: Chat) -> None:
+    page = chat.page
+    # As it is before anything is saved; the shared server may have some.
+    nothing = '<h2>Saved prompts</h2><p><a href="/settings/presets/prompts/new">Save a new one</a></p>'
+    page.route("**/saved-prompts", lambda route: route.fulfill(body=nothing, content_type="text/html"))
+    chat.open()
+    page.get_by_role("link", name="Saved prompts").press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("link", name="Save a new one")).to_be_focused()
 
 
 def test_without_javascript_the_same_is_pages(browser: Browser, server: str, chat: Chat) -> None:
