@@ -17,7 +17,7 @@ from insight_app.chat import presets, saved_prompts
 from insight_app.chat.options import Wishes
 from insight_app.chat.presets import built_in
 from insight_app.chat.saved_prompts import SavedPrompt, found
-from insight_app.errors import NotThere, TooManyKept
+from insight_app.errors import DatabaseBusy, NotThere, TooManyKept
 from insight_app.moderation.rulebook import as_json
 from insight_app.moderation.rules import Action, Kind, Rule
 from insight_app.moderation.store import Entry
@@ -52,6 +52,21 @@ def test_the_first_page_offers_presets_and_a_chat_begins_with_the_chosen_one(
     assert chat["options"]["temperature"] == 0.2
     conversation = visitor.url.rpartition("/")[2]
     assert services.conversations.instructions(conversation).startswith("Translate each message")
+
+
+def test_what_a_chat_begins_with_is_stored_with_its_first_prompt(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a server that ended just then, or a busy database, left a chat that answers otherwise than wished."""
+
+    def busy(*_where: object, **_what: object) -> None:
+        raise DatabaseBusy
+
+    monkeypatch.setattr(services.options, "_set", busy)
+    begin(visitor, "/?preset=translate")
+    conversation = visitor.url.rpartition("/")[2]
+    assert services.conversations.instructions(conversation).startswith("Translate each message")
+    assert services.options.wishes(conversation).temperature == 0.2
 
 
 def test_a_preset_of_ones_own_is_made_changed_chosen_and_deleted(visitor: Visitor, ollama: ScriptedOllama) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -304,6 +306,15 @@ def test_files_are_read_one_after_another(visitor: Visitor, monkeypatch: pytest.
     assert [bring(visitor, data).status_code for data in (json.dumps([chatgpt()]), "no", "[]")] == [200, 422, 422]
     assert others_wait == [True, True, True]
     assert not copies_routes.alone.locked()
+
+
+def test_others_are_answered_between_two_conversations(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where threads are greenlets, others do only what one gives them time for."""
+    pauses: list[float] = []
+    watch = SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic, time=time.time, strftime=time.strftime)
+    monkeypatch.setattr(copies_routes, "time", watch)
+    bring(visitor, json.dumps([chatgpt(conversation_id=str(number)) for number in range(5)]))
+    assert pauses == [0] * 5
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(settings: Settings) -> None:

@@ -46,11 +46,6 @@ class OptionStore:
     def wish(self, conversation_id: str, wishes: Wishes) -> None:
         self._set(conversation_id, options=wishes.as_json())
 
-    def begin(self, conversation_id: str, wishes: Wishes, instructions: str) -> None:
-        """For a conversation that was stored just now."""
-        told = {"instructions": instructions} if instructions else {}
-        self._set(conversation_id, options=wishes.as_json(), **told)
-
     def follow(self, conversation_id: str, model: str) -> None:
         """The model that was just chosen is the conversation's from now on."""
         wishes = self.wishes(conversation_id)

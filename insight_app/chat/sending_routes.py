@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -53,7 +53,11 @@ class Sent:
         return before is not None and before.text == self.text
 
     def ask(
-        self, taken: Taken, conversation_id: str | None = None, parent_id: int | None = None
+        self,
+        taken: Taken,
+        conversation_id: str | None = None,
+        parent_id: int | None = None,
+        begins: Mapping[str, str] | None = None,
     ) -> tuple[Message, Message | None]:
         """The prompt and its answer; the prompt and None for a form that was taken already.
 
@@ -74,6 +78,7 @@ class Sent:
             conversation_id=conversation_id,
             parent_id=parent_id,
             attached=held.attached,
+            begins=begins,
             temporary=self.temporary,
         )
         taken.is_used = answer is not None
@@ -99,9 +104,9 @@ def _begin(*, temporary: bool) -> ResponseReturnValue:
     begins = option_pages.beginning() or Preset("", "", "")
     with an_answer(sent.form.chosen_model, is_there=sent.is_there) as taken:
         told = services().moderation.prompt(begins.instructions) if begins.instructions else ""
-        prompt, answer = sent.ask(taken)
+        wishes = replace(begins.wishes, model=taken.model)
+        prompt, answer = sent.ask(taken, begins={"options": wishes.as_json(), "instructions": told})
     if answer is not None:
-        services().options.begin(prompt.conversation_id, replace(begins.wishes, model=taken.model), told)
         services().answering.start(answer, [prompt])
     return pages.to_conversation(prompt.conversation_id)
 

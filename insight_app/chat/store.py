@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -117,16 +117,18 @@ class ConversationStore(WholeStore, AnswerStore):
         conversation_id: str | None = None,
         parent_id: int | None = None,
         attached: Sequence[Attachment] = (),
+        begins: Mapping[str, str] | None = None,
     ) -> tuple[Message, Message | None]:
         """Adds a prompt and its empty answer, at the end of a conversation of the owner or as a new one's beginning.
 
         Returns both; where a prompt with this `form_key` is there already, that one and None. Raises StillAnswering
-        where an answer of the conversation is being written. `attached` goes with it, with the texts that it has here.
+        where an answer of the conversation is being written. `attached` goes with it, with the texts that it has here;
+        `begins` are the `options` and `instructions` of a new one.
         """
         try:
             with self._database.writing() as connection:
                 if conversation_id is None:
-                    home = _begin(connection, *self._new(text or names(attached)), owner)
+                    home = _begin(connection, *self._new(text or names(attached)), owner, begins or {})
                 else:
                     home = _moved(connection, conversation_id, owner)
                 prompt = _add(connection, home, parent_id, "user", State.DONE, owner, text=text, form_key=form_key)
@@ -146,6 +148,7 @@ class ConversationStore(WholeStore, AnswerStore):
             conversation_id=conversation_id,
             parent_id=parent_id,
             attached=attached,
+            begins=begins,
         )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:
@@ -196,9 +199,9 @@ def _name_anew(connection: Connection, deleted: Message) -> None:
     connection.execute(update(conversations).where(is_so_named).values(title=title, titled_by="words"))
 
 
-def _begin(connection: Connection, new: str, title: str, owner: str) -> str:
+def _begin(connection: Connection, new: str, title: str, owner: str, begins: Mapping[str, str]) -> str:
     values = {"id": new, "owner": owner, "title": title, "created_at": time.time(), "updated_at": _latest(connection)}
-    connection.execute(_BEGIN, values)
+    connection.execute(_BEGIN, {**values, **begins})
     return new
 
 

@@ -109,6 +109,7 @@ class Conversations(ConversationStore):
         conversation_id: str | None = None,
         parent_id: int | None = None,
         attached: Sequence[Attachment] = (),
+        begins: Mapping[str, str] | None = None,
         temporary: bool = False,
     ) -> tuple[Message, Message | None]:
         """As ConversationStore has it; `temporary`: a new conversation is one that is not kept."""
@@ -123,6 +124,7 @@ class Conversations(ConversationStore):
                 conversation_id=conversation_id,
                 parent_id=parent_id,
                 attached=attached,
+                begins=begins,
             )
 
     def add_answer(self, prompt: Message, model: str, so_far: Message | None = None) -> Message:

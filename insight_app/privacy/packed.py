@@ -20,7 +20,8 @@ LIST_END, LARGE_LIST = b"PK\x05\x06", b"PK\x06\x07"
 WANTED = re.compile(r"(?:.*/)?conversations(?:-[0-9]+)?\.json|[^/]+\.json")
 CONVERSATIONS = re.compile(r"(?:.*/)?conversations(?:-[0-9]+)?\.json")
 # How ChatGPT names a file in its ZIP file: as its messages do, and then as it was called, or by chance.
-NAMED = re.compile(r"(?:.*/)?(file[-_][A-Za-z0-9]+)[^/]*")
+# All letters of a row belong to it: tried with fewer, a long name would take seconds.
+NAMED = re.compile(r"(?:.*/)?(file[-_][A-Za-z0-9]+)(?![A-Za-z0-9])[^/]*")
 
 BROKEN_ZIP = N_("This ZIP file is damaged or cut off. Nothing was taken.")
 LOCKED_ZIP = N_(
