@@ -139,11 +139,14 @@ def _line(each: Checked) -> str:
 
 def _parts(settings: Settings, url: str) -> Parts:
     """What the doctor looks at: nothing is set up or brought up to date by looking."""
+    context = click.get_current_context()  # each check has a thread of its own, which knows of none
 
     def database() -> Database:
         if not settings.database_url and not file_of(settings).exists():
             raise ConfigError(f"There is no database in {settings.data_dir} yet.", "Start the server: it makes one.")
-        return Database(address_of(settings))
+        opened = Database(address_of(settings))
+        context.call_on_close(opened.close)
+        return opened
 
     return Parts(settings, database, engines_of(settings), (url or settings.public_url).rstrip("/"))
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -433,9 +434,8 @@ def test_nothing_of_it_is_kept(
     services.diagnostics.of("").look()
     ollama.script("kanarienvogel")
     ask(client, "Sing, kanarienvogel")
-    with sqlite3.connect(settings.data_dir / "insight.db") as database:
+    with closing(sqlite3.connect(settings.data_dir / "insight.db")) as database:
         assert database.execute("select count(*) from messages").fetchone() == (0,)
-    database.close()
     files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
     assert not [path for path in files if b"kanarienvogel" in path.read_bytes()]
 

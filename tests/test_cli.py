@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,9 @@ def types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Types:
 
 
 def there(folder: Path) -> list[Account]:
-    database = Database(sqlite_url(folder / "insight.db"))
-    found = Accounts(database, Settings(secret_key="only for these tests"), None).store.all()  # type: ignore[arg-type]
-    database.close()
-    return found
+    with closing(Database(sqlite_url(folder / "insight.db"))) as database:
+        settings = Settings(secret_key="only for these tests")
+        return Accounts(database, settings, None).store.all()  # type: ignore[arg-type]
 
 
 def test_the_first_account_is_an_admins_and_others_are_as_asked(types: Types, tmp_path: Path) -> None:

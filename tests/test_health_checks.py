@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,11 +26,12 @@ from insight_app import cli
 from insight_app.config import Settings
 from insight_app.engines.ollama import Ollama
 from insight_app.engines.openai_compatible import OpenAICompatible
+from insight_app.errors import ConfigError
 from insight_app.health import checks, findings, streaming
 from insight_app.health.checks import Parts
 from insight_app.health.findings import Check, Checked, Finding, State, good
 from insight_app.services import Services
-from insight_app.storage.database import Database, sqlite_url
+from insight_app.storage.database import Database
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -40,8 +41,12 @@ def ollama_at(url: str) -> Ollama:
 
 
 def parts(settings: Settings, database: Database | None = None, url: str = "") -> Parts:
-    opened = database or Database(sqlite_url(settings.data_dir / "insight.db"))
-    return Parts(settings, lambda: opened, [ollama_at(settings.ollama_base_url)], url)
+    def opened() -> Database:
+        if database is None:
+            raise ConfigError("There is none.", "It is for other checks.")
+        return database
+
+    return Parts(settings, opened, [ollama_at(settings.ollama_base_url)], url)
 
 
 def by_name(checked: list[Checked]) -> dict[str, Finding]:
@@ -89,16 +94,15 @@ def test_a_database_that_is_full_damaged_old_or_empty(settings: Settings, servic
     assert "migration 0001" in checks.database(found).said
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"no database" * 1000)
-    assert checks.database(parts(settings, Database(f"sqlite:///{broken}"))).state is State.WRONG
-    assert checks.database(parts(settings, Database(f"sqlite:///{tmp_path / 'new.db'}"))).state is State.WARNING
+    for file, state in ((broken, State.WRONG), (tmp_path / "new.db", State.WARNING)):
+        with closing(Database(f"sqlite:///{file}")) as other:
+            assert checks.database(parts(settings, other)).state is state
 
 
 def test_a_database_that_another_program_holds(settings: Settings, services: Services, monkeypatch: Any) -> None:
     monkeypatch.setattr("insight_app.storage.database.PATIENCE_SECONDS", 0.1)
-    other = Database(services.database.url)
-    with other.writing():
+    with closing(Database(services.database.url)) as other, other.writing():
         found = checks.database(parts(settings, services.database))
-    other.close()
     assert found.state is State.WRONG
     assert "Another program holds the database" in found.said
 

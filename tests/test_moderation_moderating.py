@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -193,8 +194,9 @@ def test_a_rule_that_another_process_sets_holds_for_what_is_being_written(
     reply = services.replies.get(answer_id)
     while reply is not None and not reply.position:
         assert reply.wait(reply.version, 5)
-    other = ModerationStore(Database(services.database.url))
-    other.change("somebody", {"rule-m": Entry("rule-m", 0, as_json(rule("moon", Action.MASK)))})
+    with closing(Database(services.database.url)) as other:
+        entry = Entry("rule-m", 0, as_json(rule("moon", Action.MASK)))
+        ModerationStore(other).change("somebody", {"rule-m": entry})
     for _ in range(2):  # the first look may have begun before the change
         looked.clear()
         assert looked.wait(5)
@@ -204,11 +206,12 @@ def test_a_rule_that_another_process_sets_holds_for_what_is_being_written(
 
 
 def test_a_rule_that_another_process_sets_holds_for_the_next_prompt(visitor: Visitor, services: Services) -> None:
-    other = ModerationStore(Database(services.database.url))
-    other.change("somebody", {"rule-m": Entry("rule-m", 0, as_json(rule("moon", Action.REFUSE)))})
-    assert visitor.send("/messages", message="A moon?", key="k").status_code == 422
-    other.change("somebody", {"rule-m": None})
-    assert visitor.send("/messages", message="A moon?", key="k").status_code == 303
+    with closing(Database(services.database.url)) as database:
+        other = ModerationStore(database)
+        other.change("somebody", {"rule-m": Entry("rule-m", 0, as_json(rule("moon", Action.REFUSE)))})
+        assert visitor.send("/messages", message="A moon?", key="k").status_code == 422
+        other.change("somebody", {"rule-m": None})
+        assert visitor.send("/messages", message="A moon?", key="k").status_code == 303
 
 
 def test_a_refusal_at_the_end_of_the_reasoning_shows_nothing_of_the_text(

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -30,10 +30,10 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    found = Database(sqlite_url(tmp_path / "new" / "insight.db"))
-    found.bring_up_to_date()
-    return found
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(sqlite_url(tmp_path / "new" / "insight.db"))) as found:
+        found.bring_up_to_date()
+        yield found
 
 
 def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
@@ -134,8 +134,10 @@ def test_a_place_that_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="Set DATA_DIR"):
         sqlite_url(tmp_path / "file" / "insight.db")
     (tmp_path / "insight.db").mkdir()
-    unusable = Database(sqlite_url(tmp_path / "insight.db"))
-    with pytest.raises(ConfigError, match="may be written to"):
+    with (
+        closing(Database(sqlite_url(tmp_path / "insight.db"))) as unusable,
+        pytest.raises(ConfigError, match="may be written to"),
+    ):
         unusable.bring_up_to_date()
 
 
@@ -178,15 +180,16 @@ def test_many_writers_take_turns(database: Database) -> None:
 
 
 def test_a_database_that_is_gone_does_not_answer(tmp_path: Path) -> None:
-    assert not Database(f"sqlite:///{tmp_path}/no/such/folder.db").answers()
+    with closing(Database(f"sqlite:///{tmp_path}/no/such/folder.db")) as gone:
+        assert not gone.answers()
 
 
-def another_program(database: Database) -> sqlite3.Connection:
-    return sqlite3.connect(str(database.url.database), isolation_level=None, check_same_thread=False)
+def another_program(database: Database) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(str(database.url.database), isolation_level=None, check_same_thread=False))
 
 
 def test_another_program_that_has_the_database_is_awaited(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(another_program(database)) as other:
+    with another_program(database) as other:
         other.execute("BEGIN EXCLUSIVE")
         waited: list[float] = []
 
@@ -213,17 +216,20 @@ def test_who_waits_behind_one_who_waits_waits_no_longer_than_that(
 ) -> None:
     monkeypatch.setattr(storage, "PATIENCE_SECONDS", 0.05)
     told: list[str] = []
-    impatient = Database(database.url, told.append)
-    with impatient.writing(), pytest.raises(DatabaseBusy), impatient.writing():
+    with (
+        closing(Database(database.url, told.append)) as impatient,
+        impatient.writing(),
+        pytest.raises(DatabaseBusy),
+        impatient.writing(),
+    ):
         pass
     assert told == ["database_busy"]
-    impatient.close()
 
 
 def test_what_is_deleted_leaves_the_files_when_its_last_reader_has_gone(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(another_program(database)) as other:
+    with another_program(database) as other:
         with database.writing() as connection:
             connection.execute(
                 text("INSERT INTO conversations (id, title, created_at, updated_at) VALUES ('a', 'xylophone', 0, 0)")

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,14 +28,13 @@ from insight_app.storage.database import Database, sqlite_url
 @pytest.fixture
 def busy(tmp_path: Path, ollama: ScriptedOllama) -> Iterator[str]:
     """A server that writes one answer at a time, and knows that one takes 40 seconds."""
-    database = Database(sqlite_url(tmp_path / "insight.db"))
-    database.bring_up_to_date()
-    store = ConversationStore(database)
-    _, answer = store.ask("Before", model="")
-    assert answer is not None
-    took = Figures(reading_seconds=10.0, writing_seconds=30.0)
-    store.finish(answer.id, Outcome(State.DONE, "x", model=ollama.models[0], figures=took))
-    database.close()
+    with closing(Database(sqlite_url(tmp_path / "insight.db"))) as database:
+        database.bring_up_to_date()
+        store = ConversationStore(database)
+        _, answer = store.ask("Before", model="")
+        assert answer is not None
+        took = Figures(reading_seconds=10.0, writing_seconds=30.0)
+        store.finish(answer.id, Outcome(State.DONE, "x", model=ollama.models[0], figures=took))
     with running(tmp_path, OLLAMA_BASE_URL=ollama.url, MAX_CONCURRENT_ANSWERS="1", MAX_WAITING_ANSWERS="2") as url:
         yield url
 
@@ -100,11 +100,10 @@ def test_everybody_sees_their_place_and_when_it_is_their_turn(
 @pytest.fixture
 def team(tmp_path: Path, ollama: ScriptedOllama) -> Iterator[str]:
     """A server where Alice and Bob sign in, which writes one answer at a time."""
-    database = Database(sqlite_url(tmp_path / "insight.db"))
-    database.bring_up_to_date()
-    for email in (ALICE, BOB):
-        AccountStore(database).create(email, ROLES[email], password=Passwords().hashed(PASSWORD))
-    database.close()
+    with closing(Database(sqlite_url(tmp_path / "insight.db"))) as database:
+        database.bring_up_to_date()
+        for email in (ALICE, BOB):
+            AccountStore(database).create(email, ROLES[email], password=Passwords().hashed(PASSWORD))
     settings = {"AUTH_MODE": "accounts", "MAX_CONCURRENT_ANSWERS": "1"}
     with running(tmp_path, OLLAMA_BASE_URL=ollama.url, **settings) as url:
         yield url
