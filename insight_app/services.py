@@ -36,8 +36,10 @@ from insight_app.moderation import rule_list
 from insight_app.moderation.moderating import Moderation
 from insight_app.moderation.store import ModerationStore
 from insight_app.privacy.diagnostics import Records
+from insight_app.privacy.packed import MOST_INFLATED
 from insight_app.privacy.pruning import Pruning
 from insight_app.privacy.retention import Retention
+from insight_app.privacy.room import Room
 from insight_app.privacy.store import PersonalStore
 from insight_app.storage.database import Database, address_of
 from insight_app.telemetry.metrics import Metrics
@@ -80,6 +82,7 @@ class Services:
     pruning: Pruning
     metrics: Metrics
     tracing: Tracing
+    uploads: Room  # for what is brought in files
     rates: dict[str, Any]  # how Flask-Limiter counts
     outside: Outside[object]  # runs what would hold up all threads, where they are greenlets
     draining: bool = False
@@ -248,6 +251,7 @@ def build_services(settings: Settings, outside: Outside[object] = lambda work: w
         pruning=pruning,
         metrics=metrics,
         tracing=tracing,
+        uploads=Room(MOST_INFLATED * settings.max_import_mb * 2**20),
         rates=counting,
         outside=outside,
     )

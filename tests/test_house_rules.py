@@ -131,7 +131,7 @@ LAYERS = (
     ("config",),
     ("env_files",),
     ("errors",),
-    ("amounts", "forms", "sentences", "traceparent", "values"),
+    ("amounts", "forms", "pauses", "sentences", "traceparent", "values"),
     ("words",),
 )
 # Above the layers: what puts the product together, and what all routes share.

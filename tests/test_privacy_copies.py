@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from own_app import running
 from scripted_ollama import ScriptedOllama, thinking
-from sqlalchemy import QueuePool
+from sqlalchemy import event
 from test_chat_attachment_routes import posted_form
-from test_chat_replies import until
+from test_chat_queries import counted
 from visitor import Visitor
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse
@@ -295,17 +297,52 @@ def test_a_zip_bomb_is_given_up(visitor: Visitor, app: Flask) -> None:
     assert "too many files" in bring(visitor, bytes(many)).text
 
 
-def test_files_are_read_one_after_another(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened, others_wait = upload.opened, []
+def test_of_very_many_only_so_many_are_looked_at_and_that_is_said(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies_routes, "MOST", 5)
+    many = json.dumps([chatgpt(conversation_id=str(number)) for number in range(6)])
+    page = bring(visitor, many).text
+    assert "5 conversations are here" in page
+    assert "Only the first 5 conversations of the file were looked at." in page
+    assert len(exported(visitor)["conversations"]) == 5
+    assert "Only the first" not in bring(visitor, many[:-1].rpartition(", {")[0] + "]").text
 
-    def watched(data: bytes, most: int) -> upload.Upload:
-        others_wait.append(not copies_routes.alone.acquire(blocking=False))
+
+def test_very_many_small_conversations_are_kept_by_a_few_statements(visitor: Visitor) -> None:
+    many = [{"id": str(number), "messages": [{"role": "user", "text": f"Hello {number}"}]} for number in range(300)]
+    bring(visitor, json.dumps(many[:1]))
+    with counted() as sent:
+        assert "299 conversations are here" in bring(visitor, json.dumps(many)).text
+    assert len([each for each in sent if each.startswith("INSERT")]) <= 6
+    assert len([each for each in sent if "FROM conversations" in each]) <= 10
+
+
+def test_a_file_that_is_read_takes_the_room_that_it_needs(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took, needs = list[tuple[str, int]](), list[int]()
+    taken, opened = services.uploads.taken, upload.opened
+
+    def watched(person: str, need: int) -> AbstractContextManager[None]:
+        took.append((person, need))
+        return taken(person, need)
+
+    def opening(data: bytes, most: int) -> upload.Upload:
+        needs.append(services.uploads.free())
         return opened(data, most)
 
-    monkeypatch.setattr(upload, "opened", watched)
-    assert [bring(visitor, data).status_code for data in (json.dumps([chatgpt()]), "no", "[]")] == [200, 422, 422]
-    assert others_wait == [True, True, True]
-    assert not copies_routes.alone.locked()
+    monkeypatch.setattr(services.uploads, "taken", watched)
+    monkeypatch.setattr(upload, "opened", opening)
+    whole = services.uploads.free()
+    text = json.dumps([chatgpt()]).encode()
+    with zipfile.ZipFile(packed := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("conversations.json", text * 20)
+    sent = (text, packed.getvalue(), b"no", b"[]")
+    assert [bring(visitor, data).status_code for data in sent] == [200, 200, 422, 422]
+    assert took == [("", len(text)), ("", 20 * len(text)), ("", 2), ("", 2)]
+    assert needs == [whole - need for _, need in took]
+    assert services.uploads.free() == whole
 
 
 def test_others_are_answered_between_two_conversations(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,13 +374,18 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(settings: Setting
 
 def test_a_download_holds_no_connection_while_its_reader_waits(visitor: Visitor, services: Services) -> None:
     bring(visitor, json.dumps([chatgpt(conversation_id=str(number)) for number in range(3)]))
-    pool = services.database.product.reader.pool
-    assert isinstance(pool, QueuePool)
+    pool, mine, held = services.database.product.reader.pool, threading.get_ident(), set[object]()
+
+    def take(_connection: object, record: object, _proxy: object) -> None:
+        if threading.get_ident() == mine:  # the server's own threads may look at any moment
+            held.add(record)
+
+    event.listen(pool, "checkout", take)
+    event.listen(pool, "checkin", lambda _connection, record: held.discard(record))
     for path in ("copies/conversations.json", "copies/conversations.zip", "privacy/download"):
         with visitor.client.get(f"/settings/{path}", buffered=False) as response:
             assert response.status_code == 200
-            for _ in response.response:
-                assert until(lambda: pool.checkedout() == 0)  # a thread of the server's own may have one for a moment
+            assert {len(held) for _ in response.response} == {0}
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

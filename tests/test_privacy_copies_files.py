@@ -19,6 +19,7 @@ from visitor import Visitor
 
 from insight_app.chat import reading
 from insight_app.chat.messages import Outcome, State
+from insight_app.errors import FileWaits
 from insight_app.privacy import imported_files
 from insight_app.privacy.packed import Packed
 from insight_app.services import Services
@@ -231,6 +232,27 @@ def test_an_upload_with_ever_more_pictures_takes_no_longer_than_others_wait(
     assert "1 conversation is here" in page
     assert "2 files or pictures were left out" in page
     assert [kind for _, kind, _ in files_of(visitor)] == ["text", "pdf"], "which need no process"
+
+
+def test_a_file_that_others_stand_before_is_read_when_it_is_its_turn(
+    visitor: Visitor, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = talked_of_files(services)
+    own = exported(visitor)
+    services.conversations.delete(home)
+    really, refused, pauses = reading.read, [0], list[float]()
+
+    def read(name: str, *about: Any) -> reading.Read:
+        refused[0] += 1
+        if refused[0] <= 12:
+            raise FileWaits(name=name)
+        return really(name, *about)
+
+    monkeypatch.setattr(reading, "read", read)
+    monkeypatch.setattr(imported_files, "pause", lambda: pauses.append(1))
+    assert "left out" not in bring(visitor, json.dumps(own)).text
+    assert sorted(kind for _, kind, _ in files_of(visitor)) == ["image", "image", "pdf", "text"]
+    assert len(pauses) == 12
 
 
 def test_no_more_is_unpacked_of_a_file_than_it_may_hold_however_often_it_is_named(visitor: Visitor) -> None:

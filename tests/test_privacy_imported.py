@@ -102,7 +102,7 @@ def brought(database: Database, document: str, owner: str) -> dict[str, Any]:
     assert isinstance(found, Imported)
     found = looked_into(found, upload.file, math.inf, owner, 2**20, 100)
     assert found.left_out == 0
-    assert CopiesStore(database).add(found, owner, found.instructions)
+    assert CopiesStore(database).add([found], owner) == [True]
     store = PersonalStore(database)
     (row,) = store.all_conversations(owner)
     made: dict[str, Any] = json.loads("".join(export.document(0.0, None, [(row, store.all_messages(row["id"]))], ())))
@@ -134,7 +134,7 @@ def test_while_a_long_one_is_kept_others_are_answered_and_nobody_sees_the_half_o
         assert store.bin("bob") == []
 
     monkeypatch.setattr(copies_store.time, "sleep", pause)
-    assert CopiesStore(database).add(many(10), "bob", "") == new
+    assert CopiesStore(database).add([many(10)], "bob") == [True]
     assert len(paused) == 2
     assert store.conversation(new).titled_by == "person"
     assert [each.text for each in store.history(new)] == [f"{place}" for place in range(10)]
@@ -154,10 +154,10 @@ def test_a_long_one_of_which_half_is_there_is_brought_anew(
 
     with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
         patched.setattr(copies_store.time, "sleep", end)
-        assert copies.add(found, "bob", "") is None
-    assert copies.add(found, "bob", "") == found.id_for("bob")
+        assert copies.add([found], "bob") == [False]
+    assert copies.add([found], "bob") == [True]
     assert len(ConversationStore(database).history(found.id_for("bob"))) == 10
-    assert copies.add(found, "bob", "") is None
+    assert copies.add([found], "bob") == [False]
 
 
 def test_every_conversation_survives_any_number_of_journeys(tmp_path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Blueprint, Flask, Response, render_template, request
@@ -16,6 +15,7 @@ from insight_app.accounts.guards import me
 from insight_app.chat.guards import own_conversation
 from insight_app.errors import ImportTooLarge, NotThere, PromptRefused
 from insight_app.limits import rates
+from insight_app.pauses import Pauses
 from insight_app.privacy import export, export_markdown, imported_files, importing, upload
 from insight_app.privacy.copies_store import CopiesStore
 from insight_app.privacy.imported import Imported
@@ -31,8 +31,9 @@ MB = 2**20
 OF_THE_FORM = 2**16
 NO_FILE = N_("Choose a file first.")
 MOST_TOLD = 20
-# What a small ZIP file holds may take many times its size in memory; all others wait until it is read.
-alone = threading.Lock()
+MOST = 100_000  # conversations of one file: the smallest would fill the disk, and the day
+# So many characters and bytes are kept in one transaction, which others wait for; a message has LENGTH more.
+AT_ONCE, LENGTH = 200_000, 1_000
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Result:
     left_out: int = 0
     uninstructed: int = 0
     is_cut: bool = False
+    has_more: bool = False
     skipped: Counter[str] = field(default_factory=Counter)
     numbers: dict[str, list[int]] = field(default_factory=dict)
     sources: Counter[str] = field(default_factory=Counter)
@@ -63,14 +65,14 @@ def bring() -> ResponseReturnValue:
     if not data:
         return _page(problem=_(NO_FILE) if not file or not file.filename else _(upload.EMPTY)), 422
     most = _most()
-    with alone:
-        try:
+    try:
+        # What a small ZIP file holds may take many times its size: others wait where there is no room beside it.
+        with services().uploads.taken(me().id, upload.needs(data, most)):
             found = services().outside(lambda: upload.opened(data, most))
-        except Unreadable as why:
-            return _page(problem=_(str(why))), 422
-        assert isinstance(found, upload.Upload)
-        result = _brought(found)
-    return _page(result=result)
+            assert isinstance(found, upload.Upload)
+            return _page(result=_brought(found))
+    except Unreadable as why:
+        return _page(problem=_(str(why))), 422
 
 
 def _brought(found: upload.Upload) -> Result:
@@ -85,37 +87,55 @@ def _brought(found: upload.Upload) -> Result:
         assert isinstance(unpacked, bytes)
         return unpacked
 
-    number = 0
-    while made := services().outside(lambda: importing.some(found, opening)):
-        assert isinstance(made, list)
-        for each in made:
-            time.sleep(0)  # others are answered in between
-            number += 1
-            if isinstance(each, str):
-                result.skipped[each] += 1
-                if result.skipped[each] <= MOST_TOLD:
-                    result.numbers.setdefault(each, []).append(number)
-            else:
-                # Not outside: where threads are greenlets, only they can begin the process that reads a file.
-                _keep(store, imported_files.looked_into(each, inside, *of_files), result)
+    waiting, size, pauses = list[Imported](), 0, Pauses()
+    for number, each in enumerate(_made(found, opening), 1):
+        if number > MOST:
+            result.has_more = True
+            break
+        pauses.take()
+        if isinstance(each, str):
+            result.skipped[each] += 1
+            if result.skipped[each] <= MOST_TOLD:
+                result.numbers.setdefault(each, []).append(number)
+            continue
+        # Not outside: where threads are greenlets, only they can begin the process that reads a file.
+        waiting.append(_instructed(imported_files.looked_into(each, inside, *of_files), result))
+        size += sum(LENGTH + message.size for message in waiting[-1].messages)
+        if size >= AT_ONCE:
+            _keep(store, waiting, result)
+            waiting, size = [], 0
+    _keep(store, waiting, result)
     result.is_cut = found.is_cut
     return result
 
 
-def _keep(store: CopiesStore, found: Imported, result: Result) -> None:
-    instructions = found.instructions
+def _made(found: upload.Upload, opening: str) -> Iterator[Imported | str]:
+    while made := services().outside(lambda: importing.some(found, opening)):
+        assert isinstance(made, list)
+        yield from made
+
+
+def _instructed(found: Imported, result: Result) -> Imported:
+    """With the instructions that are allowed, as if they were written here.
+
+    What was said is held to the rules when it is sent to a model again.
+    """
     try:
-        # As if they were written here. What was said is held to the rules when it is sent to a model again.
-        instructions = services().moderation.prompt(instructions) if instructions else ""
+        instructions = services().moderation.prompt(found.instructions) if found.instructions else ""
     except PromptRefused:
         instructions = ""
         result.uninstructed += 1
-    if store.add(found, me().id, instructions) is None:
-        result.known += 1
-        return
-    result.taken += 1
-    result.left_out += found.left_out
-    result.sources[found.source] += 1
+    return replace(found, instructions=instructions)
+
+
+def _keep(store: CopiesStore, some: Sequence[Imported], result: Result) -> None:
+    for found, is_taken in zip(some, store.add(some, me().id) if some else (), strict=True):
+        if is_taken:
+            result.taken += 1
+            result.left_out += found.left_out
+            result.sources[found.source] += 1
+        else:
+            result.known += 1
 
 
 @copies.get("/settings/copies/conversations.json")
@@ -170,7 +190,9 @@ def _markdown(store: PersonalStore, row: Mapping[str, Any]) -> Iterator[str]:
 def _page(**names: object) -> str:
     days_kept = services().retention.days_kept(me().id)
     told = {"problem": None, "result": None, **names}
-    return render_template("privacy/copies.html", most=_most() // MB, days_kept=days_kept, **told)
+    return render_template(
+        "privacy/copies.html", most=_most() // MB, most_conversations=MOST, days_kept=days_kept, **told
+    )
 
 
 def _most() -> int:

@@ -48,6 +48,11 @@ class ImportedMessage:
     extra: dict[str, Any] = field(default_factory=dict)
     files: list[ImportedFile] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """In characters, and bytes of files."""
+        return len(self.text) + len(self.thinking) + sum(len(each.text) + len(each.body) for each in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:

@@ -11,12 +11,16 @@ from insight_app.chat.attachments import MOST_FILES, name_of
 from insight_app.errors import FileRefused, FileWaits
 from insight_app.privacy.imported import Imported, ImportedFile
 
-TRIES = 5
-# Of one upload, and all others wait for it: a small one can name a hundred thousand pictures, each a process.
+# Of one upload: a small one can name a hundred thousand pictures, each a process.
 MOST_SECONDS = 300.0
+PAUSE_SECONDS = 0.5  # until a file is tried again that others stood before
 KINDS = {"text": "text/plain", "pdf": "application/pdf"}
 # What the upload has under a name inside of it; b"" for nothing, or for more than so many bytes.
 Inside = Callable[[str, int], bytes]
+
+
+def pause() -> None:
+    time.sleep(PAUSE_SECONDS)
 
 
 def looked_into(found: Imported, inside: Inside, until: float, person: str, most: int, longest: int) -> Imported:
@@ -54,7 +58,7 @@ def _looked_into(
     data = file.body or (inside(file.inside, most) if file.inside else b"")
     if not data or len(data) > most:
         return None
-    read = _read(name, data, longest, person)
+    read = _read(name, data, longest, person, until)
     if read is None:
         return None
     size = file.size or len(data)
@@ -63,12 +67,13 @@ def _looked_into(
     )
 
 
-def _read(name: str, data: bytes, longest: int, person: str) -> reading.Read | None:
-    for _ in range(TRIES):
+def _read(name: str, data: bytes, longest: int, person: str, until: float) -> reading.Read | None:
+    while True:
         try:
             return reading.read(name, data, longest, person)
         except FileWaits:  # others have theirs read just now
-            continue
+            if time.monotonic() > until:
+                return None
+            pause()
         except FileRefused:
             return None
-    return None

@@ -58,11 +58,13 @@ class Packed:
             raise Unreadable(BROKEN_ZIP) from None
         self._files = {named[1]: each for each in self._archive.infolist() if (named := NAMED.fullmatch(each.filename))}
 
+    def needs(self) -> int:
+        """How many bytes its conversations have, at most: no more is unpacked of a file than it says."""
+        return min(self._left, sum(each.file_size for each in self._names()))
+
     def conversations(self) -> Iterator[bytes]:
         """Each file that has some. Raises Unreadable."""
-        every = self._archive.infolist()
-        names = [each for each in every if CONVERSATIONS.fullmatch(each.filename)]
-        names = names or [each for each in every if WANTED.fullmatch(each.filename)]
+        names = self._names()
         if not names:
             raise Unreadable(NOTHING_IN_ZIP)
         for name in names:
@@ -84,6 +86,11 @@ class Packed:
             return self._unpacked(self._files[name], min(most, self._left)) or b""
         except (NotImplementedError, RuntimeError, *BROKEN):
             return b""
+
+    def _names(self) -> list[zipfile.ZipInfo]:
+        every = self._archive.infolist()
+        names = [each for each in every if CONVERSATIONS.fullmatch(each.filename)]
+        return names or [each for each in every if WANTED.fullmatch(each.filename)]
 
     def _unpacked(self, name: zipfile.ZipInfo, most: int) -> bytes | None:
         """None for more than `most`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -14,6 +13,7 @@ from insight_app.chat.attachment_store import remove_unsent_of
 from insight_app.chat.conversation_store import IS_THERE, remove
 from insight_app.chat.messages import BIN_SECONDS, LIVE
 from insight_app.errors import DatabaseError
+from insight_app.pauses import Pauses
 from insight_app.privacy.preferences import Preferences
 from insight_app.storage import upsert
 from insight_app.storage.database import Database
@@ -100,7 +100,7 @@ class PersonalStore:
 
     def _delete(self, which: ColumnElement[bool]) -> tuple[int, list[int]]:
         """How many conversations went, and what `remove` tells of their answers."""
-        count, answers = 0, list[int]()
+        count, answers, pauses = 0, list[int](), Pauses()
         some = select(conversations.c.id).where(which).order_by(conversations.c.id).limit(AT_ONCE).with_for_update()
         while True:
             with self._database.writing() as connection:
@@ -111,7 +111,7 @@ class PersonalStore:
             count += len(ids)
             if len(ids) < AT_ONCE:
                 break
-            time.sleep(0)  # others may write in between
+            pauses.take()  # others may write in between
         if count:
             self._database.forget()
         return count, answers
@@ -161,17 +161,10 @@ class PersonalStore:
 
         These are `whole`, a picture as base64; else their name, kind, media_type and size.
         """
-        mine = select(messages).where(messages.c.conversation_id == conversation_id)
-        attached = self._with_files(conversation_id)
+        has_files = exists().where(attachments.c.message_id == messages.c.id).label("has_files")
+        mine = select(messages, has_files).where(messages.c.conversation_id == conversation_id)
         for row in self._database.rows(mine, (messages.c.id,)):
-            yield {**row, "attachments": self._files(row["id"], whole=whole)} if row["id"] in attached else row
-
-    def _with_files(self, conversation_id: str) -> set[int]:
-        """The messages of a conversation that have files."""
-        theirs = messages.c.conversation_id == conversation_id
-        having = select(attachments.c.message_id).join(messages).where(theirs).distinct()
-        with self._database.reading() as connection:
-            return set(connection.execute(having).scalars())
+            yield {**row, "attachments": self._files(row["id"], whole=whole)} if row.pop("has_files") else row
 
     def _files(self, message_id: int, *, whole: bool) -> list[dict[str, Any]]:
         columns = list(attachments.c) if whole else [attachments.c[name] for name in _OF_FILE]

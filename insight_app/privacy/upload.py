@@ -86,6 +86,11 @@ class Upload:
         self.is_cut = True
 
 
+def needs(data: bytes, most: int) -> int:
+    """How many bytes of memory it takes to open it, about. Raises Unreadable."""
+    return Packed(data, most).needs() if data.startswith(b"PK") else len(data)
+
+
 def opened(data: bytes, most: int) -> Upload:
     """`most` is how many bytes an upload may have. Raises Unreadable."""
     packed = Packed(data, most) if data.startswith(b"PK") else None

@@ -15,9 +15,11 @@ class _Sink:
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
+        self.size = 0
 
     def write(self, piece: bytes) -> int:
         self.pieces.append(bytes(piece))
+        self.size += len(piece)
         return len(piece)
 
     def flush(self) -> None:
@@ -25,9 +27,9 @@ class _Sink:
 
     def taken(self, most: int = 0) -> bytes:
         """All of it, where it is more than so much."""
-        if sum(map(len, self.pieces)) <= most:
+        if self.size <= most:
             return b""
-        found, self.pieces = b"".join(self.pieces), []
+        found, self.pieces, self.size = b"".join(self.pieces), [], 0
         return found
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from insight_app.config import Settings
 from insight_app.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseError, DatabaseFull, NotYet
+from insight_app.pauses import Pauses
 from insight_app.storage.product import LOOK_AGAIN_SECONDS, Product
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -96,12 +97,15 @@ class Database:
 
         Read in parts, each in a transaction of its own, so that nobody waits and no memory is filled.
         """
+        pauses = Pauses()
         query = query.order_by(*order).limit(READ_AT_ONCE)
         part = query
         while True:
             with self.reading() as connection:
                 rows = connection.execute(part).all()
-            yield from (dict(row._mapping) for row in rows)
+            for row in rows:
+                yield dict(row._mapping)
+                pauses.take()
             if len(rows) < READ_AT_ONCE:
                 return
             part = query.where(tuple_(*order) > tuple_(*(rows[-1]._mapping[column] for column in order)))

@@ -178,6 +178,10 @@ class Postgres:
         )
         return int(connection.execute(last, {"table": table}).scalar_one())
 
+    def take_ids(self, connection: Connection, table: str, count: int) -> Sequence[int]:
+        each = text("SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)")
+        return sorted(connection.execute(each, {"table": table, "count": count}).scalars())
+
     def meaning(self, error: Refusal) -> DatabaseError | None:
         state = getattr(error.orig, "sqlstate", None) or ""
         if state in BUSY:

@@ -83,5 +83,8 @@ class Product(Protocol):
     def counted_to(self, connection: Connection, table: str) -> int:
         """The last id that the table gave; 0 before the first."""
 
+    def take_ids(self, connection: Connection, table: str, count: int) -> Sequence[int]:
+        """So many ids for the table's next rows, rising, which nobody else gets."""
+
     def meaning(self, error: Refusal) -> DatabaseError | None:
         """What a person can do something about; None where it is a fault of ours."""

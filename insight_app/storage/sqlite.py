@@ -172,6 +172,10 @@ class SQLite:
         found = connection.execute(text("SELECT max(seq) FROM sqlite_sequence WHERE name = :name"), {"name": table})
         return int(found.scalar() or 0)
 
+    def take_ids(self, connection: Connection, table: str, count: int) -> Sequence[int]:
+        first = self.counted_to(connection, table) + 1  # who writes is alone
+        return range(first, first + count)
+
     def meaning(self, error: Refusal) -> DatabaseError | None:
         said = str(error.orig)  # Python 3.10 knows no codes of SQLite's
         if "is locked" in said:
