@@ -141,7 +141,7 @@ def test_an_answer_that_is_stopped_while_nobody_writes_it_ends_where_it_was(
     visitor.open("/")
     assert visitor.send(f"/answers/{answer.id}/stop").status_code == 303
     given.append([answer.id])
-    services.answering.carry_on()
+    services.answering.left_behind.carry_on()
     ended = until(lambda: None if (found := services.conversations.message(answer.id)).state.is_live else found)
     assert ended is not None
     assert (ended.state, ended.text) == (State.STOPPED, "So far")
