@@ -325,7 +325,7 @@ def test_what_an_answer_took_stands_below_it(visitor: Visitor, ollama: ScriptedO
     ollama.script("Hello", done(prompt_eval_count=3000, eval_count=1000, eval_duration=20_000_000_000))
     visitor.asks_and_waits("Hi")
     page = " ".join(visitor.page.split())
-    assert "llama3.2:latest · 50 tokens/s" in page
+    assert "<bdi>llama3.2:latest</bdi> · 50 tokens/s" in page
     assert "<dt>Messages read</dt><dd>1 of 1</dd>" in page
     assert "<dt>Tokens</dt><dd>3,000 read, 1,000 written</dd>" in page
     assert "<dt>Context used</dt><dd>4,000 of 4,096 tokens</dd>" in page

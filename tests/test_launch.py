@@ -271,6 +271,7 @@ def test_a_browser_is_opened_where_there_is_a_screen(
 
 STUB = """
 import os
+from jinja2 import DictLoader, Environment
 
 class Stub:
     class Services:
@@ -278,6 +279,7 @@ class Stub:
         def drain(self, seconds): print(f"waited {seconds} s", flush=True)
         def close(self): print("closed what was open", flush=True)
     extensions = {"insight": Services()}
+    jinja_env = Environment(loader=DictLoader({}))
     def __call__(self, environ, start_response):
         if environ["PATH_INFO"] == "/die":
             os._exit(3)

@@ -234,6 +234,8 @@ def test_a_trace_goes_over_two_servers(
         opened = threading.Event()
         ollama.script("Hello", gate(opened), " you.")
         answer_id = visitor.ask("Hi")
+        while "Hello" not in there.get(visitor.url).text:  # who comes before it is begun is in a trace of their own
+            pass
         said: list[str] = []
         watching = threading.Thread(target=lambda: said.append(there.get(f"/answers/{answer_id}/stream").text))
         watching.start()

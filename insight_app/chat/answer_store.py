@@ -19,7 +19,7 @@ _FIGURES = Figures.__dataclass_fields__
 _PARTS = ("figures", "attached")
 MESSAGE = [messages.c[name] for name in (*Message.__dataclass_fields__, *_FIGURES) if name not in _PARTS]
 _ALL, _OWN = len(MESSAGE), len(MESSAGE) - len(_FIGURES)
-_STATE = [each.name for each in MESSAGE].index("state")
+_NAMES = [each.name for each in MESSAGE[:_OWN]]
 _NOTHING, _EMPTY = Figures(), (None,) * len(_FIGURES)
 IS_LIVE = messages.c.state.in_([state.value for state in LIVE])
 BY_ID = messages.c.id == bindparam("message_id")
@@ -130,6 +130,6 @@ class AnswerStore:
 def message_of(row: Row[Any]) -> Message:
     """A row of a query that begins with MESSAGE. By place: a prompt reads all that was said before it."""
     figures = row[_OWN:_ALL]
-    taken = _NOTHING if figures == _EMPTY else Figures(*figures)
-    own: list[Any] = [*row[:_STATE], State(row[_STATE]), *row[_STATE + 1 : _OWN]]
-    return Message(*own, figures=taken)
+    own = dict(zip(_NAMES, row, strict=False))
+    own["state"] = State(own["state"])
+    return Message(**own, figures=_NOTHING if figures == _EMPTY else Figures(*figures))
