@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 import zipfile
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -343,15 +341,6 @@ def test_a_file_that_is_read_takes_the_room_that_it_needs(
     assert took == [("", len(text)), ("", 20 * len(text)), ("", 2), ("", 2)]
     assert needs == [whole - need for _, need in took]
     assert services.uploads.free() == whole
-
-
-def test_others_are_answered_between_two_conversations(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where threads are greenlets, others do only what one gives them time for."""
-    pauses: list[float] = []
-    watch = SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic, time=time.time, strftime=time.strftime)
-    monkeypatch.setattr(copies_routes, "time", watch)
-    bring(visitor, json.dumps([chatgpt(conversation_id=str(number)) for number in range(5)]))
-    assert pauses == [0] * 5
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(settings: Settings) -> None:

@@ -14,8 +14,9 @@
   const recall = (area) => {
     // Browsers bring back what was in a field too, also what was sent.
     area.form.autocomplete = "off";
-    // A text that the server gives back is newer than what is kept.
+    // A text that the server gives back is newer than what is kept, and so is what was typed before this script came.
     if (area.value === untouched(area)) area.value = sessionStorage.getItem(place(area)) ?? area.value;
+    else if (area.value !== area.defaultValue) keep(area);
   };
 
   document.addEventListener("input", (event) => {

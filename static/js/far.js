@@ -1,16 +1,15 @@
 // What of a conversation is far away costs nothing while an answer grows at its end (see chat.css).
 {
   const messages = document.getElementById("messages");
-  // What has been drawn keeps its boxes, and each that scrolls is looked at in each frame: they are taken away.
-  const leave = ({target, skipped}) => {
-    if (!skipped || target.parentElement !== messages) return;
-    target.style.display = "none";
-    getComputedStyle(target).display;
-    target.style.display = "";
-  };
   // Once a frame is drawn the browser knows how high each message is.
   requestAnimationFrame(() => requestAnimationFrame(() => {
     messages.classList.add("drawn");
-    messages.addEventListener("contentvisibilityautostatechange", leave, true);
+    // What has been drawn keeps its boxes, and each that scrolls is looked at in each frame: they are taken away.
+    messages.addEventListener("contentvisibilityautostatechange", ({target, skipped}) => {
+      if (!skipped || target.parentElement !== messages) return;
+      target.hidden = true;
+      target.offsetTop;
+      target.hidden = false;
+    }, true);
   }));
 }

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from chat_page import Chat, chat_in, free_port, started
-from playwright.sync_api import Browser, BrowserContext, Locator, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect
 from scripted_ollama import ScriptedOllama
 
 KEPT = "Object.keys(sessionStorage).filter((key) => key !== 'sending')"
@@ -32,9 +32,24 @@ def test_a_draft_is_there_again_after_a_reload_on_every_page(chat: Chat, ollama:
     expect(chat.message).to_have_value("In a conversation")
 
 
+def test_what_is_typed_before_the_script_has_come_is_kept_too(chat: Chat) -> None:
+    held: list[Route] = []
+    chat.page.route("**/site-*.js", lambda route: held.append(route))
+    chat.page.goto(chat.page.url, wait_until="commit")
+    chat.message.fill("Early")
+    while not held:
+        chat.page.evaluate("1")
+    held[0].continue_()
+    chat.page.wait_for_load_state()
+    chat.page.unroute("**/site-*.js")
+    chat.page.reload()
+    expect(chat.message).to_have_value("Early")
+
+
 def test_every_conversation_has_its_own_draft(chat: Chat, ollama: ScriptedOllama) -> None:
     expect(chat.ask("One")).to_have_attribute("data-state", "done")
     one = chat.page.url
+    chat.page.wait_for_load_state()  # of an answer that is done at once, and left before there is a script
     chat.message.fill("for one")
     chat.open()
     expect(chat.message).to_have_value("")
