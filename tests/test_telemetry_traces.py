@@ -19,11 +19,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from own_app import running
 from own_redis import OwnRedis
+from redis import Redis
 from scripted_ollama import ScriptedOllama, gate, status
 from trace_collector import TraceCollector
 from visitor import RealClient, Visitor
 from werkzeug.test import TestResponse
 
+from insight_app.chat import redis_keys
 from insight_app.config import PROJECT, Settings
 from insight_app.errors import ConfigError
 from insight_app.services import build_services
@@ -234,8 +236,9 @@ def test_a_trace_goes_over_two_servers(
         opened = threading.Event()
         ollama.script("Hello", gate(opened), " you.")
         answer_id = visitor.ask("Hi")
-        while "Hello" not in there.get(visitor.url).text:  # who comes before it is begun is in a trace of their own
-            pass
+        with Redis.from_url(redis.url) as client:
+            while b'"trace": "00-' not in (client.get(redis_keys.facts(answer_id)) or b""):
+                pass  # who comes earlier is in a trace of their own
         said: list[str] = []
         watching = threading.Thread(target=lambda: said.append(there.get(f"/answers/{answer_id}/stream").text))
         watching.start()

@@ -12,6 +12,7 @@ from scripted_ollama import ScriptedOllama
 
 PAIRS = 70
 QUESTIONS = [f"Question {number}" for number in range(1, PAIRS + 1)]
+DRAWN = """() => document.querySelector("#messages").matches(".drawn")"""
 FRAMES = "async () => { for (const _ of [1, 2]) await new Promise(requestAnimationFrame); }"
 # What is read, once the page is drawn; asked again, how far that has moved since.
 READ = """async () => {
@@ -56,6 +57,7 @@ def questions(chat: Chat) -> list[str]:
 
 def scroll_up(chat: Chat, top: int) -> None:
     """So far that earlier messages come; they come when it is clear what is read there."""
+    chat.page.wait_for_function(DRAWN)
     known = len(questions(chat))
     held: list[Route] = []
     chat.page.route("**before=*", lambda route: held.append(route))
