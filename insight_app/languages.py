@@ -56,7 +56,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(_=in_page, ngettext=in_page_n, pgettext=in_page_p, number=said_number)
     app.jinja_env.globals.update(language=language, direction=direction, marked=sentences.marked)
     app.jinja_env.globals.update({word.__name__: word for word in SAID})
-    app.jinja_env.filters.update(bdi=sentences.bdi, listed=sentences.listed)
+    app.jinja_env.filters.update(apart=sentences.apart, bdi=sentences.bdi, listed=sentences.listed)
 
 
 def _choose() -> str:

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from insight_app.words import _, locale
 
+_QUOTED = re.compile(r"(?<=[“„«])(\s*)([ -~]+?)(\s*)(?=[”“»])")
 _MARK = re.compile(r"`(?P<code>[^`]+)`|\*\*(?P<strong>.+?)\*\*|\[(?P<link>[^]]+)\]")
 
 
@@ -29,6 +30,11 @@ def marked(text: str, /, *links: str, **names: object) -> Markup:
 def bdi(text: str) -> Markup:
     """What somebody wrote, so that its direction is its own."""
     return Markup("<bdi>{}</bdi>").format(text)
+
+
+def apart(text: str) -> Markup:
+    """A sentence that quotes what is to be typed, a command or a setting: each in its own direction, in one piece."""
+    return Markup(_QUOTED.sub(r"\1<bdi>\2</bdi>\3", str(escape(text))))
 
 
 def listed(things: Iterable[object]) -> str:
