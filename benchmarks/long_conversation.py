@@ -27,7 +27,7 @@ from insight_app.chat.store import ConversationStore
 from insight_app.storage.database import Database, sqlite_url
 
 LAST_STATE = """() => document.querySelector("#messages > :last-child")?.dataset.state"""
-MESSAGES = """() => document.querySelectorAll("#messages article").length"""
+MESSAGES = """() => document.querySelectorAll("#messages > article").length"""
 TIMES = """() => {
   const page = performance.getEntriesByType("navigation")[0];
   const paint = performance.getEntriesByName("first-contentful-paint")[0];

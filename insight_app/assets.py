@@ -36,7 +36,7 @@ BUNDLES = {
     ),
     "outside.js": ("js/page.js",),
     "conversation.css": ("css/prose.css", "css/code.css", "css/chat.css"),
-    "conversation.js": ("js/far.js", "js/follow.js", "js/growing.js", "js/latest.js", "js/rewrite.js"),
+    "conversation.js": ("js/follow.js", "js/growing.js", "js/latest.js", "js/rewrite.js"),
     "settings.css": ("css/code.css", "css/settings.css", "css/moderation.css", "css/library.css"),
     "shelf.css": ("css/shelf.css",),
     "streamed.css": ("css/streamed.css",),

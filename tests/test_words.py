@@ -169,6 +169,12 @@ def test_several_things_are_named_as_the_language_does_it() -> None:
     assert listed([bdi("a"), "<b>"]) == Markup("<bdi>a</bdi> and &lt;b&gt;")
 
 
+def test_what_is_to_be_typed_keeps_its_direction_in_a_sentence_from_right_to_left() -> None:
+    assert apart("بالأمر «ollama serve» أو") == Markup("بالأمر «<bdi>ollama serve</bdi>» أو")
+    assert apart("« a <b> », ou „c“") == Markup("« <bdi>a &lt;b&gt;</bdi> », ou „<bdi>c</bdi>“")
+    assert apart("«أ» b") == "«أ» b"
+
+
 @pytest.mark.parametrize(
     ("seconds", "waited", "left", "in_time"),
     [
@@ -178,12 +184,6 @@ def test_several_things_are_named_as_the_language_does_it() -> None:
         (86_400 * 10 + 1, "11 days", "10 days and 1 minute", "in 11 days"),
     ],
 )
-def test_what_is_to_be_typed_keeps_its_direction_in_a_sentence_from_right_to_left() -> None:
-    assert apart("بالأمر «ollama serve» أو") == Markup("بالأمر «<bdi>ollama serve</bdi>» أو")
-    assert apart("« a <b> », ou „c“") == Markup("« <bdi>a &lt;b&gt;</bdi> », ou „<bdi>c</bdi>“")
-    assert apart("«أ» b") == "«أ» b"
-
-
 def test_a_wait_is_rounded_up(seconds: float, waited: str, left: str, in_time: str) -> None:
     assert (amounts.lasting(seconds), amounts.in_words(seconds), amounts.coming(seconds)) == (waited, left, in_time)
 

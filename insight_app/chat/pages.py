@@ -83,7 +83,7 @@ def conversation(found: Conversation, at: int | None, before: int | None, **type
 def earlier(found: Conversation, at: int | None, before: int) -> str:
     """What a page gets in the place of its link to the messages before one."""
     names = part_of(found, at, before)
-    return draw("chat/_messages.html", **names, together=True) + announce(_("Earlier messages are there"))
+    return draw("chat/_messages.html", **names) + announce(_("Earlier messages are there"))
 
 
 def part_of(found: Conversation, at: int | None, before: int | None) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from scripted_ollama import ScriptedOllama
 
 PAIRS = 70
 QUESTIONS = [f"Question {number}" for number in range(1, PAIRS + 1)]
-DRAWN = """() => document.querySelector("#messages").matches(".drawn")"""
 FRAMES = "async () => { for (const _ of [1, 2]) await new Promise(requestAnimationFrame); }"
 # What is read, once the page is drawn; asked again, how far that has moved since.
 READ = """async () => {
   for (const _ of [1, 2]) await new Promise(requestAnimationFrame);
-  const all = [...document.querySelectorAll("#messages article")];
+  const all = [...document.querySelectorAll("#messages > article")];
   window.read = all.find((one) => one.getBoundingClientRect().bottom > 0);
   window.at = window.read.getBoundingClientRect().top;
 }"""
@@ -57,7 +56,6 @@ def questions(chat: Chat) -> list[str]:
 
 def scroll_up(chat: Chat, top: int) -> None:
     """So far that earlier messages come; they come when it is clear what is read there."""
-    chat.page.wait_for_function(DRAWN)
     known = len(questions(chat))
     held: list[Route] = []
     chat.page.route("**before=*", lambda route: held.append(route))
@@ -81,7 +79,7 @@ def test_who_scrolls_up_finds_every_message_once_and_in_order_and_nothing_jumps(
         assert chat.page.evaluate(MOVED) <= 1
     assert questions(chat) == QUESTIONS
     expect(chat.page.get_by_role("link", name="Earlier messages")).to_have_count(0)
-    ids = chat.page.locator("#messages article").evaluate_all("(all) => all.map((one) => one.id)")
+    ids = chat.page.locator("#messages > article").evaluate_all("(all) => all.map((one) => one.id)")
     assert ids == sorted(set(ids), key=lambda one: int(one[1:]))
     assert len(ids) == 2 * PAIRS
 
@@ -100,7 +98,7 @@ def test_a_script_that_comes_late_leaves_the_reader_at_the_end(context: BrowserC
     held[0].continue_()
     page.wait_for_load_state("networkidle")
     assert questions(Chat(page, "", [])) == QUESTIONS[-15:]
-    expect(page.locator("#messages article").last).to_be_in_viewport()
+    expect(page.locator("#messages > article").last).to_be_in_viewport()
 
 
 def test_one_step_up_brings_one_part(chat: Chat) -> None:
