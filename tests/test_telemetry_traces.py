@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from canary import PLAIN, WORDS, expect_none
 from chat_page import free_port, started
 from flask import Flask
@@ -230,8 +231,7 @@ def test_a_trace_goes_over_two_servers(
     ports = [free_port(), free_port()]
     servers = [started(tmp_path, port, **environ) for port in ports]
     try:
-        here_client, there = (RealClient(f"http://127.0.0.1:{port}") for port in ports)
-        visitor = Visitor(here_client)  # type: ignore[arg-type]
+        visitor = Visitor(RealClient(f"http://127.0.0.1:{ports[0]}"))  # type: ignore[arg-type]
         visitor.open("/")
         opened = threading.Event()
         ollama.script("Hello", gate(opened), " you.")
@@ -239,11 +239,10 @@ def test_a_trace_goes_over_two_servers(
         with Redis.from_url(redis.url) as client:
             while b'"trace": "00-' not in (client.get(redis_keys.facts(answer_id)) or b""):
                 pass  # who comes earlier is in a trace of their own
-        said: list[str] = []
-        watching = threading.Thread(target=lambda: said.append(there.get(f"/answers/{answer_id}/stream").text))
-        watching.start()
-        opened.set()
-        watching.join()
+        there = f"http://127.0.0.1:{ports[1]}/answers/{answer_id}/stream"
+        with requests.get(there, stream=True, timeout=30) as follower:
+            opened.set()
+            assert " you." in follower.text
     finally:
         for server in servers:
             server.terminate()

@@ -26,6 +26,8 @@ def chat(context: BrowserContext, tmp_path: Path, ollama: ScriptedOllama) -> Ite
     with running(tmp_path, OLLAMA_BASE_URL=ollama.url) as url:
         found = chat_in(context, url)
         found.open("/settings/moderation/judge")
+        while not found.page.locator(f'option[value="{JUDGE}"]').count():  # the engine was not asked yet
+            found.page.reload()
         yield found
         found.page.close()
         assert not found.complaints, found.complaints
