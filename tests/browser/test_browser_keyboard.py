@@ -76,6 +76,7 @@ def test_keys_lead_to_the_conversations_beside_and_go_on_acting(chat: Chat, olla
 
 def test_the_sheet_opens_and_gives_the_focus_back(chat: Chat) -> None:
     sheet = chat.page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(chat.message).to_be_focused()
     chat.page.keyboard.press("?")
     expect(chat.message).to_have_value("?")
     chat.message.fill("")
